@@ -1,0 +1,72 @@
+"""The errors that certctl expects: each says what is wrong, and what to type where that helps."""
+
+from __future__ import annotations
+
+EXIT_OK = 0
+EXIT_FAILED = 1
+EXIT_USAGE = 2
+EXIT_WORK = 3
+EXIT_LOCKED = 75
+
+
+class CertctlError(Exception):
+    """Something that a person can act on.
+
+    *message* names what is wrong (lower case, no full stop); *hint* says what to
+    type or check. *transient* means that trying again later may help, so the
+    engine keeps a back-off; *retry_after* (seconds) is the other side's wish.
+    """
+
+    exit_code = EXIT_FAILED
+
+    def __init__(
+        self,
+        message: str,
+        hint: str | None = None,
+        *,
+        transient: bool = True,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.transient = transient
+        self.retry_after = retry_after
+
+
+class UsageError(CertctlError):
+    """The command line asks for something that does not exist or does not go together."""
+
+    exit_code = EXIT_USAGE
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message, hint, transient=False)
+
+
+class ConfigError(UsageError):
+    """Everything that is wrong with a configuration file; *problems* holds one line each."""
+
+    def __init__(self, problems: list[str], hint: str | None = None) -> None:
+        super().__init__("\n".join(problems), hint)
+        self.problems = problems
+
+
+class LockedError(CertctlError):
+    """Another pass holds the lock."""
+
+    exit_code = EXIT_LOCKED
+
+
+class StoreError(CertctlError):
+    """A durable operation failed; the message names the file."""
+
+
+class IssuerError(CertctlError):
+    """An issuer refused, or what it returned was refused."""
+
+
+class StateError(CertctlError):
+    """A file in the state directory does not hold what certctl wrote there."""
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message, hint, transient=False)
