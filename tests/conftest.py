@@ -1,0 +1,42 @@
+"""What every test gets: a known environment, ports of its own, and no skipping in CI."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.real.servers import ports, require
+
+FAILED_CHECKS = os.environ.get("CERTCTL_FAILED_CHECKS", "")
+
+
+@pytest.fixture(autouse=True)
+def _known_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No setting of the caller's shell reaches a test, and no test's umask reaches the next."""
+    for name in list(os.environ):
+        if name.startswith("CERTCTL_") or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
+
+
+@pytest.fixture
+def free_port() -> Callable[[], int]:
+    """Call it for a port on loopback that no other test gets."""
+    return ports.free_port
+
+
+@pytest.fixture
+def require_program() -> Callable[[str], str]:
+    """Call it with a program's name for its path; where it is missing the test is skipped, in CI it fails."""
+    return require.program
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say at the end, too, which checks of tests/run failed before pytest."""
+    if FAILED_CHECKS:
+        terminalreporter.section("other checks", red=True)
+        terminalreporter.line(f"failed: {FAILED_CHECKS} (their output is above)", red=True)
