@@ -1,0 +1,143 @@
+"""What each step does to a lineage's state: pure, used by the engine and by the plan that looks ahead."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from certctl.core.model import (
+    Advice,
+    CertificateRecord,
+    CertificateState,
+    Failure,
+    Generation,
+    KeyRecord,
+    Sighting,
+)
+
+
+def with_next(
+    state: CertificateState, number: int, keys: tuple[KeyRecord, ...], now: datetime
+) -> CertificateState:
+    """A new next generation; the one that stood there, if any, is retired and its pins are void."""
+    dropped = (state.next.number,) if state.next else ()
+    return state._replace(
+        next=Generation(number, now, keys),
+        retired=state.retired + dropped,
+        last_number=max(state.last_number, number),
+    )
+
+
+def issued(
+    state: CertificateState,
+    slot: str,
+    records: tuple[CertificateRecord, ...],
+    *,
+    names: tuple[str, ...],
+    issuer: str,
+    now: datetime,
+    new_pins: bool,
+) -> CertificateState:
+    """New certificates for the generation in *slot*, one for each of its keys in their order.
+
+    *new_pins* (certificates are pinned): what was announced and acknowledged
+    before was another pin, so it counts no more.
+    """
+    old = state.slot(slot)
+    assert old is not None
+    new = old._replace(
+        keys=tuple(key._replace(certificate=r) for key, r in zip(old.keys, records, strict=True)),
+        issuance=old.issuance + 1,
+        issued_at=now,
+        issued_by=issuer,
+        names=names,
+        advice=None,
+        seen={} if new_pins else old.seen,
+        acks={} if new_pins else old.acks,
+    )
+    state = with_slot(state, slot, new)
+    return (
+        state._replace(renewal_wanted=False, waiting=None)
+        if slot == "current"
+        else state._replace(waiting=None)
+    )
+
+
+def promoted(state: CertificateState, now: datetime) -> CertificateState:
+    """Next becomes current, current becomes previous, and what was previous is retired."""
+    new, old = state.next, state.current
+    assert new is not None
+    same_keys = old is not None and [k.sha256 for k in old.keys] == [k.sha256 for k in new.keys]
+    rotates_from = old.rotates_from if old and same_keys else now
+    return state._replace(
+        current=new._replace(promoted_at=now, rotates_from=rotates_from),
+        next=None,
+        previous=old or state.previous,
+        retired=state.retired + ((state.previous.number,) if state.previous and old else ()),
+        rotation="" if not same_keys else state.rotation,
+        renewal_wanted=False,
+        held=None,
+    )
+
+
+def rolled_back(state: CertificateState, now: datetime) -> CertificateState:
+    """Previous and current change places; the clock of rotations begins anew, and no wish is left."""
+    new = state.previous
+    assert new is not None
+    return state._replace(
+        current=new._replace(promoted_at=now, rotates_from=now),
+        previous=state.current,
+        rotation="",
+        renewal_wanted=False,
+        rollback_wanted=False,
+    )
+
+
+def announced(state: CertificateState, announcer: str, sighting: Sighting) -> CertificateState:
+    """The pins of current and next have been seen through *announcer*; the first sighting is kept."""
+    for slot in ("current", "next"):
+        generation = state.slot(slot)
+        if generation is not None and announcer not in generation.seen:
+            seen = {**generation.seen, announcer: sighting}
+            state = with_slot(state, slot, generation._replace(seen=seen))
+    return state
+
+
+def advised(state: CertificateState, slot: str, advice: Advice | None) -> CertificateState:
+    generation = state.slot(slot)
+    return state if generation is None else with_slot(state, slot, generation._replace(advice=advice))
+
+
+def removed(state: CertificateState, number: int) -> CertificateState:
+    """The directory of a retired generation is gone."""
+    return state._replace(retired=tuple(n for n in state.retired if n != number))
+
+
+def with_slot(state: CertificateState, slot: str, generation: Generation | None) -> CertificateState:
+    if slot == "current":
+        return state._replace(current=generation)
+    if slot == "next":
+        return state._replace(next=generation)
+    return state._replace(previous=generation)
+
+
+def failed(state: CertificateState, failure: Failure) -> CertificateState:
+    """Remember *failure* in place of an older one of the same kind and subject."""
+    rest = without_failure(state, failure.kind, failure.subject).failures
+    return state._replace(failures=(*rest, failure))
+
+
+def without_failure(
+    state: CertificateState, kind: str | None = None, subject: str | None = None
+) -> CertificateState:
+    """Forget failures of *kind* (and *subject*); None stands for any."""
+    kept = tuple(f for f in state.failures if kind not in (None, f.kind) or subject not in (None, f.subject))
+    return state if len(kept) == len(state.failures) else state._replace(failures=kept)
+
+
+def back_off(attempts: int, base: float, cap: float, now: datetime, wish: float | None = None) -> datetime:
+    """When to try again after *attempts* failures: *base* seconds, doubled each time up to *cap*.
+
+    *wish* is what the other side asked for (Retry-After); it is honoured where it is longer.
+    """
+    seconds = min(base * 2 ** min(attempts - 1, 30), cap)
+    return now + timedelta(seconds=max(seconds, wish or 0))

@@ -1,0 +1,67 @@
+"""The gate before promotion: what peers must have seen, and for how long."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+from certctl.core.model import Generation
+from certctl.core.spec import CertificateSpec
+from certctl.core.times import after, duration_text, minute_text
+
+
+class Gate(NamedTuple):
+    """Whether a generation may be served, and if not, until when and why."""
+
+    open: bool
+    until: datetime | None
+    reason: str
+
+
+def announced_at(spec: CertificateSpec, generation: Generation | None) -> datetime | None:
+    """When the pins of *generation* could be seen by all who must see them; None: not yet.
+
+    Without announcers, pins are told by hand: they can be read off certctl from
+    the moment they exist.
+    """
+    if generation is None:
+        return None
+    exist = generation.issued_at if spec.pin == "certificate" else generation.made_at
+    if exist is None:
+        return None
+    sightings = [generation.seen.get(name) for name in spec.announce]
+    if any(sighting is None for sighting in sightings):
+        return None
+    return max([sighting.at for sighting in sightings if sighting], default=exist)
+
+
+def hold_until(spec: CertificateSpec, generation: Generation | None) -> datetime | None:
+    """The end of the hold-down of *generation*; None where it was not announced."""
+    if generation is None:
+        return None
+    start = announced_at(spec, generation)
+    if start is None:
+        return None
+    waits = [generation.seen[name] for name in spec.announce]
+    ends = [after(sighting.at, max(spec.hold_down, sighting.wait)) for sighting in waits]
+    return max(ends, default=after(start, spec.hold_down))
+
+
+def gate(spec: CertificateSpec, generation: Generation, now: datetime) -> Gate:
+    """Whether *generation* may become current at *now* : announced for the hold-down, and acknowledged."""
+    what = "certificate" if spec.pin == "certificate" else "key"
+    start, until = announced_at(spec, generation), hold_until(spec, generation)
+    if start is None or until is None:
+        missing = [name for name in spec.announce if name not in generation.seen]
+        if missing:
+            return Gate(False, None, f"the next {what} has not been seen through {', '.join(missing)} yet")
+        return Gate(False, None, f"the next {what} is not made yet")
+    if now < until:
+        hold = duration_text((until - start).total_seconds())
+        reason = f"the next {what} was announced {minute_text(start)}, hold-down {hold}"
+        return Gate(False, until, reason)
+    silent = [peer for peer in spec.require_ack if peer not in generation.acks]
+    if silent:
+        reason = f"waits for the acknowledgement of {', '.join(silent)} (certctl ack {spec.name} PEER)"
+        return Gate(False, None, reason)
+    return Gate(True, None, f"announced since {minute_text(start)}")

@@ -1,0 +1,112 @@
+"""What waits, until when and why; and the next moment at which a pass has something to do."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from datetime import datetime, timedelta
+
+from certctl.core.gate import gate, hold_until
+from certctl.core.model import CertificateState, Failure
+from certctl.core.observed import CertificateSeen, World
+from certctl.core.others import changed_files, dhparam_due, hook_blocked
+from certctl.core.rules import Case, promotion_reason, rotation_wish
+from certctl.core.spec import CertificateSpec, Spec
+from certctl.core.steps import Hold
+from certctl.core.when import renew_at, rotate_at
+
+RETRY_UNPLANNED = 60.0
+"""Seconds after which what failed without a back-off (a full disk, say) is looked at again."""
+
+
+def holds(spec: Spec, world: World, now: datetime, only: Collection[str] | None = None) -> Iterator[Hold]:
+    """Everything that waits, certificates first, in the order of the configuration."""
+    for name, seen in world.certificates.items():
+        if only is None or name in only:
+            yield from _certificate_holds(spec, spec.certificates[name], seen, now)
+    for name, dhparam in world.dhparams.items():
+        for failure in dhparam.state.failures:
+            if failure.retry_at and failure.retry_at > now:
+                yield Hold("dhparam", name, f"failed: {failure.message}", failure.retry_at)
+    for name, hook in world.hooks.items():
+        if changed_files(hook) and hook_blocked(hook, now):
+            reason = f"failed with exit status {hook.state.exit_status}, attempt {hook.state.attempts}"
+            yield Hold("hook", name, reason, hook.state.retry_at)
+
+
+def _certificate_holds(
+    spec: Spec, cert: CertificateSpec, seen: CertificateSeen, now: datetime
+) -> Iterator[Hold]:
+    state = seen.state
+    if seen.unreadable is not None:
+        yield Hold("issue", cert.name, seen.unreadable, None)
+        return
+    if state.waiting is not None:
+        yield Hold("issue", cert.name, state.waiting.reason, None)
+    for failure in state.failures:
+        if failure.retry_at is not None and failure.retry_at > now:
+            yield Hold(failure.kind, cert.name, f"failed: {failure.message}", failure.retry_at)
+    if state.held is not None:
+        yield Hold("promote", cert.name, state.held, None)
+    if state.current is None or state.next is None or state.rotation == "forced":
+        return
+    closed = gate(cert, state.next, now)
+    wish = promotion_reason(Case(spec, cert, seen, now))
+    if not closed.open and (wish or closed.until is not None):
+        reason = f"{wish}, but {closed.reason}" if wish else closed.reason
+        yield Hold("promote", cert.name, reason, closed.until)
+
+
+def next_moment(spec: Spec, world: World, now: datetime) -> datetime | None:
+    """The earliest moment after *now* at which a plan can differ from the one at *now*; None: never."""
+    moments: list[datetime | None] = []
+    for name, seen in world.certificates.items():
+        moments += _certificate_moments(spec, spec.certificates[name], seen, now)
+    for name, dhparam in world.dhparams.items():
+        moments.append(dhparam_due(spec.dhparams[name], dhparam))
+        moments += _retries(dhparam.state.failures)
+    for hook in world.hooks.values():
+        if changed_files(hook):
+            moments.append(hook.state.retry_at)
+    return min((moment for moment in moments if moment is not None and moment > now), default=None)
+
+
+def _certificate_moments(
+    spec: Spec, cert: CertificateSpec, seen: CertificateSeen, now: datetime
+) -> list[datetime | None]:
+    state = seen.state
+    moments: list[datetime | None] = _retries(state.failures)
+    if state.current is None:
+        return moments
+    early = timedelta(seconds=cert.hold_down if cert.pin == "certificate" else 0)
+    renewal, rotation = renew_at(cert, state.current), rotate_at(cert, state.current)
+    moments += [renewal, rotation if state.held is None else None]
+    if early:
+        moments += [moment - early for moment in (renewal, rotation) if moment is not None]
+    if state.current.advice is not None:
+        moments.append(state.current.advice.check_at)
+    if state.next is not None and (rotation_wish(Case(spec, cert, seen, now)) or state.next.issuance):
+        moments.append(hold_until(cert, state.next))
+    return moments
+
+
+def _retries(failures: tuple[Failure, ...]) -> list[datetime | None]:
+    return [f.retry_at or f.at + timedelta(seconds=RETRY_UNPLANNED) for f in failures]
+
+
+def condition(spec: Spec, cert: CertificateSpec, seen: CertificateSeen, now: datetime, due: bool) -> str:
+    """The one word for a certificate: new ok due held failing expired. *due*: the plan has steps for it."""
+    state: CertificateState = seen.state
+    if seen.unreadable is not None:
+        return "failing"
+    if state.current is not None and (end := state.current.not_after) is not None and end <= now:
+        return "expired"
+    if state.failures:
+        return "failing"
+    if state.current is None:
+        return "held" if state.waiting else "new"
+    if state.waiting or state.held:
+        return "held"
+    wish = promotion_reason(Case(spec, cert, seen, now))
+    if wish and state.next and state.rotation != "forced" and not gate(cert, state.next, now).open:
+        return "held"
+    return "due" if due else "ok"

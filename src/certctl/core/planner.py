@@ -1,0 +1,170 @@
+"""The plan: what would bring what was seen to what is configured, in the order of a pass.
+
+`walk` is the one driver: the engine applies each batch of steps for real, and the
+plan assumes that each succeeds. So `certctl plan` cannot drift from `certctl run`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Sequence
+from datetime import datetime
+
+from certctl.core.basis import blocked
+from certctl.core.lookahead import assume
+from certctl.core.observed import CertificateSeen, World
+from certctl.core.others import announce_step, dhparam_steps, hook_blocked, hook_step
+from certctl.core.rules import (
+    PHASE_ANNOUNCE,
+    PHASE_FILES,
+    PHASE_HOOKS,
+    RULES,
+    Case,
+    phase,
+)
+from certctl.core.spec import Spec
+from certctl.core.steps import Plan, Step
+
+Apply = Callable[[Sequence[Step]], None]
+
+PHASE_DHPARAM = 7
+MOST_ROUNDS = 1000
+"""Far above what any pass needs; reaching it means that two rules undo each other."""
+
+
+def certificate_step(
+    spec: Spec, name: str, seen: CertificateSeen, now: datetime, avoid: Collection[object] = ()
+) -> tuple[int, Step] | None:
+    """The first thing that *name* needs and that may be done now, with its phase."""
+    if seen.unreadable is not None:
+        return None
+    case = Case(spec, spec.certificates[name], seen, now)
+    best: tuple[int, Step] | None = None
+    for rule in RULES:
+        for step in rule(case):
+            rank = phase(spec, seen, step)
+            if (best is None or rank < best[0]) and not blocked(spec, seen.state, step, now):
+                if avoid and step.key in avoid:
+                    continue
+                best = (rank, step)
+    return best
+
+
+def walk(
+    spec: Spec,
+    world: World,
+    clock: Callable[[], datetime],
+    apply: Apply,
+    avoid: Collection[object],
+    *,
+    only: Collection[str] | None = None,
+) -> None:
+    """Call *apply* with batch after batch until nothing is left to do.
+
+    *apply* changes *world*; what it could not do it adds to *avoid*. Steps of one
+    batch are of the same phase and touch different things, so they may be done
+    concurrently. The earliest phase that has work always goes first.
+    """
+    ready: dict[str, tuple[int, Step] | None] = {}
+    basis: dict[str, CertificateSeen] = {}
+    for _ in range(MOST_ROUNDS):
+        now = clock()
+        for name, seen in world.certificates.items():
+            if basis.get(name) is not seen or (ready[name] and ready[name][1].key in avoid):  # type: ignore[index]
+                basis[name] = seen
+                skip = only is not None and name not in only
+                ready[name] = None if skip else certificate_step(spec, name, seen, now, avoid)
+        batch = _first_batch(spec, world, now, avoid, ready, only)
+        if not batch:
+            return
+        apply(batch)
+    raise RuntimeError("the plan does not settle: two rules undo each other")
+
+
+def _first_batch(
+    spec: Spec,
+    world: World,
+    now: datetime,
+    avoid: Collection[object],
+    ready: dict[str, tuple[int, Step] | None],
+    only: Collection[str] | None,
+) -> list[Step]:
+    ranked = [found for found in ready.values() if found is not None]
+    dhparams = list(_dhparam_steps(spec, world, now, avoid, only))
+    writes = [step for step in dhparams if step.kind == "write"]
+    first = min((rank for rank, _ in ranked), default=PHASE_DHPARAM)
+    if writes:
+        first = PHASE_FILES
+    if first > PHASE_HOOKS and (hooks := list(_hook_steps(spec, world, now, avoid, only))):
+        return hooks
+    if first > PHASE_ANNOUNCE and (announce := list(_announce_steps(world, avoid))):
+        return announce
+    batch = [step for rank, step in ranked if rank == first]
+    if first == PHASE_FILES:
+        return batch + writes
+    return batch or dhparams
+
+
+def _hook_steps(
+    spec: Spec, world: World, now: datetime, avoid: Collection[object], only: Collection[str] | None
+) -> Iterator[Step]:
+    for name, seen in world.hooks.items():
+        step = hook_step(name, seen)
+        wanted = only is None or name in only or _serves(spec, name, only)
+        if step and wanted and step.key not in avoid and not hook_blocked(seen, now):
+            yield step
+
+
+def _serves(spec: Spec, hook: str, only: Collection[str]) -> bool:
+    """Whether *hook* runs for a certificate or DH parameter file among *only*."""
+    for name in only:
+        cert, dhparam = spec.certificates.get(name), spec.dhparams.get(name)
+        if cert and (hook in cert.hooks or any(hook in file.hooks for file in cert.files)):
+            return True
+        if dhparam and hook in dhparam.hooks:
+            return True
+    return False
+
+
+def _announce_steps(world: World, avoid: Collection[object]) -> Iterator[Step]:
+    for name, seen in world.announcers.items():
+        step = announce_step(name, seen)
+        if step and step.key not in avoid:
+            yield step
+
+
+def _dhparam_steps(
+    spec: Spec, world: World, now: datetime, avoid: Collection[object], only: Collection[str] | None
+) -> Iterator[Step]:
+    for name, seen in world.dhparams.items():
+        if only is not None and name not in only:
+            continue
+        for step in dhparam_steps(spec.dhparams[name], seen, now):
+            failure = next((f for f in seen.state.failures if f.kind == step.kind), None)
+            waits = failure and failure.retry_at and failure.retry_at > now
+            if step.key not in avoid and not waits:
+                yield step
+                break
+
+
+def foresee(
+    spec: Spec, world: World, now: datetime, only: Collection[str] | None = None
+) -> tuple[tuple[Step, ...], World]:
+    """The steps of a pass at *now*, and the world as it would be after them; *world* stays as it is."""
+    after = World(*(dict(part) for part in world))  # type: ignore[arg-type]
+    steps: list[Step] = []
+
+    def apply(batch: Sequence[Step]) -> None:
+        for step in batch:
+            steps.append(step)
+            assume(spec, after, step, now)
+
+    walk(spec, after, lambda: now, apply, (), only=only)
+    return tuple(steps), after
+
+
+def plan(spec: Spec, world: World, now: datetime, only: Collection[str] | None = None) -> Plan:
+    """What a pass would do at *now*: steps and holds, each with its reason, and when the next one is due."""
+    from certctl.core.holds import holds, next_moment
+
+    steps, after = foresee(spec, world, now, only)
+    return Plan(now, steps, tuple(holds(spec, after, now, only)), next_moment(spec, after, now))

@@ -1,0 +1,209 @@
+"""What one certificate needs: an ordered set of rules, each comparing what is wanted with what was seen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from certctl.core.gate import gate
+from certctl.core.model import Generation
+from certctl.core.observed import CertificateSeen
+from certctl.core.spec import CertificateSpec, Spec
+from certctl.core.steps import Step
+from certctl.core.times import duration_text, minute_text
+from certctl.core.when import renew_at, rotate_at
+
+LOCAL_ISSUERS = ("self-signed", "private-ca")
+
+# The order of work in a pass: local work, hooks, announcements, and only then
+# what may hang on somebody else. The numbers are compared, never shown.
+PHASE_FILES, PHASE_LOCAL_ISSUE, PHASE_HOOKS, PHASE_ANNOUNCE, PHASE_KEYS, PHASE_ISSUE, PHASE_RETIRE = range(7)
+
+
+class Case(NamedTuple):
+    """One certificate at one moment."""
+
+    spec: Spec
+    cert: CertificateSpec
+    seen: CertificateSeen
+    now: datetime
+
+    @property
+    def pins_certificates(self) -> bool:
+        return self.cert.pin == "certificate"
+
+
+def rotation_wish(case: Case, ahead: float = 0.0) -> str | None:
+    """Why the current keys should give way, now or within *ahead* seconds; None: they should not."""
+    state, cert = case.seen.state, case.cert
+    if state.current is None:
+        return None
+    if state.rotation:
+        return "forced" if state.rotation == "forced" else "a rotation was asked for"
+    if "current" in case.seen.lost:
+        return "the current key is missing from disk"
+    if set(state.current.algorithms) != set(cert.keys):
+        return f"keys are configured as {_words(cert.keys)}, served are {_words(state.current.algorithms)}"
+    due = rotate_at(cert, state.current)
+    if due is not None and state.held is None and due <= case.now + timedelta(seconds=ahead):
+        return f"the current key has been served since {_since(state.current)}, rotate_every {_every(cert)}"
+    return None
+
+
+def renewal_wish(case: Case, generation: Generation, ahead: float = 0.0) -> str | None:
+    """Why *generation* needs new certificates, now or within *ahead* seconds; None: it does not."""
+    cert, state = case.cert, case.seen.state
+    if generation is state.current and state.renewal_wanted:
+        return "a renewal was asked for"
+    if generation.issuance == 0:
+        return "it has no certificate yet"
+    slot = next((name for name in ("current", "next", "previous") if state.slot(name) is generation), "")
+    if slot in case.seen.damaged:
+        return "its certificate files are missing or damaged"
+    if set(generation.names) != set(cert.names):
+        return f"names are configured as {_words(cert.names)}, the certificate has {_words(generation.names)}"
+    if generation.issued_by not in cert.issuers:
+        return (
+            f"issuer is configured as {_words(cert.issuers)}, the certificate is from {generation.issued_by}"
+        )
+    due, end = renew_at(cert, generation), generation.not_after
+    if due is not None and end is not None and min(due, end) <= case.now + timedelta(seconds=ahead):
+        verb = "expired" if end <= case.now else "expires"
+        return f"it {verb} {minute_text(end)}{_advised(case, generation)}"
+    return None
+
+
+def fits(case: Case, generation: Generation) -> bool:
+    """Whether the certificates of a waiting *generation* could be served as they are."""
+    return generation.valid_at(case.now) and renewal_wish(case, generation) is None
+
+
+def may_promote(case: Case) -> bool:
+    """Whether the gate is open for the next generation, or a person forced it."""
+    state = case.seen.state
+    if state.next is None or "next" in case.seen.lost or set(state.next.algorithms) != set(case.cert.keys):
+        return False
+    return state.current is None or state.rotation == "forced" or gate(case.cert, state.next, case.now).open
+
+
+def promotion_reason(case: Case) -> str | None:
+    """Why next should become current, whether or not it may yet."""
+    state = case.seen.state
+    if state.next is None:
+        return None
+    if state.current is None:
+        return "the first generation needs no announcement"
+    reason = rotation_wish(case)
+    if reason is None and case.pins_certificates and state.next.issuance:
+        reason = "a renewed certificate stands ready"
+    return reason
+
+
+def rollback(case: Case) -> Iterator[Step]:
+    state = case.seen.state
+    if not state.rollback_wanted or state.previous is None or "previous" in case.seen.lost:
+        return
+    if state.previous.valid_at(case.now) and "previous" not in case.seen.damaged:
+        reason = f"generation {state.previous.number} was asked back"
+        yield Step("rollback", case.cert.name, reason, slot="previous")
+    else:
+        yield Step(
+            "issue", case.cert.name, "the previous key needs a valid certificate first", slot="previous"
+        )
+
+
+def promote(case: Case) -> Iterator[Step]:
+    state = case.seen.state
+    reason = promotion_reason(case)
+    if reason and state.next and not state.rollback_wanted and may_promote(case) and fits(case, state.next):
+        yield Step("promote", case.cert.name, reason, slot="next")
+
+
+def write(case: Case) -> Iterator[Step]:
+    if case.seen.state.current is None or case.seen.lost & {"current"} or case.seen.damaged & {"current"}:
+        return
+    for file in case.seen.files:
+        if file.problem:
+            yield Step("write", case.cert.name, f"{file.path} {file.problem}", path=file.path)
+
+
+def make_key(case: Case) -> Iterator[Step]:
+    state, cert = case.seen.state, case.cert
+    if state.next is not None:
+        if "next" in case.seen.lost:
+            yield Step("make-key", cert.name, "the next key is missing from disk", slot="next")
+        elif set(state.next.algorithms) != set(cert.keys):
+            had, want = _words(state.next.algorithms), _words(cert.keys)
+            yield Step(
+                "make-key", cert.name, f"keys are configured as {want}, the next has {had}", slot="next"
+            )
+    elif state.current is None:
+        yield Step("make-key", cert.name, "there is no key yet", slot="next")
+    elif not case.pins_certificates:
+        yield Step("make-key", cert.name, "a next key stands ready at all times", slot="next")
+    else:
+        rotation = rotation_wish(case, ahead=cert.hold_down)
+        reason = rotation or renewal_wish(case, state.current, ahead=cert.hold_down)
+        if reason:
+            yield Step("make-key", cert.name, reason, slot="next", reuse=rotation is None)
+
+
+def issue(case: Case) -> Iterator[Step]:
+    state, name = case.seen.state, case.cert.name
+    if state.rollback_wanted and state.previous:
+        return
+    usable = state.next is not None and "next" not in case.seen.lost
+    if usable and state.next and set(state.next.algorithms) == set(case.cert.keys):
+        why = renewal_wish(case, state.next)
+        early = case.pins_certificates and state.current is not None
+        if why and (early or (promotion_reason(case) and may_promote(case))):
+            yield Step("issue", name, f"for the next key: {promotion_reason(case) or why}", slot="next")
+            return
+        if promotion_reason(case) and may_promote(case):
+            return
+    if state.current and "current" not in case.seen.lost and not case.pins_certificates:
+        why = renewal_wish(case, state.current)
+        if why:
+            yield Step("issue", name, why, slot="current")
+
+
+def retire(case: Case) -> Iterator[Step]:
+    for number in case.seen.state.retired:
+        yield Step("retire", case.cert.name, f"generation {number} is in no slot any more", path=str(number))
+
+
+RULES: tuple[Callable[[Case], Iterator[Step]], ...] = (rollback, promote, write, make_key, issue, retire)
+
+
+def phase(spec: Spec, seen: CertificateSeen, step: Step) -> int:
+    """Where in the order of a pass *step* belongs."""
+    if step.kind in ("rollback", "promote", "write"):
+        return PHASE_FILES
+    if step.kind == "retire":
+        return PHASE_RETIRE
+    cert = spec.certificates[step.subject]
+    local = spec.issuers[cert.issuers[0]].type in LOCAL_ISSUERS
+    if step.kind == "issue":
+        return PHASE_LOCAL_ISSUE if local else PHASE_ISSUE
+    return PHASE_LOCAL_ISSUE if local and seen.state.current is None else PHASE_KEYS
+
+
+def _words(words: tuple[str, ...]) -> str:
+    return ", ".join(words)
+
+
+def _advised(case: Case, generation: Generation) -> str:
+    advice = generation.advice
+    if advice is None or case.cert.renew_before is not None:
+        return ""
+    more = f", see {advice.explanation_url}" if advice.explanation_url else ""
+    return f"; the CA advises {minute_text(advice.renew_at)}{more}"
+
+
+def _since(generation: Generation) -> str:
+    return minute_text(generation.rotates_from) if generation.rotates_from else "-"
+
+
+def _every(cert: CertificateSpec) -> str:
+    return duration_text(cert.rotate_every or 0)

@@ -1,0 +1,60 @@
+"""What a plan is made of: steps, each with its reason, and holds, each with its end."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import NamedTuple
+
+KINDS = (
+    "promote",
+    "rollback",
+    "write",
+    "hook",
+    "announce",
+    "retract",
+    "make-key",
+    "issue",
+    "retire",
+    "dhparam",
+)
+
+
+class Step(NamedTuple):
+    """One thing to do."""
+
+    kind: str
+    subject: str
+    """A certificate, DH parameter file, hook or announcer, by name."""
+    reason: str
+    scope: str = "certificate"
+    """Which of those *subject* is: certificate, dhparam, hook, announcer."""
+    slot: str | None = None
+    """make-key, issue: the slot that it is for."""
+    path: str | None = None
+    """write: the file."""
+    reuse: bool = False
+    """make-key: take the current keys (a renewal where certificates are pinned)."""
+
+    @property
+    def key(self) -> tuple[str, str, str, str | None, str | None]:
+        """What tells this step from others, whatever its reason."""
+        return (self.scope, self.subject, self.kind, self.slot, self.path)
+
+
+class Hold(NamedTuple):
+    """One thing that waits."""
+
+    kind: str
+    subject: str
+    reason: str
+    until: datetime | None
+    """None: until somebody does what the reason says."""
+
+
+class Plan(NamedTuple):
+    """What a pass would do, what waits, and when the next pass has something to do."""
+
+    now: datetime
+    steps: tuple[Step, ...]
+    holds: tuple[Hold, ...]
+    next_pass_at: datetime | None
