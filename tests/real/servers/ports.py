@@ -7,6 +7,7 @@ ends. Within its blocks a process hands out each port once. All lie below the ep
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import socket
@@ -38,15 +39,13 @@ def _free(port: int) -> bool:
                 with socket.socket(family, kind) as probe:
                     if family == socket.AF_INET6:
                         probe.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    # Over TCP, as servers do: connections that were closed lately are no obstacle.
+                    probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, int(kind == socket.SOCK_STREAM))
                     probe.bind((address, port))
             except OSError as error:
-                if error.errno not in _NO_SUCH_FAMILY:
+                if error.errno not in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):  # no IPv6 here
                     return False
     return True
-
-
-_NO_SUCH_FAMILY = frozenset({97, 99})  # EAFNOSUPPORT, EADDRNOTAVAIL: a machine without IPv6
 
 
 def _ports() -> Iterator[int]:
