@@ -1,0 +1,114 @@
+"""A search in threads, which libcrypto's tests let run at once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import islice
+from queue import Empty, SimpleQueue
+from typing import TypeVar
+
+from certctl.dhparam import sieve
+from certctl.dhparam.libcrypto import Library, Tester, pace
+from certctl.dhparam.progress import Meter, Watch
+
+_POLL = 0.05
+
+T = TypeVar("T")
+
+
+def search(library: Library, bits: int, workers: int, watch: Watch) -> int:
+    """Return a random safe prime p ≡ 23 (mod 24) of *bits*.
+
+    *watch* is called in this thread. Whatever it raises (or Ctrl-C does) ends the
+    search after the tests in hand; no thread is left behind.
+    """
+    meter = Meter(bits, watch)
+    width = sieve.window_width(bits)
+    tempo = pace(library, sieve.random_start(bits, width))
+    bound = sieve.sieve_bound(bits, tempo.seconds, workers)
+    tested = 0
+    while True:
+        window = sieve.survivors(sieve.random_start(bits, width), width, bound, partial(meter.tell, tested))
+        meter.start_tests(bound)
+        candidates = _Candidates(window, tested)
+        hunt = partial(_hunt, library, candidates, 2 if tempo.paired else 1)
+        while hits := [q for q in _run([hunt] * workers, candidates, meter) if q]:
+            proofs = [partial(_prove, library, n) for n in (hits[0], 2 * hits[0] + 1)]
+            if all(_run(proofs, candidates, meter)):
+                return 2 * hits[0] + 1
+        tested = candidates.drawn
+
+
+class _Candidates:
+    """A window's survivors, from which several threads draw."""
+
+    def __init__(self, values: Iterator[int], drawn: int) -> None:
+        self._values = values
+        self._lock = threading.Lock()
+        self.drawn = drawn
+
+    def draw(self, count: int) -> list[int]:
+        """Return the next *count* values, fewer at the end of the window."""
+        with self._lock:
+            values = list(islice(self._values, count))
+            self.drawn += len(values)
+            return values
+
+
+def _hunt(library: Library, candidates: _Candidates, at_once: int, over: threading.Event) -> int | None:
+    """Return the first q that passes a test as 2q + 1 does, and tell the other hunters that it is *over*.
+
+    None when somebody else was first, and when the candidates have run out.
+    """
+    with Tester(library) as tester:
+        while not over.is_set() and (batch := candidates.draw(at_once)):
+            passed = tester.euler_pair(*batch) if len(batch) == 2 else (tester.euler(batch[0]),)
+            for q, good in zip(batch, passed, strict=True):
+                if good and tester.fermat(q):
+                    over.set()
+                    return q
+    return None
+
+
+def _prove(library: Library, n: int, over: threading.Event) -> bool:
+    with Tester(library) as tester:
+        return tester.is_prime(n, over.is_set)
+
+
+def _run(tasks: Sequence[Callable[[threading.Event], T]], candidates: _Candidates, meter: Meter) -> list[T]:
+    """Run each of the *tasks* in a thread of its own and return what they return, in any order.
+
+    When one fails, or the meter's watch or Ctrl-C raises here, the event that all
+    tasks were given is set, their ends are waited for, and the exception goes on.
+    """
+    over = threading.Event()
+    ended: SimpleQueue[T | Exception] = SimpleQueue()
+
+    def work(task: Callable[[threading.Event], T]) -> None:
+        try:
+            ended.put(task(over))
+        except Exception as error:  # noqa: BLE001 - it is raised again in the caller's thread
+            ended.put(error)
+
+    threads = [threading.Thread(target=work, args=(task,), name="certctl-dhparam") for task in tasks]
+    results: list[T] = []
+    try:
+        for thread in threads:
+            thread.start()
+        while len(results) < len(tasks):
+            try:
+                result = ended.get(timeout=_POLL)
+            except Empty:
+                meter.tell(candidates.drawn)
+                continue
+            if isinstance(result, Exception):
+                raise result
+            results.append(result)
+        return results
+    finally:
+        over.set()
+        for thread in threads:
+            if thread.ident is not None:
+                thread.join()
