@@ -1,0 +1,122 @@
+"""The configuration file itself: where it is, whether it can be trusted, and its TOML."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Mapping
+
+import tomli
+
+from certctl.errors import ConfigError, UsageError
+
+HERE = "certctl.toml"
+SYSTEM_DIRECTORY = "/etc/certctl"
+VARIABLE = "CERTCTL_CONFIG"
+
+
+def find(explicit: str | None, environ: Mapping[str, str]) -> str:
+    """Give the file: *explicit*, else $CERTCTL_CONFIG, else ./certctl.toml, else /etc/certctl/certctl.toml.
+
+    The first two need not exist: `load` says so with their name. Raises `UsageError`
+    when nothing was named and nothing is there.
+    """
+    named = explicit or environ.get(VARIABLE)
+    if named:
+        return named
+    places = [HERE, f"{SYSTEM_DIRECTORY}/{HERE}"]
+    for place in places:
+        if os.path.lexists(place):
+            return place
+    raise UsageError(
+        f"no configuration: neither ./{places[0]} nor {places[1]} is there",
+        f"write one with `certctl init`, or name one with --config FILE or ${VARIABLE}",
+    )
+
+
+def read(path: str) -> str:
+    """Give the text of a plain file that nobody but its owner and root may write; raises `ConfigError`."""
+    try:
+        # Not to hang on a FIFO that somebody put there.
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except FileNotFoundError:
+        raise ConfigError([f"{path}: there is no such file"], "write one with `certctl init`") from None
+    except (OSError, ValueError) as error:
+        raise ConfigError([f"{path}: cannot be read: {_why(error)}"]) from None
+    try:
+        info = os.fstat(fd)
+        if not stat.S_ISREG(info.st_mode):
+            kind = "a directory" if stat.S_ISDIR(info.st_mode) else "no plain file"
+            raise ConfigError([f"{path}: is {kind}"], f"name the file, such as --config {HERE}")
+        refuse_unsafe(path, info.st_mode, info.st_uid, info.st_gid)
+        with open(fd, "rb", closefd=False) as file:
+            data = file.read()
+    except OSError as error:
+        raise ConfigError([f"{path}: cannot be read: {_why(error)}"]) from None
+    finally:
+        os.close(fd)
+    try:
+        # Editors on Windows put a byte order mark first.
+        return data.decode("utf-8").removeprefix("\ufeff")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ConfigError(
+            [f"{path}: line {line}: not UTF-8 (byte 0x{data[error.start]:02x}); TOML is UTF-8 only"],
+            f"convert it: iconv -f ISO-8859-1 -t UTF-8 {path}",
+        ) from None
+
+
+def refuse_unsafe(path: str, mode: int, uid: int, gid: int) -> None:
+    """Raise `ConfigError` when somebody else could have written what certctl would run and obey."""
+    if uid not in (0, os.geteuid()):
+        raise ConfigError(
+            [f"{path}: belongs to user {uid}, who is neither root nor the one that runs certctl"],
+            f"if it is right, type: chown {os.geteuid()} {path}",
+        )
+    by_group = mode & stat.S_IWGRP and gid != 0
+    if by_group or mode & stat.S_IWOTH:
+        who = "everybody" if mode & stat.S_IWOTH else f"group {gid}"
+        raise ConfigError(
+            [f"{path}: {who} may write it (its mode is {stat.S_IMODE(mode):04o})"],
+            f"type: chmod go-w {path}",
+        )
+
+
+def parse(path: str, text: str) -> dict[str, object]:
+    """Parse TOML; raises `ConfigError` with line, column and the parser's words."""
+    try:
+        document: dict[str, object] = tomli.loads(text)
+    except tomli.TOMLDecodeError as error:
+        raise ConfigError([_syntax(path, text, error)], _advice(error)) from None
+    except (ValueError, RecursionError) as error:
+        # Beyond TOML's grammar: numbers of thousands of digits, brackets without end.
+        raise ConfigError([f"{path}: cannot be parsed: {_why(error)}"]) from None
+    if not document:
+        raise ConfigError([f"{path}: is empty"], "`certctl init` writes a starter")
+    return document
+
+
+def _syntax(path: str, text: str, error: tomli.TOMLDecodeError) -> str:
+    words = "".join(c for c in error.msg if c.isprintable())
+    words = words[:1].lower() + words[1:]
+    lines = text.splitlines()
+    line = lines[error.lineno - 1].strip() if 0 < error.lineno <= len(lines) else ""
+    shown = "".join(c for c in line[:60] if c.isprintable())
+    return f"{path}: line {error.lineno}, column {error.colno}: {words}" + (f": {shown}" if shown else "")
+
+
+def _advice(error: tomli.TOMLDecodeError) -> str | None:
+    """Say what people mostly forgot."""
+    value = error.doc[: error.pos].rpartition("\n")[2].partition("=")[2].strip()
+    if value == "0":
+        return 'a mode goes into quotes: mode = "0600"'
+    if error.msg.startswith(("Invalid value", "Expected newline")):
+        return 'text goes into quotes: key = "value"; lists into brackets: ["a", "b"]'
+    return None
+
+
+def _why(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "nested too deeply"
+    text = str(getattr(error, "strerror", None) or error)
+    return text[:1].lower() + text[1:]
