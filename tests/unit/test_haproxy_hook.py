@@ -32,7 +32,7 @@ def test_haproxy_under_systemd(world: World) -> None:
     world.program("systemctl", '[ "$1" != reload ] || [ ! -e $W/refuse ]')
     assert world.run("haproxy", "--config", "/a b", "--config", "/c", "--service", "edge").exit_status == 0
     assert world.calls() == [
-        "haproxy -c -q -f /a b -f /c",
+        "haproxy -c -f /a b -f /c",
         "systemctl is-active --quiet edge",
         "systemctl reload edge",
     ]
@@ -40,7 +40,7 @@ def test_haproxy_under_systemd(world: World) -> None:
     assert failed(world.run("haproxy"), "haproxy", "the service haproxy did not reload")
     world.write("broken")
     assert failed(world.run("haproxy"), "haproxy", "the configuration is broken")
-    assert world.calls() == ["haproxy -c -q -f /etc/haproxy/haproxy.cfg"]
+    assert world.calls() == ["haproxy -c -f /etc/haproxy/haproxy.cfg"]
 
 
 def test_haproxy_master_gets_sigusr2(world: World) -> None:
@@ -78,7 +78,7 @@ def test_haproxy_runtime_api(world: World) -> None:
     one, _two = haproxy_with_socket(world)
     assert world.run("haproxy", "--socket", "/run/s", files=(one,)).exit_status == 0
     assert [call for call in world.calls() if not call.startswith("socat")] == [
-        "haproxy -c -q -f /etc/haproxy/haproxy.cfg",
+        "haproxy -c -f /etc/haproxy/haproxy.cfg",
         "show ssl cert",
         f"set ssl cert {one} <<",
         f"commit ssl cert {one}",
