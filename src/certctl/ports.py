@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
-from certctl.core.spec import IssuerSpec
+from certctl.core.bundle import Material
+from certctl.core.model import (
+    Advice,
+    CertificateState,
+    DhparamState,
+    Generation,
+    HookState,
+    KeyRecord,
+    Sighting,
+)
+from certctl.core.observed import AnnouncerSeen, CertificateSeen, DhparamSeen
+from certctl.core.pins import Announced
+from certctl.core.spec import AnnouncerSpec, CertificateSpec, DhparamSpec, IssuerSpec
 
 
 class IssueRequest(NamedTuple):
@@ -27,6 +39,14 @@ class IssueRequest(NamedTuple):
     """An existing directory (0700) of this generation, for what the issuer must not forget across a crash."""
     replaces: bytes | None = None
     """The leaf (PEM) that this one takes the place of, if there is one."""
+
+
+class Request(NamedTuple):
+    """What an issuance was asked for with."""
+
+    names: tuple[str, ...]
+    issuer: str
+    issued_at: datetime
 
 
 class Issued(NamedTuple):
@@ -61,24 +81,11 @@ class Issuer(Protocol):
         """Called once what was issued is durable: the work directory's notes may go."""
 
 
-class RenewalInfo(NamedTuple):
-    """When the CA would like a certificate renewed (RFC 9773)."""
-
-    renew_at: datetime
-    """The one moment chosen inside the window; kept, not drawn again while the window stays."""
-    window_start: datetime
-    window_end: datetime
-    check_at: datetime
-    """When the CA wants to be asked again (Retry-After)."""
-    explanation_url: str | None = None
-
-
 class RenewalAdviser(Protocol):
     """An issuer that knows when to renew."""
 
-    def renewal_info(
-        self, leaf_pem: bytes, known: RenewalInfo | None, now: datetime
-    ) -> RenewalInfo | None: ...
+    def renewal_info(self, leaf_pem: bytes, known: Advice | None, now: datetime) -> Advice | None:
+        """The CA's wish; the moment of *known* is kept while its window stays. None: it has none."""
 
 
 class Revoker(Protocol):
@@ -97,3 +104,83 @@ class HookOutcome(NamedTuple):
 
 
 HookRunner = Callable[[Sequence[str], Mapping[str, str], float], HookOutcome]
+
+
+class Announcer(Protocol):
+    """Shows pins to others."""
+
+    spec: AnnouncerSpec
+
+    def observe(self, wanted: Mapping[str, Announced]) -> AnnouncerSeen:
+        """What it shows now, beside what it should show. No network, and nothing is changed."""
+
+    def publish(self, wanted: Mapping[str, Announced], now: datetime) -> Mapping[str, Sighting]:
+        """Show exactly *wanted*; by certificate, which of them have been seen where they must be seen.
+
+        A certificate that is missing from the answer is shown, but not seen yet: it
+        is asked about again in the next pass. Raises CertctlError.
+        """
+
+
+class Prepared(NamedTuple):
+    """A file as it is about to be written, or live/NAME as it is about to be swapped."""
+
+    path: str
+    digest: str
+    """As `FileSeen.digest` will be, once it is written."""
+    commit: Callable[[], None]
+
+
+class Store(Protocol):
+    """What the engine observes and keeps. Every method that keeps something is durable when it returns."""
+
+    def prepare(self) -> None: ...
+
+    def observe_certificate(self, cert: CertificateSpec, now: datetime) -> CertificateSeen: ...
+
+    def repair_state(self, seen: CertificateSeen, now: datetime) -> str | None:
+        """Keep a state that was put together again; returns where the damaged file went."""
+
+    def save(self, state: CertificateState) -> None: ...
+
+    def free_number(self, state: CertificateState) -> int: ...
+
+    def keep_keys(self, number: int, keys: Sequence[tuple[str, bytes]], state: CertificateState) -> None: ...
+
+    def read_key(self, name: str, generation: Generation, record: KeyRecord) -> bytes: ...
+
+    def work_directory(self, name: str, generation: Generation) -> str: ...
+
+    def keep_issuance(
+        self,
+        generation: Generation,
+        materials: Sequence[Material],
+        request: Request,
+        state: CertificateState,
+    ) -> None: ...
+
+    def unrecorded_issuance(
+        self, name: str, generation: Generation
+    ) -> tuple[Request, tuple[list[bytes], ...]] | None: ...
+
+    def read_materials(self, name: str, generation: Generation) -> tuple[Material, ...]: ...
+
+    def remove_generation(self, name: str, number: int) -> None: ...
+
+    def prepare_file(self, cert: CertificateSpec, current: Generation, path: str) -> Prepared: ...
+
+    def observe_dhparam(self, spec: DhparamSpec) -> DhparamSeen: ...
+
+    def keep_dhparam(self, state: DhparamState, data: bytes | None = None) -> None: ...
+
+    def prepare_dhparam_file(self, spec: DhparamSpec) -> Prepared: ...
+
+    def watched(self, path: str) -> str: ...
+
+    def hook_states(self) -> Mapping[str, HookState]: ...
+
+    def save_hooks(self, states: Collection[HookState]) -> None: ...
+
+    def journal(self, now: datetime, event: str, subject: str, **details: Any) -> None: ...
+
+    def close(self) -> None: ...

@@ -15,6 +15,8 @@ class FileSeen(NamedTuple):
     problem: str | None = None
     """None: content, mode and owner are as configured. Else what is wrong, for the reason of a step."""
     hooks: tuple[str, ...] = ()
+    digest: str | None = None
+    """What is there now, as hooks are told of it; None: nothing."""
 
 
 class CertificateSeen(NamedTuple):
@@ -29,6 +31,8 @@ class CertificateSeen(NamedTuple):
     """Slots whose key is there, but whose certificates are not."""
     unreadable: str | None = None
     """Why the state could not be read; nothing is planned then."""
+    recovered: str | None = None
+    """Why the state was put together again from what is on disk."""
 
 
 class DhparamSeen(NamedTuple):

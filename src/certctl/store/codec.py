@@ -1,0 +1,287 @@
+"""State as JSON and back: strict, so that a file that was cut or edited is noticed, not believed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, TypeVar
+
+from certctl.core.model import (
+    Advice,
+    CertificateRecord,
+    CertificateState,
+    DhparamState,
+    Failure,
+    Generation,
+    HookState,
+    KeyRecord,
+    Sighting,
+    Wait,
+)
+from certctl.core.times import parse_rfc3339, rfc3339
+
+VERSION = 1
+T = TypeVar("T")
+
+
+class MalformedError(ValueError):
+    """The JSON does not have the shape of what certctl writes."""
+
+
+def encode_certificate(state: CertificateState) -> dict[str, Any]:
+    return {
+        "version": VERSION,
+        "name": state.name,
+        **{slot: _maybe(_generation_out, state.slot(slot)) for slot in ("current", "next", "previous")},
+        "retired": list(state.retired),
+        "last_number": state.last_number,
+        "rotation": state.rotation,
+        "renewal_wanted": state.renewal_wanted,
+        "rollback_wanted": state.rollback_wanted,
+        "held": state.held,
+        "failures": [_failure_out(failure) for failure in state.failures],
+        "waiting": None if state.waiting is None else state.waiting._asdict(),
+    }
+
+
+def decode_certificate(data: Any, name: str) -> CertificateState:
+    """Raises MalformedError."""
+    top = _dict(data)
+    if top.get("version") != VERSION:
+        raise MalformedError(f"version {top.get('version')!r} is not {VERSION}")
+    if top.get("name") != name:
+        raise MalformedError(f"it is of {top.get('name')!r}")
+    state = CertificateState(
+        name,
+        _maybe(_generation_in, top.get("current")),
+        _maybe(_generation_in, top.get("next")),
+        _maybe(_generation_in, top.get("previous")),
+        retired=tuple(_of(int, n) for n in _of(list, top.get("retired", []))),
+        last_number=_of(int, top["last_number"]) if "last_number" in top else 0,
+        rotation=_of(str, top.get("rotation", "")),
+        renewal_wanted=_of(bool, top.get("renewal_wanted", False)),
+        rollback_wanted=_of(bool, top.get("rollback_wanted", False)),
+        held=_maybe(_text, top.get("held")),
+        failures=_failures_in(top.get("failures")),
+        waiting=_maybe(_wait_in, top.get("waiting")),
+    )
+    if state.rotation not in ("", "wanted", "forced"):
+        raise MalformedError(f"rotation is {state.rotation!r}")
+    numbers = [slot.number for slot in (state.current, state.next, state.previous) if slot]
+    numbers += state.retired
+    if len(set(numbers)) != len(numbers) or max(numbers, default=0) > state.last_number:
+        raise MalformedError("its generations have impossible numbers")
+    return state
+
+
+def encode_hook(state: HookState) -> dict[str, Any]:
+    return {
+        "delivered": dict(state.delivered),
+        "last_run": _moment_out(state.last_run),
+        "exit_status": state.exit_status,
+        "output": state.output,
+        "attempts": state.attempts,
+        "retry_at": _moment_out(state.retry_at),
+        "basis": state.basis,
+    }
+
+
+def decode_hook(data: Any, name: str) -> HookState:
+    top = _dict(data)
+    return HookState(
+        name,
+        {path: _text(digest) for path, digest in _dict(top.get("delivered", {})).items()},
+        _moment(top.get("last_run")),
+        _maybe(_number, top.get("exit_status")),
+        _text(top.get("output", "")),
+        _number(top.get("attempts", 0)),
+        _moment(top.get("retry_at")),
+        _text(top.get("basis", "")),
+    )
+
+
+def encode_dhparam(state: DhparamState) -> dict[str, Any]:
+    return {
+        "sha256": state.sha256,
+        "bits": state.bits,
+        "source": state.source,
+        "made_at": _moment_out(state.made_at),
+        "failures": [_failure_out(failure) for failure in state.failures],
+    }
+
+
+def decode_dhparam(data: Any, name: str) -> DhparamState:
+    top = _dict(data)
+    return DhparamState(
+        name,
+        _text(top.get("sha256", "")),
+        _number(top.get("bits", 0)),
+        _text(top.get("source", "")),
+        _moment(top.get("made_at")),
+        _failures_in(top.get("failures")),
+    )
+
+
+def _generation_out(generation: Generation) -> dict[str, Any]:
+    return {
+        "number": generation.number,
+        "made_at": rfc3339(generation.made_at),
+        "promoted_at": _moment_out(generation.promoted_at),
+        "rotates_from": _moment_out(generation.rotates_from),
+        "issuance": generation.issuance,
+        "issued_at": _moment_out(generation.issued_at),
+        "issued_by": generation.issued_by,
+        "names": list(generation.names),
+        "seen": {n: {"at": rfc3339(s.at), "wait": s.wait} for n, s in generation.seen.items()},
+        "acks": {peer: rfc3339(at) for peer, at in generation.acks.items()},
+        "advice": _maybe(_advice_out, generation.advice),
+        "keys": [_key_out(key) for key in generation.keys],
+    }
+
+
+def _generation_in(data: Any) -> Generation:
+    top = _dict(data)
+    try:
+        generation = Generation(
+            number=_number(top["number"]),
+            made_at=_instant(top["made_at"]),
+            keys=tuple(_key_in(key) for key in _of(list, top["keys"])),
+            promoted_at=_moment(top.get("promoted_at")),
+            rotates_from=_moment(top.get("rotates_from")),
+            issuance=_number(top["issuance"]),
+            issued_at=_moment(top.get("issued_at")),
+            issued_by=_maybe(_text, top.get("issued_by")),
+            names=tuple(_text(name) for name in _of(list, top["names"])),
+            seen={n: _sighting_in(s) for n, s in _dict(top.get("seen", {})).items()},
+            acks={peer: _instant(at) for peer, at in _dict(top.get("acks", {})).items()},
+            advice=_maybe(_advice_in, top.get("advice")),
+        )
+    except KeyError as error:
+        raise MalformedError(f"a generation lacks {error.args[0]!r}") from error
+    if not generation.keys or generation.number < 1 or generation.issuance < 0:
+        raise MalformedError("a generation has no keys or an impossible number")
+    if bool(generation.issuance) != all(key.certificate for key in generation.keys):
+        raise MalformedError("a generation has certificates for some keys only")
+    return generation
+
+
+def _key_out(key: KeyRecord) -> dict[str, Any]:
+    out = {name: getattr(key, name) for name in ("algorithm", "sha256", "sha1", "md5")}
+    cert = key.certificate
+    out["certificate"] = cert and {
+        **{name: getattr(cert, name) for name in ("sha256", "sha1", "md5", "serial")},
+        "not_before": rfc3339(cert.not_before),
+        "not_after": rfc3339(cert.not_after),
+    }
+    return out
+
+
+def _key_in(data: Any) -> KeyRecord:
+    top = _dict(data)
+    try:
+        cert = top.get("certificate")
+        record = cert and CertificateRecord(
+            _text(cert["sha256"]),
+            _text(cert["sha1"]),
+            _text(cert["md5"]),
+            _text(cert["serial"]),
+            _instant(cert["not_before"]),
+            _instant(cert["not_after"]),
+        )
+        algorithm, sha256 = _text(top["algorithm"]), _text(top["sha256"])
+        return KeyRecord(algorithm, sha256, _text(top["sha1"]), _text(top["md5"]), record)
+    except (KeyError, TypeError) as error:
+        raise MalformedError(f"a key lacks {error}") from error
+
+
+def _advice_out(advice: Advice) -> dict[str, Any]:
+    moments = ("renew_at", "window_start", "window_end", "check_at")
+    return {
+        **{name: rfc3339(getattr(advice, name)) for name in moments},
+        "explanation_url": advice.explanation_url,
+    }
+
+
+def _advice_in(data: Any) -> Advice:
+    top = _dict(data)
+    return Advice(
+        _instant(top.get("renew_at")),
+        _instant(top.get("window_start")),
+        _instant(top.get("window_end")),
+        _instant(top.get("check_at")),
+        _maybe(_text, top.get("explanation_url")),
+    )
+
+
+def _sighting_in(data: Any) -> Sighting:
+    top = _dict(data)
+    wait = top.get("wait", 0.0)
+    if not isinstance(wait, int | float) or wait < 0:
+        raise MalformedError(f"{wait!r} is no number of seconds")
+    return Sighting(_instant(top.get("at")), float(wait))
+
+
+def _wait_in(data: Any) -> Wait:
+    top = _dict(data)
+    return Wait(_text(top.get("reason")), _text(top.get("basis")))
+
+
+def _failure_out(failure: Failure) -> dict[str, Any]:
+    return {**failure._asdict(), "at": rfc3339(failure.at), "retry_at": _moment_out(failure.retry_at)}
+
+
+def _failures_in(data: Any) -> tuple[Failure, ...]:
+    return tuple(_failure_in(item) for item in _of(list, data or []))
+
+
+def _failure_in(data: Any) -> Failure:
+    top = _dict(data)
+    return Failure(
+        _text(top.get("kind")),
+        _text(top.get("subject")),
+        _text(top.get("message")),
+        _maybe(_text, top.get("hint")),
+        _instant(top.get("at")),
+        _number(top.get("attempts", 1)),
+        _moment(top.get("retry_at")),
+        _text(top.get("basis", "")),
+    )
+
+
+def _moment_out(moment: datetime | None) -> str | None:
+    return None if moment is None else rfc3339(moment)
+
+
+def _moment(text: Any) -> datetime | None:
+    return None if text is None else _instant(text)
+
+
+def _instant(text: Any) -> datetime:
+    try:
+        return parse_rfc3339(text)
+    except (ValueError, TypeError, AttributeError) as error:
+        raise MalformedError(f"{text!r} is no time") from error
+
+
+def _maybe(convert: Callable[[Any], T], value: Any) -> T | None:
+    return None if value is None else convert(value)
+
+
+def _of(kind: type[T], value: Any) -> T:
+    if not isinstance(value, kind):
+        raise MalformedError(f"{value!r} is no {kind.__name__}")
+    return value
+
+
+def _text(value: Any) -> str:
+    return _of(str, value)
+
+
+def _number(value: Any) -> int:
+    if isinstance(value, bool):
+        raise MalformedError(f"{value!r} is no number")
+    return _of(int, value)
+
+
+def _dict(value: Any) -> Mapping[str, Any]:
+    return _of(dict, value)

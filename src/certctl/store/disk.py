@@ -1,0 +1,217 @@
+"""The store on disk: what the engine observes and keeps (docs/state.md)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from certctl.core.bundle import Material
+from certctl.core.model import CertificateState, DhparamState, Generation, HookState, KeyRecord
+from certctl.core.observed import CertificateSeen, DhparamSeen, FileSeen
+from certctl.core.spec import CertificateSpec, DhparamSpec
+from certctl.errors import CertctlError, StateError, StoreError
+from certctl.ports import Prepared, Request
+from certctl.store import atomic, generations, journal, outputs, records
+from certctl.store.files import Files
+from certctl.store.layout import Layout
+from certctl.store.stamps import Stamps
+
+
+class DiskStore:
+    """One state directory, and the files outside of it that the configuration names.
+
+    Observing changes nothing. Whoever writes holds the lock (store.lock).
+    """
+
+    def __init__(self, state_dir: str, *, verify: bool = False) -> None:
+        self.layout = Layout(state_dir)
+        self._stamps = Stamps(self.layout.stamps, trust=not verify)
+        self._files = Files(self.layout, self._stamps)
+        self._hooks = records.load_hooks(self.layout)
+        self._dhparams = records.load_dhparams(self.layout)
+
+    def prepare(self) -> None:
+        """Make the state directory and what is always in it."""
+        for path in self.layout.directories():
+            atomic.make_directory(path, 0o700)
+
+    # Certificates
+
+    def observe_certificate(self, cert: CertificateSpec, now: datetime) -> CertificateSeen:
+        """The state of one lineage, and what is wrong with its files."""
+        try:
+            state, recovered = self._load(cert.name, now)
+        except StoreError as error:
+            return CertificateSeen(CertificateState(cert.name), unreadable=error.message)
+        lost = frozenset(slot for slot in ("current", "next", "previous") if self._lost(state, slot))
+        damaged = {slot for slot in ("next", "previous") if self._gone(state, slot)}
+        files: list[FileSeen] = []
+        if state.current is not None and "current" not in lost:
+            try:
+                files = self._files.observe(cert, state.current)
+            except StateError:
+                damaged.add("current")
+        return CertificateSeen(state, tuple(files), lost, frozenset(damaged), recovered=recovered)
+
+    def _load(self, name: str, now: datetime) -> tuple[CertificateState, str | None]:
+        try:
+            state = records.load(self.layout, name)
+            trouble = f"{self.layout.state(name)} is missing"
+        except StateError as error:
+            state, trouble = None, error.message
+        if state is not None:
+            return state, None
+        rebuilt = records.rebuild(self.layout, name, now)
+        if rebuilt is not None:
+            return rebuilt, f"{trouble}; it was put together again from what is on disk"
+        return CertificateState(name), None if trouble.endswith("is missing") else trouble
+
+    def _lost(self, state: CertificateState, slot: str) -> bool:
+        generation = state.slot(slot)
+        if generation is None:
+            return False
+        for key in generation.keys:
+            if not os.path.exists(self.layout.key(state.name, generation.number, key.algorithm)):
+                try:
+                    generations.read_key(self.layout, state.name, generation, key)
+                except StateError:
+                    return True
+        return False
+
+    def _gone(self, state: CertificateState, slot: str) -> bool:
+        generation = state.slot(slot)
+        if generation is None or not generation.issuance:
+            return False
+        return not os.path.isdir(self.layout.issuance(state.name, generation.number, generation.issuance))
+
+    def repair_state(self, seen: CertificateSeen, now: datetime) -> str | None:
+        """Keep a state that was put together again; where the damaged file went, if there was one."""
+        aside = records.set_aside(self.layout, seen.state.name, now)
+        self.save(seen.state)
+        return aside
+
+    def save(self, state: CertificateState) -> None:
+        atomic.write(self.layout.state(state.name), records.encode(state), 0o600)
+
+    def free_number(self, state: CertificateState) -> int:
+        return generations.free_number(self.layout, state)
+
+    def keep_keys(self, number: int, keys: Sequence[tuple[str, bytes]], state: CertificateState) -> None:
+        generations.keep_keys(self.layout, number, keys, state, records.encode(state))
+
+    def read_key(self, name: str, generation: Generation, record: KeyRecord) -> bytes:
+        return generations.read_key(self.layout, name, generation, record)
+
+    def work_directory(self, name: str, generation: Generation) -> str:
+        path = self.layout.work(name, generation.number)
+        atomic.make_directory(path)
+        return path
+
+    def keep_issuance(
+        self,
+        generation: Generation,
+        materials: Sequence[Material],
+        request: Request,
+        state: CertificateState,
+    ) -> None:
+        generations.keep_issuance(self.layout, generation, materials, request, state, records.encode(state))
+
+    def unrecorded_issuance(
+        self, name: str, generation: Generation
+    ) -> tuple[Request, tuple[list[bytes], ...]] | None:
+        """What a crash left issued but not recorded: the request, and a chain for each key."""
+        number, issuance = generation.number, generation.issuance + 1
+        request = generations.read_request(self.layout, name, number, issuance)
+        if request is None:
+            return None
+        from certctl.core.pem import certificates
+
+        chains = []
+        for key in generation.keys:
+            inner = key.algorithm if len(generation.keys) > 1 else ""
+            issued = os.path.join(self.layout.issuance(name, number, issuance), inner)
+            data = [outputs.read(os.path.join(issued, file)) or b"" for file in ("fullchain.pem", "root.pem")]
+            try:
+                chains.append(certificates(b"".join(data)))
+            except CertctlError:
+                return None
+        return request, tuple(chains)
+
+    def read_materials(self, name: str, generation: Generation) -> tuple[Material, ...]:
+        return generations.read_materials(self.layout, name, generation)
+
+    def remove_generation(self, name: str, number: int) -> None:
+        generations.remove(self.layout, name, number)
+
+    # Files
+
+    def prepare_file(self, cert: CertificateSpec, current: Generation, path: str) -> Prepared:
+        """What brings live/NAME or one configured file to the current generation."""
+        return self._files.prepare(cert, current, path)
+
+    # DH parameters
+
+    def observe_dhparam(self, spec: DhparamSpec) -> DhparamSeen:
+        """What is kept, and what is wrong with the configured file."""
+        state = self._dhparams.get(spec.name, DhparamState(spec.name))
+        kept_path = self.layout.dhparam(spec.name)
+        fits = bool(state.sha256) and (state.bits, state.source) == (spec.bits, spec.source)
+
+        def content() -> bytes | None:
+            data = outputs.read(kept_path)
+            return data if data is not None and _sha256(data) == state.sha256 else b""
+
+        if fits:
+            problem, _ = self._files.compare(outputs.Target(kept_path, 0o600), state.sha256, content)
+            fits = problem is None or problem.startswith("has mode")
+        try:
+            wanted = outputs.target(spec.path, spec.mode, spec.owner, spec.group, secret=False)
+        except CertctlError as error:
+            seen = FileSeen(spec.path, f"cannot be written: {error.message}", spec.hooks)
+            return DhparamSeen(state, fits, seen)
+        problem, digest = self._files.compare(wanted, state.sha256, content, "the parameters that are kept")
+        return DhparamSeen(state, fits, FileSeen(spec.path, problem, spec.hooks, digest))
+
+    def keep_dhparam(self, state: DhparamState, data: bytes | None = None) -> None:
+        """Keep what is known of DH parameters, and the parameters themselves where they are new."""
+        if data is not None:
+            atomic.write(self.layout.dhparam(state.name), data, 0o600)
+        self._dhparams[state.name] = state
+        records.save_dhparams(self.layout, self._dhparams)
+
+    def prepare_dhparam_file(self, spec: DhparamSpec) -> Prepared:
+        data = outputs.read(self.layout.dhparam(spec.name))
+        digest = self._dhparams[spec.name].sha256
+        if data is None or _sha256(data) != digest:
+            raise StateError(f"{self.layout.dhparam(spec.name)} is missing or damaged")
+        wanted = outputs.target(spec.path, spec.mode, spec.owner, spec.group, secret=False)
+        return Prepared(spec.path, digest, lambda: self._files.write(wanted, data, digest))
+
+    # Hooks
+
+    def watched(self, path: str) -> str:
+        return self._files.watched(path)
+
+    def hook_states(self) -> Mapping[str, HookState]:
+        return self._hooks
+
+    def save_hooks(self, states: Collection[HookState]) -> None:
+        self._hooks.update({state.name: state for state in states})
+        records.save_hooks(self.layout, self._hooks)
+
+    # The rest
+
+    def journal(self, now: datetime, event: str, subject: str, **details: Any) -> None:
+        journal.record(self.layout.journal, now, event, subject, **details)
+
+    def close(self) -> None:
+        """Write what may be written late."""
+        self._stamps.save()
+
+
+def _sha256(data: bytes) -> str:
+    import hashlib
+
+    return hashlib.sha256(data).hexdigest()

@@ -1,0 +1,147 @@
+"""Generations on disk: immutable directories of keys and of what was issued for them."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from certctl.core import pem, times
+from certctl.core.bundle import Material, issuance_files
+from certctl.core.model import CertificateState, Generation, KeyRecord
+from certctl.errors import CertctlError, StateError
+from certctl.ports import Request
+from certctl.store import outputs
+from certctl.store.atomic import Batch, make_directory, remove_tree
+from certctl.store.layout import LIVE_FILES, Layout
+
+REQUEST = "request.json"
+"""In each issuance: what was asked for and of whom, so that state can be put together again."""
+
+
+def free_number(layout: Layout, state: CertificateState) -> int:
+    """The number of the next generation. One that a crash left without a record is not used again."""
+    number = state.last_number + 1
+    while os.path.lexists(layout.generation(state.name, number)):
+        number += 1
+    return number
+
+
+def keep_keys(
+    layout: Layout, number: int, keys: Sequence[tuple[str, bytes]], state: CertificateState, encoded: bytes
+) -> None:
+    """Make generation *number* durable together with the *state* that names it."""
+    make_directory(layout.lineage(state.name))
+    files = [(f"{algorithm}.key", data, 0o600) for algorithm, data in keys]
+    batch = Batch().tree(layout.generation(state.name, number), files)
+    batch.file(layout.state(state.name), encoded, 0o600).commit()
+
+
+def keep_issuance(
+    layout: Layout,
+    generation: Generation,
+    materials: Sequence[Material],
+    request: Request,
+    state: CertificateState,
+    encoded: bytes,
+) -> None:
+    """Make the certificates durable together with the *state* that counts them."""
+    path = layout.issuance(state.name, generation.number, generation.issuance)
+    remove_tree(path)
+    asked = {
+        "names": request.names,
+        "issuer": request.issuer,
+        "issued_at": times.rfc3339(request.issued_at),
+    }
+    files = issuance_files(LIVE_FILES, materials)
+    files.append((REQUEST, json.dumps(asked).encode() + b"\n", 0o600))
+    Batch().tree(path, files).file(layout.state(state.name), encoded, 0o600).commit()
+
+
+def read_request(layout: Layout, name: str, number: int, issuance: int) -> Request | None:
+    """What an issuance was asked for with, if it is there and whole."""
+    data = outputs.read(os.path.join(layout.issuance(name, number, issuance), REQUEST))
+    try:
+        asked: Any = json.loads(data or b"")
+        names = tuple(str(name) for name in asked["names"])
+        return Request(names, str(asked["issuer"]), times.parse_rfc3339(asked["issued_at"]))
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+def read_key(layout: Layout, name: str, generation: Generation, record: KeyRecord) -> bytes:
+    """The private key that *record* describes, from wherever it is whole. Raises StateError."""
+    from certctl.core.x509 import key_facts
+
+    inner = _algorithm_directory(generation, record.algorithm)
+    places = [layout.key(name, generation.number, record.algorithm)]
+    if generation.issuance:
+        issued = layout.issuance(name, generation.number, generation.issuance)
+        places += [os.path.join(issued, inner, file) for file in ("key.pem", "bundle.pem")]
+    for place in places:
+        data = outputs.read(place)
+        for block in _blocks(data):
+            if block.label.endswith("PRIVATE KEY"):
+                found = pem.encode(block.label, block.der)
+                try:
+                    if key_facts(found).key.sha256 == record.sha256:
+                        return found
+                except CertctlError:
+                    continue
+    raise StateError(
+        f"the {record.algorithm} key of {name}, generation {generation.number}, is not in {places[0]}",
+        "restore it from a backup, or let the next key take its place: certctl rotate --force " + name,
+    )
+
+
+def read_materials(layout: Layout, name: str, generation: Generation) -> tuple[Material, ...]:
+    """What *generation* is served as, verified against the recorded fingerprints.
+
+    Each part is taken from whichever file of the issuance holds it whole, so that
+    damage to one file is repaired from another. Raises StateError.
+    """
+    return tuple(_read_material(layout, name, generation, record) for record in generation.keys)
+
+
+def _read_material(layout: Layout, name: str, generation: Generation, record: KeyRecord) -> Material:
+    from certctl.core.x509 import facts, order_chain
+
+    assert record.certificate is not None
+    issued = layout.issuance(name, generation.number, generation.issuance)
+    inner = os.path.join(issued, _algorithm_directory(generation, record.algorithm))
+    key = read_key(layout, name, generation, record)
+    root = next(iter(_certificates(outputs.read(os.path.join(inner, "root.pem")))), None)
+    for file in ("fullchain.pem", "bundle.pem"):
+        found = _certificates(outputs.read(os.path.join(inner, file)))
+        try:
+            chain, found_root = order_chain(found, record.sha256)
+            if facts(chain[0]).certificate.sha256 == record.certificate.sha256:
+                return Material(record.algorithm, key, chain[0], tuple(chain[1:]), root or found_root)
+        except CertctlError:
+            continue
+    raise StateError(f"the certificate of {name} in {issued} is missing or damaged", f"certctl renew {name}")
+
+
+def _algorithm_directory(generation: Generation, algorithm: str) -> str:
+    """Where an issuance holds the files of one algorithm: at its top when there is only one."""
+    return algorithm if len(generation.keys) > 1 else ""
+
+
+def _blocks(data: bytes | None) -> list[pem.Block]:
+    try:
+        return pem.blocks(data or b"")
+    except CertctlError:
+        return []
+
+
+def _certificates(data: bytes | None) -> list[bytes]:
+    try:
+        return pem.certificates(data or b"")
+    except CertctlError:
+        return []
+
+
+def remove(layout: Layout, name: str, number: int) -> None:
+    """Take away a generation that stands in no slot."""
+    remove_tree(layout.generation(name, number))

@@ -1,0 +1,37 @@
+"""journal.jsonl: what happened, one JSON object a line, for people. The planner never reads it."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from certctl.core.times import rfc3339
+from certctl.store import atomic
+
+MOST_BYTES = 4 * 1024 * 1024
+"""A longer journal is set aside as journal.jsonl.1, and the one before goes."""
+
+
+def record(path: str, now: datetime, event: str, subject: str, **details: Any) -> None:
+    """Append one event. Empty details are left out. Raises `StoreError`."""
+    line = {"at": rfc3339(now), "event": event, "subject": subject}
+    line.update({name: value for name, value in details.items() if value not in (None, "", [], ())})
+    with contextlib.suppress(FileNotFoundError):
+        if os.stat(path).st_size > MOST_BYTES:
+            atomic.move(path, path + ".1")
+    atomic.append_line(path, json.dumps(line, ensure_ascii=False).encode())
+
+
+def read(path: str) -> Iterator[dict[str, Any]]:
+    """The events, oldest first; a line that a crash cut short is passed over."""
+    for name in (path + ".1", path):
+        with contextlib.suppress(FileNotFoundError), open(name, encoding="utf-8", errors="replace") as file:
+            for line in file:
+                with contextlib.suppress(ValueError):
+                    event = json.loads(line)
+                    if isinstance(event, dict) and "at" in event:
+                        yield event

@@ -1,0 +1,88 @@
+"""Where things are in the state directory (docs/state.md)."""
+
+from __future__ import annotations
+
+import os
+from typing import NamedTuple
+
+LIVE_FILES: tuple[tuple[str, tuple[str, ...], int], ...] = (
+    ("bundle.pem", ("key", "cert", "chain"), 0o600),
+    ("key.pem", ("key",), 0o600),
+    ("cert.pem", ("cert",), 0o644),
+    ("chain.pem", ("chain",), 0o644),
+    ("fullchain.pem", ("cert", "chain"), 0o644),
+    ("root.pem", ("root",), 0o644),
+)
+"""What an issuance holds: file, parts, mode."""
+
+
+class Layout(NamedTuple):
+    """Paths below one state directory."""
+
+    root: str
+
+    @property
+    def lock(self) -> str:
+        return os.path.join(self.root, "lock")
+
+    @property
+    def dhparam_lock(self) -> str:
+        return os.path.join(self.root, "dhparam", ".lock")
+
+    @property
+    def journal(self) -> str:
+        return os.path.join(self.root, "journal.jsonl")
+
+    @property
+    def hooks(self) -> str:
+        return os.path.join(self.root, "hooks.json")
+
+    @property
+    def dhparams(self) -> str:
+        return os.path.join(self.root, "dhparams.json")
+
+    @property
+    def stamps(self) -> str:
+        return os.path.join(self.root, "stamps.json")
+
+    @property
+    def issuers(self) -> str:
+        return os.path.join(self.root, "issuers")
+
+    @property
+    def states(self) -> str:
+        return os.path.join(self.root, "state")
+
+    def state(self, name: str) -> str:
+        return os.path.join(self.root, "state", f"{name}.json")
+
+    def live(self, name: str) -> str:
+        return os.path.join(self.root, "live", name)
+
+    def dhparam(self, name: str) -> str:
+        return os.path.join(self.root, "dhparam", f"{name}.pem")
+
+    def lineage(self, name: str) -> str:
+        return os.path.join(self.root, "certificates", name)
+
+    def generation(self, name: str, number: int) -> str:
+        return os.path.join(self.root, "certificates", name, str(number))
+
+    def key(self, name: str, number: int, algorithm: str) -> str:
+        return os.path.join(self.generation(name, number), f"{algorithm}.key")
+
+    def work(self, name: str, number: int) -> str:
+        """Where an issuer keeps what it must not forget across a crash."""
+        return os.path.join(self.generation(name, number), "order")
+
+    def issuance(self, name: str, number: int, issuance: int) -> str:
+        """An immutable directory: what live/NAME points at."""
+        return os.path.join(self.generation(name, number), f"issued-{issuance}")
+
+    def live_target(self, name: str, number: int, issuance: int) -> str:
+        """The text of the symlink live/NAME."""
+        return os.path.join("..", "certificates", name, str(number), f"issued-{issuance}")
+
+    def directories(self) -> tuple[str, ...]:
+        below = ("state", "certificates", "live", "dhparam", "issuers")
+        return (self.root, *(os.path.join(self.root, name) for name in below))

@@ -1,0 +1,165 @@
+"""Configured files: what they should be, what they are, and writing them where they belong."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import NamedTuple
+
+from certctl.errors import CertctlError, StoreError
+from certctl.store import atomic
+
+
+class Target(NamedTuple):
+    """A file with its final mode and owner; -1: whoever runs certctl."""
+
+    path: str
+    mode: int
+    uid: int = -1
+    gid: int = -1
+    secret: bool = False
+    """Whether it holds a private key."""
+
+
+_users: dict[str, int] = {}
+_groups: dict[str, int] = {}
+
+
+def target(path: str, mode: int, owner: str | None, group: str | None, *, secret: bool) -> Target:
+    """Look up owner and group. Raises CertctlError where one does not exist."""
+    return Target(path, mode, _uid(owner, path), _gid(group, path), secret)
+
+
+def _uid(owner: str | None, path: str) -> int:
+    if owner is None:
+        return -1
+    if owner not in _users:
+        import pwd
+
+        try:
+            _users[owner] = int(owner) if owner.isdigit() else pwd.getpwnam(owner).pw_uid
+        except KeyError:
+            raise CertctlError(
+                f"the owner of {path} is to be {owner}, but there is no such user",
+                f"getent passwd {owner}; correct owner in the configuration",
+                transient=False,
+            ) from None
+    return _users[owner]
+
+
+def _gid(group: str | None, path: str) -> int:
+    if group is None:
+        return -1
+    if group not in _groups:
+        import grp
+
+        try:
+            _groups[group] = int(group) if group.isdigit() else grp.getgrnam(group).gr_gid
+        except KeyError:
+            raise CertctlError(
+                f"the group of {path} is to be {group}, but there is no such group",
+                f"getent group {group}; correct group in the configuration",
+                transient=False,
+            ) from None
+    return _groups[group]
+
+
+def attributes_problem(wanted: Target, info: os.stat_result | None) -> str | None:
+    """What is wrong with a file's kind, mode or owner, for the reason of a step; None: nothing."""
+    if info is None:
+        return "is missing"
+    if stat.S_ISLNK(info.st_mode):
+        return "is a symlink, not a file"
+    if not stat.S_ISREG(info.st_mode):
+        return "is not a regular file"
+    mode = stat.S_IMODE(info.st_mode)
+    if mode != wanted.mode:
+        return f"has mode {mode:04o}, not {wanted.mode:04o}"
+    if wanted.uid not in (-1, info.st_uid):
+        return f"belongs to {_user_name(info.st_uid)}, not {_user_name(wanted.uid)}"
+    if wanted.gid not in (-1, info.st_gid):
+        return f"has group {_group_name(info.st_gid)}, not {_group_name(wanted.gid)}"
+    return None
+
+
+def _user_name(uid: int) -> str:
+    import pwd
+
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return str(uid)
+
+
+def _group_name(gid: int) -> str:
+    import grp
+
+    try:
+        return grp.getgrgid(gid).gr_name
+    except KeyError:
+        return str(gid)
+
+
+def lstat(path: str) -> os.stat_result | None:
+    """lstat(2), or None where there is nothing. Raises StoreError for what cannot be looked at."""
+    try:
+        return os.lstat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise StoreError(f"cannot look at {path}: {(error.strerror or str(error)).lower()}") from error
+
+
+def read(path: str) -> bytes | None:
+    """The content of a regular file; None where there is none. A symlink is not followed."""
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError:
+        return None
+    with os.fdopen(fd, "rb") as file:
+        return file.read() if stat.S_ISREG(os.fstat(fd).st_mode) else None
+
+
+def write(wanted: Target, data: bytes) -> None:
+    """Durably put *data* in its place. Raises StoreError, also for a directory that is no safe place."""
+    check_directory(wanted)
+    try:
+        atomic.write(wanted.path, data, wanted.mode, wanted.uid, wanted.gid)
+    except StoreError as error:
+        info = lstat(wanted.path)
+        if info is not None and stat.S_ISDIR(info.st_mode):
+            raise StoreError(f"{wanted.path} is a directory, not a file", "correct path") from error
+        raise
+
+
+def check_directory(wanted: Target) -> None:
+    """Refuse a directory that is missing, or in which others could exchange the file."""
+    directory = os.path.dirname(wanted.path)
+    try:
+        info = os.stat(directory)
+    except FileNotFoundError:
+        raise StoreError(
+            f"cannot write {wanted.path}: its directory {directory} does not exist",
+            f"make it: install -d -m 0755 {directory}",
+        ) from None
+    except OSError as error:
+        raise StoreError(f"cannot write {wanted.path}: {(error.strerror or str(error)).lower()}") from error
+    if not stat.S_ISDIR(info.st_mode):
+        raise StoreError(f"cannot write {wanted.path}: {directory} is not a directory", "correct path")
+    sticky = bool(info.st_mode & stat.S_ISVTX)
+    if info.st_mode & stat.S_IWOTH and not sticky:
+        raise StoreError(
+            f"refused to write {wanted.path}: anybody may write in {directory}", f"chmod o-w {directory}"
+        )
+    if wanted.secret and info.st_uid not in (0, os.geteuid()):
+        raise StoreError(
+            f"refused to write a key to {wanted.path}: {directory} belongs to {_user_name(info.st_uid)}",
+            f"chown root {directory}, or choose a directory of root's",
+        )
+    strange = info.st_gid not in (0, os.getegid())
+    if wanted.secret and info.st_mode & stat.S_IWGRP and strange and not sticky:
+        raise StoreError(
+            f"refused to write a key to {wanted.path}: "
+            f"group {_group_name(info.st_gid)} may write in {directory}",
+            f"chmod g-w {directory}",
+        )

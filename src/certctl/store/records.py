@@ -1,0 +1,217 @@
+"""The JSON files of the state directory: read strictly, and put together again from the disk if damaged."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+from certctl.core.model import (
+    CertificateRecord,
+    CertificateState,
+    DhparamState,
+    Generation,
+    HookState,
+    KeyRecord,
+)
+from certctl.errors import CertctlError, StateError, StoreError
+from certctl.store import atomic, codec, generations, outputs
+from certctl.store.layout import Layout
+
+UTC = timezone.utc
+
+
+def encode(state: CertificateState) -> bytes:
+    return json.dumps(codec.encode_certificate(state), indent=1, ensure_ascii=False).encode() + b"\n"
+
+
+def load(layout: Layout, name: str) -> CertificateState | None:
+    """The state of *name*; None where there is none.
+
+    Raises StateError for a file that is damaged, StoreError for one that cannot be read.
+    """
+    path = layout.state(name)
+    try:
+        with open(path, "rb") as file:
+            data = file.read()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise StoreError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
+    try:
+        return codec.decode_certificate(json.loads(data), name)
+    except (ValueError, RecursionError, OverflowError) as error:
+        what = "it is empty" if not data.strip() else str(error)
+        raise StateError(f"{path} is damaged: {what}") from error
+
+
+def set_aside(layout: Layout, name: str, now: datetime) -> str | None:
+    """Move a damaged state file out of the way, never over another one; where it went, if there was one."""
+    path = layout.state(name)
+    if outputs.lstat(path) is None:
+        return None
+    target = f"{path}.damaged-{now.strftime('%Y%m%dT%H%M%SZ')}"
+    count = 0
+    while outputs.lstat(target + (f"-{count}" if count else "")) is not None:
+        count += 1
+    target += f"-{count}" if count else ""
+    atomic.move(path, target)
+    return target
+
+
+def rebuild(layout: Layout, name: str, now: datetime) -> CertificateState | None:
+    """What the disk says of *name*; None where it says nothing.
+
+    live/NAME tells which generation is current. Higher numbers are next, lower
+    ones previous. When something was announced is not on disk, so a next key is
+    taken for as new as *now*: its hold-down begins again.
+    """
+    lineage = layout.lineage(name)
+    try:
+        numbers = sorted(int(entry) for entry in os.listdir(lineage) if entry.isdigit())
+    except OSError:
+        return None
+    served = _served(layout, name)
+    found = {n: _read_generation(layout, name, n, served if served[0] == n else (n, None)) for n in numbers}
+    readable = {number: generation for number, generation in found.items() if generation is not None}
+    if not readable:
+        return None
+    current = readable.get(served[0])
+    limit = current.number if current else 0
+    nexts = [g for n, g in readable.items() if n > limit]
+    previous = [g for n, g in readable.items() if n < limit and g.issuance]
+    if current is None and nexts and nexts[-1].issuance and nexts[-1].promoted_at:
+        nexts[-1] = nexts[-1]._replace(promoted_at=None)
+    return CertificateState(
+        name,
+        current=current,
+        next=nexts[-1]._replace(made_at=now, promoted_at=None, rotates_from=None) if nexts else None,
+        previous=previous[-1] if previous else None,
+        last_number=max(numbers),
+    )
+
+
+def _served(layout: Layout, name: str) -> tuple[int, int | None]:
+    """Generation and issuance that live/NAME points at; (0, None) where it points nowhere."""
+    try:
+        parts = os.readlink(layout.live(name)).split(os.sep)
+        return int(parts[-2]), int(parts[-1].removeprefix("issued-"))
+    except (OSError, ValueError, IndexError):
+        return 0, None
+
+
+def _read_generation(
+    layout: Layout, name: str, number: int, served: tuple[int, int | None]
+) -> Generation | None:
+    from certctl.core.x509 import key_facts
+
+    directory = layout.generation(name, number)
+    try:
+        entries = sorted(os.listdir(directory))
+        made_at = datetime.fromtimestamp(int(os.stat(directory).st_mtime), UTC)
+    except OSError:
+        return None
+    keys: list[KeyRecord] = []
+    for entry in entries:
+        data = outputs.read(os.path.join(directory, entry)) if entry.endswith(".key") else None
+        if data is not None:
+            try:
+                facts = key_facts(data)
+            except CertctlError:
+                return None
+            keys.append(KeyRecord(entry.removesuffix(".key"), *facts.key))
+    issuances = [int(e[7:]) for e in entries if e.startswith("issued-") and e[7:].isdigit()]
+    if not keys:
+        return None
+    generation = Generation(number, made_at, tuple(keys))
+    for issuance in [served[1]] if served[1] else sorted(issuances, reverse=True):
+        issued = _read_issuance(layout, name, generation, issuance)
+        if issued is not None:
+            return issued
+    return generation
+
+
+def _read_issuance(layout: Layout, name: str, generation: Generation, issuance: int) -> Generation | None:
+    from certctl.core.x509 import facts
+
+    request = generations.read_request(layout, name, generation.number, issuance)
+    if request is None:
+        return None
+    records: list[KeyRecord] = []
+    for key in _in_issued_order(layout, name, generation, issuance):
+        inner = key.algorithm if len(generation.keys) > 1 else ""
+        path = os.path.join(layout.issuance(name, generation.number, issuance), inner, "cert.pem")
+        try:
+            found = facts(outputs.read(path) or b"")
+        except CertctlError:
+            return None
+        if found.key.sha256 != key.sha256:
+            return None
+        record = CertificateRecord(*found.certificate, found.serial, found.not_before, found.not_after)
+        records.append(key._replace(certificate=record))
+    return generation._replace(
+        keys=tuple(records),
+        issuance=issuance,
+        issued_at=request.issued_at,
+        issued_by=request.issuer,
+        names=request.names,
+        promoted_at=request.issued_at,
+        rotates_from=request.issued_at,
+    )
+
+
+def _in_issued_order(
+    layout: Layout, name: str, generation: Generation, issuance: int
+) -> tuple[KeyRecord, ...]:
+    """The keys in the order of the bundle: the first algorithm's key.pem stands at the top."""
+    from certctl.core.x509 import key_facts
+
+    top = outputs.read(os.path.join(layout.issuance(name, generation.number, issuance), "key.pem"))
+    try:
+        first = key_facts(top or b"").key.sha256
+    except CertctlError:
+        return generation.keys
+    return tuple(sorted(generation.keys, key=lambda key: key.sha256 != first))
+
+
+def load_hooks(layout: Layout) -> dict[str, HookState]:
+    """What hooks were delivered. A damaged file counts as none: every hook runs once more, none is lost."""
+    found = {}
+    for name, data in _load_map(layout.hooks).items():
+        try:
+            found[name] = codec.decode_hook(data, name)
+        except codec.MalformedError:
+            continue
+    return found
+
+
+def save_hooks(layout: Layout, states: Mapping[str, HookState]) -> None:
+    data = {name: codec.encode_hook(state) for name, state in states.items()}
+    atomic.write(layout.hooks, json.dumps(data, indent=1, ensure_ascii=False).encode() + b"\n", 0o600)
+
+
+def load_dhparams(layout: Layout) -> dict[str, DhparamState]:
+    """What DH parameters are kept. A damaged file counts as none: they are made anew."""
+    found = {}
+    for name, data in _load_map(layout.dhparams).items():
+        try:
+            found[name] = codec.decode_dhparam(data, name)
+        except codec.MalformedError:
+            continue
+    return found
+
+
+def save_dhparams(layout: Layout, states: Mapping[str, DhparamState]) -> None:
+    data = {name: codec.encode_dhparam(state) for name, state in states.items()}
+    atomic.write(layout.dhparams, json.dumps(data, indent=1, ensure_ascii=False).encode() + b"\n", 0o600)
+
+
+def _load_map(path: str) -> Mapping[str, Any]:
+    try:
+        with open(path, "rb") as file:
+            data = json.loads(file.read())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return data if isinstance(data, dict) else {}

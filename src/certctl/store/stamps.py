@@ -1,0 +1,66 @@
+"""What files looked like when their content was last compared: a cache, so that a pass need not read them.
+
+A file whose size, modification and change times and inode are those of its stamp
+still holds what it held then. The cache may be lost or thrown away at any time:
+contents are compared again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+from certctl.store import atomic
+
+
+class Stamps:
+    """path -> (what it was made from, sha256, and the four numbers that show a change)."""
+
+    def __init__(self, path: str, *, trust: bool = True) -> None:
+        self._path = path
+        self._entries: dict[str, list[Any]] = {}
+        self._changed = False
+        if trust:
+            self._entries = _load(path)
+
+    def digest(self, path: str, info: os.stat_result | None, token: str) -> str | None:
+        """The sha256 of *path*, if it was made from *token* and nobody touched it since.
+
+        "-" says that it is rightly not there.
+        """
+        entry = self._entries.get(path)
+        if entry is None or entry[0] != token or entry[2:] != _numbers(info):
+            return None
+        digest: str = entry[1]
+        return digest
+
+    def record(self, path: str, info: os.stat_result | None, token: str, digest: str) -> None:
+        self._entries[path] = [token, digest, *_numbers(info)]
+        self._changed = True
+
+    def forget(self, path: str) -> None:
+        self._changed = self._entries.pop(path, None) is not None or self._changed
+
+    def save(self) -> None:
+        """Write the cache, if it changed."""
+        if self._changed:
+            atomic.replace_cache(self._path, json.dumps(self._entries, separators=(",", ":")).encode())
+            self._changed = False
+
+
+def _numbers(info: os.stat_result | None) -> list[int]:
+    if info is None:
+        return [0, 0, 0, 0]
+    return [info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino]
+
+
+def _load(path: str) -> dict[str, list[Any]]:
+    try:
+        with open(path, "rb") as file:
+            data = json.loads(file.read())
+    except (OSError, ValueError):
+        return {}
+    if not isinstance(data, dict):
+        return {}
+    return {k: v for k, v in data.items() if isinstance(v, list) and len(v) == 6}
