@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 PRIVATE_LABELS = ("PRIVATE KEY", "RSA PRIVATE KEY", "EC PRIVATE KEY")
 PUBLIC_LABELS = ("PUBLIC KEY", "RSA PUBLIC KEY")
 REQUEST_LABELS = ("CERTIFICATE REQUEST", "NEW CERTIFICATE REQUEST")
+LABELS = PRIVATE_LABELS + PUBLIC_LABELS + REQUEST_LABELS
+"""The PEM labels that `key_facts` reads."""
 
 __all__ = [
+    "LABELS",
     "CertificateFacts",
     "Digests",
     "KeyFacts",
@@ -92,7 +95,7 @@ def key_facts(data: bytes) -> KeyFacts:
                 "the private key is encrypted, and certctl has nobody to ask for its passphrase",
                 "decrypt it: umask 077; openssl pkey -in KEY -out NEW",
             )
-        if block.label not in PRIVATE_LABELS + PUBLIC_LABELS + REQUEST_LABELS:
+        if block.label not in LABELS:
             continue
         try:
             key = _public_key(block)

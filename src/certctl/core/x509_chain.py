@@ -42,7 +42,8 @@ def order_chain(
     top = best[-1]
     if issued_itself(top):
         return [certificate.pem for certificate in best[:-1]], top.pem
-    unused = [certificate for certificate in found if certificate not in best]
+    on_a_way = {certificate.der for path in paths for certificate in path}
+    unused = [certificate for certificate in found if certificate.der not in on_a_way]
     namesakes = [c for c in unused if c.subject_der == top.issuer_der]
     roots = [c for c in unused if c.is_ca and issued_itself(c)]
     if len(best) == 1 or namesakes or roots:
