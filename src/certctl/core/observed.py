@@ -62,6 +62,8 @@ class AnnouncerSeen(NamedTuple):
     shown: Mapping[str, str] = {}
     problem: str | None = None
     """What is wrong with what it shows (a file that is gone, say)."""
+    files: tuple[FileSeen, ...] = ()
+    """What it shows in files, for the hooks that follow them."""
 
 
 class World(NamedTuple):

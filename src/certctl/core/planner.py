@@ -57,12 +57,14 @@ def walk(
     avoid: Collection[object],
     *,
     only: Collection[str] | None = None,
+    last: int = PHASE_DHPARAM,
 ) -> None:
     """Call *apply* with batch after batch until nothing is left to do.
 
     *apply* changes *world*; what it could not do it adds to *avoid*. Steps of one
     batch are of the same phase and touch different things, so they may be done
-    concurrently. The earliest phase that has work always goes first.
+    concurrently. The earliest phase that has work always goes first; phases after
+    *last* are left alone.
     """
     ready: dict[str, tuple[int, Step] | None] = {}
     basis: dict[str, CertificateSeen] = {}
@@ -73,8 +75,8 @@ def walk(
                 basis[name] = seen
                 skip = only is not None and name not in only
                 ready[name] = None if skip else certificate_step(spec, name, seen, now, avoid)
-        batch = _first_batch(spec, world, now, avoid, ready, only)
-        if not batch:
+        rank, batch = _first_batch(spec, world, now, avoid, ready, only)
+        if not batch or rank > last:
             return
         apply(batch)
     raise RuntimeError("the plan does not settle: two rules undo each other")
@@ -87,21 +89,23 @@ def _first_batch(
     avoid: Collection[object],
     ready: dict[str, tuple[int, Step] | None],
     only: Collection[str] | None,
-) -> list[Step]:
+) -> tuple[int, list[Step]]:
     ranked = [found for found in ready.values() if found is not None]
     dhparams = list(_dhparam_steps(spec, world, now, avoid, only))
-    writes = [step for step in dhparams if step.kind == "write"]
+    quick = [
+        step for step in dhparams if step.kind == "write" or spec.dhparams[step.subject].source == "ffdhe"
+    ]
     first = min((rank for rank, _ in ranked), default=PHASE_DHPARAM)
-    if writes:
+    if quick:
         first = PHASE_FILES
     if first > PHASE_HOOKS and (hooks := list(_hook_steps(spec, world, now, avoid, only))):
-        return hooks
+        return PHASE_HOOKS, hooks
     if first > PHASE_ANNOUNCE and (announce := list(_announce_steps(world, avoid))):
-        return announce
+        return PHASE_ANNOUNCE, announce
     batch = [step for rank, step in ranked if rank == first]
     if first == PHASE_FILES:
-        return batch + writes
-    return batch or dhparams
+        return first, batch + quick
+    return first, batch or dhparams
 
 
 def _hook_steps(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from certctl.core import pem
 from certctl.core.x509_chain import order_chain
 from certctl.core.x509_check import check
+from certctl.core.x509_keys import encrypted
 from certctl.core.x509_load import Digests, algorithm_of, digests, load
 from certctl.core.x509_request import make_csr
 from certctl.errors import CertctlError
@@ -91,10 +92,7 @@ def key_facts(data: bytes) -> KeyFacts:
 
     for block in pem.blocks(data):
         if block.label == "ENCRYPTED PRIVATE KEY" or b"\nProc-Type: 4,ENCRYPTED" in block.text:
-            raise CertctlError(
-                "the private key is encrypted, and certctl has nobody to ask for its passphrase",
-                "decrypt it: umask 077; openssl pkey -in KEY -out NEW",
-            )
+            raise encrypted()
         if block.label not in LABELS:
             continue
         try:

@@ -1,0 +1,391 @@
+"""The engine: walks the plan, applies each batch for real, and keeps what cannot be observed.
+
+It holds no state between passes but what the store gives it. It does not lock:
+whoever calls `run` holds the lock of the state directory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
+
+from certctl.core import effects, pins
+from certctl.core.model import CertificateState, DhparamState, Failure, KeyRecord
+from certctl.core.observed import AnnouncerSeen, CertificateSeen, HookSeen, World
+from certctl.core.planner import walk
+from certctl.core.rules import PHASE_KEYS
+from certctl.core.spec import Spec
+from certctl.core.steps import Step
+from certctl.core.times import minute_text
+from certctl.engine import advising, hooking, issuing
+from certctl.engine.outcome import Event, Failed, Outcome
+from certctl.engine.ports import Adapters
+from certctl.errors import CertctlError
+from certctl.ports import Prepared, Waiting
+
+_DHPARAM_RETRY = (60.0, 86400.0)
+
+
+class Engine:
+    """One configuration, its adapters, and the world as it was last observed."""
+
+    def __init__(self, spec: Spec, adapters: Adapters) -> None:
+        self.spec = spec
+        self._adapters = adapters
+        self._store = adapters.store
+        self._avoid: set[object] = set()
+        self._outcome = Outcome([], [], [])
+        self.world = self._observe()
+
+    # Observing
+
+    def _observe(self) -> World:
+        now = self._adapters.clock()
+        certificates = {
+            name: self._store.observe_certificate(cert, now) for name, cert in self.spec.certificates.items()
+        }
+        dhparams = {name: self._store.observe_dhparam(dh) for name, dh in self.spec.dhparams.items()}
+        world = World(certificates, dhparams, {}, {})
+        self._observe_followers(world)
+        return world
+
+    def _observe_followers(self, world: World) -> None:
+        """What announcers and hooks have to follow, given the files and pins of *world*."""
+        for name in self.spec.announcers:
+            wanted = self._wanted(world, name)
+            try:
+                world.announcers[name] = self._adapters.announcer(name).observe(wanted)
+            except CertctlError:
+                # The step that is due then fails with the reason, and is told with it.
+                due = {certificate: pins.digest(entry) for certificate, entry in wanted.items()}
+                world.announcers[name] = AnnouncerSeen(due)
+        world.hooks.clear()
+        world.hooks.update(hooking.collect(self.spec, world, self._adapters))
+
+    def _wanted(self, world: World, announcer: str) -> dict[str, pins.Announced]:
+        return {
+            name: pins.announced(self.spec.certificates[name], seen.state)
+            for name, seen in world.certificates.items()
+            if announcer in self.spec.certificates[name].announce and seen.unreadable is None
+        }
+
+    def _look_again(self, names: Collection[str]) -> None:
+        now = self._adapters.clock()
+        for name in names:
+            if name in self.spec.certificates:
+                cert = self.spec.certificates[name]
+                self.world.certificates[name] = self._store.observe_certificate(cert, now)
+            if name in self.spec.dhparams:
+                self.world.dhparams[name] = self._store.observe_dhparam(self.spec.dhparams[name])
+        self._observe_followers(self.world)
+
+    # A pass
+
+    def run(self, only: Collection[str] | None = None) -> Outcome:
+        """Do all that is due now. Failures are isolated, kept in the state and returned."""
+        self._store.prepare()
+        self._repair(only)
+        walk(
+            self.spec,
+            self.world,
+            self._adapters.clock,
+            self._apply,
+            self._avoid,
+            only=only,
+            last=PHASE_KEYS,
+        )
+        if advising.refresh(self.spec, self._adapters, self.world, only):
+            self._observe_followers(self.world)
+        walk(self.spec, self.world, self._adapters.clock, self._apply, self._avoid, only=only)
+        if any(step.kind == "issue" for step in self._outcome.done):
+            advising.refresh(self.spec, self._adapters, self.world, only)
+        self._forget_settled(only)
+        self._store.close()
+        return self._outcome
+
+    def _repair(self, only: Collection[str] | None) -> None:
+        for name, seen in list(self.world.certificates.items()):
+            if seen.recovered is None or (only is not None and name not in only):
+                continue
+            now = self._adapters.clock()
+            aside = self._store.repair_state(seen, now)
+            where = f"; the damaged file is kept as {aside}" if aside else ""
+            self._tell(name, f"{seen.recovered}{where}", "warning")
+            self._store.journal(now, "recovered", name, reason=seen.recovered, kept_as=aside)
+            self._look_again([name])
+
+    def _apply(self, batch: Sequence[Step]) -> None:
+        if batch[0].kind == "issue":
+            self._issue([step for step in batch if step.kind == "issue"])
+            batch = [step for step in batch if step.kind != "issue"]
+        writes = [step for step in batch if step.kind == "write"]
+        if writes:
+            self._write(writes)
+        for step in batch:
+            if step.kind != "write":
+                self._guard(step, lambda step=step: self._do(step))  # type: ignore[misc]
+        self._look_again({step.subject for step in batch if step.scope in ("certificate", "dhparam")})
+
+    def _do(self, step: Step) -> None:
+        if step.scope == "hook":
+            self._hook(step)
+        elif step.scope == "announcer":
+            self._announce(step)
+        elif step.scope == "dhparam":
+            self._avoid.add(step.key)
+            self._outcome.deferred.append(step)
+        elif step.kind == "make-key":
+            self._make_key(step)
+        elif step.kind in ("promote", "rollback"):
+            self._turn(step)
+        else:
+            self._retire(step)
+
+    def _guard(self, step: Step, work: Callable[[], None]) -> None:
+        """Do one step; a failure is kept, and the rest of the pass goes on."""
+        try:
+            work()
+        except CertctlError as error:
+            self._failed(step, error)
+
+    def _failed(self, step: Step, error: CertctlError) -> None:
+        self._avoid.add(step.key)
+        self._outcome.failed.append(Failed(step, error))
+        now = self._adapters.clock()
+        try:
+            self._store.journal(now, f"{step.kind}-failed", step.subject, error=error.message, path=step.path)
+            if step.scope == "certificate" and step.kind != "issue":
+                self._remember_failure(step, error, now)
+        except CertctlError as second:
+            # What the disk does not take cannot be kept; the pass has told it.
+            self._tell(step.subject, f"could not be recorded: {second.message}", "detail")
+
+    def _remember_failure(self, step: Step, error: CertctlError, now: datetime) -> None:
+        state = self.world.certificates[step.subject].state
+        before = state.failure(step.kind, step.path or step.kind)
+        attempts = before.attempts + 1 if before else 1
+        failure = Failure(step.kind, step.path or step.kind, error.message, error.hint, now, attempts)
+        self._save(effects.failed(state, failure))
+
+    def _save(self, state: CertificateState) -> None:
+        self._store.save(state)
+        seen = self.world.certificates[state.name]
+        self.world.certificates[state.name] = seen._replace(state=state)
+
+    def _done(self, step: Step, text: str, **details: object) -> None:
+        self._outcome.done.append(step)
+        self._tell(step.subject, text)
+        self._store.journal(self._adapters.clock(), step.kind, step.subject, reason=step.reason, **details)
+
+    def _tell(self, subject: str, text: str, level: str = "info") -> None:
+        self._adapters.report(Event(subject, text, level))
+
+    # Steps
+
+    def _make_key(self, step: Step) -> None:
+        from certctl.core.x509 import key_facts
+
+        cert = self.spec.certificates[step.subject]
+        state = self.world.certificates[step.subject].state
+        number = self._store.free_number(state)
+        if step.reuse and state.current:
+            current = state.current
+            algorithms = current.algorithms
+            data = [self._store.read_key(cert.name, current, key) for key in current.keys]
+        else:
+            algorithms = cert.keys
+            data = self._adapters.make_keys(cert.keys)
+        records = tuple(
+            KeyRecord(algorithm, *key_facts(key).key) for algorithm, key in zip(algorithms, data, strict=True)
+        )
+        now = self._adapters.clock()
+        state = effects.without_failure(state, "make-key")
+        state = effects.with_next(state, number, records, now)
+        self._store.keep_keys(number, list(zip(algorithms, data, strict=True)), state)
+        made = "the same keys again" if step.reuse else f"a new {' and '.join(algorithms)} key"
+        self._done(
+            step,
+            f"generation {number}: made {made}",
+            generation=number,
+            pins=[f"{key.algorithm} {key.sha256}" for key in records],
+        )
+
+    def _turn(self, step: Step) -> None:
+        """Promote or roll back: what is served changes with the writes that follow."""
+        now = self._adapters.clock()
+        state = self.world.certificates[step.subject].state
+        forced = state.rotation == "forced"
+        turned = effects.promoted if step.kind == "promote" else effects.rolled_back
+        state = turned(effects.without_failure(state, step.kind), now)
+        self._save(state)
+        assert state.current is not None
+        text = "is current" if step.kind == "promote" else "is current again"
+        self._done(
+            step,
+            f"generation {state.current.number} {text}: {step.reason}",
+            generation=state.current.number,
+            forced=forced or None,
+            pins=[f"{key.algorithm} {key.sha256}" for key in state.current.keys],
+        )
+
+    def _retire(self, step: Step) -> None:
+        assert step.path is not None
+        number = int(step.path)
+        self._store.remove_generation(step.subject, number)
+        state = self.world.certificates[step.subject].state
+        self._save(effects.removed(effects.without_failure(state, "retire"), number))
+        self._done(step, f"generation {number}: removed", generation=number)
+
+    def _issue(self, steps: Sequence[Step]) -> None:
+        jobs = []
+        for step in steps:
+            state = self.world.certificates[step.subject].state
+            generation = state.slot(step.slot or "next")
+            assert generation is not None
+            jobs.append(issuing.Job(step, self.spec.certificates[step.subject], state, generation))
+        for job, result in issuing.run(jobs, lambda job: issuing.obtain(self._adapters, job)):
+            self._guard(job.step, lambda job=job, result=result: self._settle(job, result))  # type: ignore[misc]
+            self.world.certificates[job.cert.name] = self._store.observe_certificate(
+                job.cert, self._adapters.clock()
+            )
+        self._observe_followers(self.world)
+
+    def _settle(self, job: issuing.Job, result: issuing.Obtained | Waiting | CertctlError) -> None:
+        now = self._adapters.clock()
+        if isinstance(result, CertctlError):
+            self._save(issuing.after_failure(self.spec, job, result, now))
+            raise result
+        if isinstance(result, Waiting):
+            self._save(issuing.after_wait(self.spec, job, result))
+            self._avoid.add(job.step.key)
+            self._tell(job.cert.name, result.reason, "warning")
+            self._store.journal(now, "waiting", job.cert.name, reason=result.reason)
+            return
+        state = issuing.keep(self._adapters, job, result, now)
+        generation = state.slot(job.step.slot or "next")
+        assert generation is not None
+        assert generation.not_after is not None
+        self._done(
+            job.step,
+            f"generation {generation.number}: issued by {result.issuer}, "
+            f"expires {minute_text(generation.not_after)}",
+            generation=generation.number,
+            issuer=result.issuer,
+            not_after=generation.not_after.isoformat(),
+            certificates=[record.sha256 for record in result.records],
+        )
+
+    def _write(self, steps: Sequence[Step]) -> None:
+        """Write files. What a hook was already run for is forgotten first, so that it runs again."""
+        ready: list[tuple[Step, Prepared]] = []
+        for step in steps:
+            self._guard(step, lambda step=step: ready.append((step, self._prepare(step))))  # type: ignore[misc]
+        try:
+            self._forget_delivered({prepared.path: prepared.digest for _, prepared in ready})
+        except CertctlError as error:
+            for step, _ in ready:
+                self._failed(step, error)
+            return
+        for step, prepared in ready:
+            self._guard(step, lambda s=step, p=prepared: self._commit(s, p))  # type: ignore[misc]
+
+    def _prepare(self, step: Step) -> Prepared:
+        assert step.path is not None
+        if step.scope == "dhparam":
+            return self._store.prepare_dhparam_file(self.spec.dhparams[step.subject])
+        state = self.world.certificates[step.subject].state
+        assert state.current is not None
+        return self._store.prepare_file(self.spec.certificates[step.subject], state.current, step.path)
+
+    def _commit(self, step: Step, prepared: Prepared) -> None:
+        prepared.commit()
+        if step.scope == "certificate":
+            state = self.world.certificates[step.subject].state
+            cleared = effects.without_failure(state, "write", step.path)
+            if cleared is not state:
+                self._save(cleared)
+        self._done(step, f"wrote {prepared.path}", path=prepared.path)
+
+    def _forget_delivered(self, digests: dict[str, str]) -> None:
+        forgotten = []
+        for state in self._store.hook_states().values():
+            same = [path for path, digest in digests.items() if state.delivered.get(path) == digest]
+            if same:
+                kept = {path: digest for path, digest in state.delivered.items() if path not in same}
+                forgotten.append(state._replace(delivered=kept))
+        if forgotten:
+            self._store.save_hooks(forgotten)
+
+    def _hook(self, step: Step) -> None:
+        seen: HookSeen = self.world.hooks[step.subject]
+        self._tell(step.subject, f"hook runs: {step.reason}", "detail")
+        state = hooking.run(self.spec, self._adapters, seen)
+        self._store.save_hooks([state])
+        self._observe_followers(self.world)
+        if state.attempts:
+            tail = state.output.strip().splitlines()[-1:] or ["no output"]
+            raise CertctlError(
+                f"hook {step.subject} failed with exit status {state.exit_status}: {tail[0]}",
+                f"see certctl hooks; when it is mended: certctl hooks run {step.subject}",
+            )
+        self._done(step, f"hook ran: {step.reason}", output=state.output[-500:])
+
+    def _announce(self, step: Step) -> None:
+        wanted = self._wanted(self.world, step.subject)
+        now = self._adapters.clock()
+        sightings = self._adapters.announcer(step.subject).publish(wanted, now)
+        for name, sighting in sightings.items():
+            state = self.world.certificates[name].state
+            seen = effects.announced(state, step.subject, sighting)
+            if seen != state:
+                self._save(effects.without_failure(seen, "announce", step.subject))
+        self._avoid.add(step.key)
+        self._look_again(sightings)
+        self._done(step, f"announced: {step.reason}", certificates=sorted(wanted))
+
+    # DH parameters
+
+    def keep_dhparam(self, step: Step, data: bytes, sha256: str) -> None:
+        """Keep new parameters (PEM, already checked); the file is written by the pass that follows."""
+        dhparam = self.spec.dhparams[step.subject]
+        now = self._adapters.clock()
+        state = DhparamState(dhparam.name, sha256, dhparam.bits, dhparam.source, now)
+        self._guard(step, lambda: self._kept_dhparam(step, state, data))
+
+    def _kept_dhparam(self, step: Step, state: DhparamState, data: bytes) -> None:
+        self._store.keep_dhparam(state, data)
+        self._look_again([step.subject])
+        self._done(step, f"made {state.bits}-bit DH parameters ({state.source})")
+
+    def fail_dhparam(self, step: Step, error: CertctlError) -> None:
+        """Remember that making DH parameters failed, and when it is tried again."""
+        state = self.world.dhparams[step.subject].state
+        attempts = state.failures[0].attempts + 1 if state.failures else 1
+        now = self._adapters.clock()
+        retry_at = effects.back_off(attempts, *_DHPARAM_RETRY, now)
+        failure = Failure("dhparam", step.subject, error.message, error.hint, now, attempts, retry_at)
+        self._failed(step, error)
+        self._guard(step, lambda: self._store.keep_dhparam(state._replace(failures=(failure,))))
+
+    def _forget_settled(self, only: Collection[str] | None) -> None:
+        """Failures whose step is not wanted any more go; a settled certificate has none."""
+        failed = {(item.step.subject, item.step.kind) for item in self._outcome.failed}
+        now = self._adapters.clock()
+        for name, seen in list(self.world.certificates.items()):
+            if seen.unreadable is not None or not seen.state.failures:
+                continue
+            if only is not None and name not in only:
+                continue
+            kept = tuple(
+                failure
+                for failure in seen.state.failures
+                if (name, failure.kind) in failed or _still_waits(failure, now)
+            )
+            if kept != seen.state.failures:
+                stale: CertificateSeen = seen
+                step = Step("retire", name, "")
+                self._guard(step, lambda s=stale, k=kept: self._save(s.state._replace(failures=k)))  # type: ignore[misc]
+
+
+def _still_waits(failure: Failure, now: datetime) -> bool:
+    return failure.retry_at is not None and failure.retry_at > now

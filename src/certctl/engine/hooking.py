@@ -1,0 +1,100 @@
+"""Running hooks: one at a time, for all files that changed, and remembering what each was run for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from certctl.core import effects
+from certctl.core.model import HookState
+from certctl.core.observed import FileSeen, HookSeen, World
+from certctl.core.others import changed_files
+from certctl.core.spec import HOUR, Spec
+from certctl.engine.ports import Adapters
+from certctl.errors import CertctlError
+from certctl.ports import HookOutcome
+
+FIRST_RETRY = 10.0
+LONGEST_RETRY = HOUR
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+def environment(spec: Spec, name: str, changed: list[str]) -> dict[str, str]:
+    """Exactly what a hook gets: what changed and for whom, never key material."""
+    certificates = [
+        cert.name
+        for cert in spec.certificates.values()
+        if any(file.path in changed for file in cert.files)
+        or any(path.endswith(f"/live/{cert.name}") for path in changed)
+    ]
+    return {
+        "CERTCTL_HOOK": name,
+        "CERTCTL_FILES": "\n".join(changed),
+        "CERTCTL_CERTIFICATES": "\n".join(certificates),
+        "CERTCTL_CONFIG": spec.path,
+        "PATH": PATH,
+    }
+
+
+def run(spec: Spec, adapters: Adapters, seen: HookSeen) -> HookState:
+    """Run one hook for what it has not been run for. Returns its new state; raises CertctlError never.
+
+    What was delivered is what was on disk *before* it ran: a file that changes
+    meanwhile is delivered by the next run.
+    """
+    hook = spec.hooks[seen.state.name]
+    changed = changed_files(seen)
+    try:
+        argv = adapters.resolve_hook(hook)
+        outcome = adapters.run_hook(argv, environment(spec, hook.name, changed), hook.timeout)
+    except CertctlError as error:
+        text = error.message + (f"\n{error.hint}" if error.hint else "")
+        outcome = HookOutcome(127, text, timed_out=False, seconds=0.0)
+    now = adapters.clock()
+    state = seen.state._replace(
+        last_run=now, exit_status=outcome.exit_status, output=_told(outcome, hook.timeout)
+    )
+    if outcome.exit_status == 0 and not outcome.timed_out:
+        return state._replace(delivered=dict(seen.files), attempts=0, retry_at=None, basis="")
+    attempts = state.attempts + 1
+    return state._replace(
+        attempts=attempts,
+        retry_at=effects.back_off(attempts, FIRST_RETRY, LONGEST_RETRY, now),
+        basis=adapters.hook_basis(hook),
+    )
+
+
+def _told(outcome: HookOutcome, timeout: float) -> str:
+    if outcome.timed_out:
+        return f"killed after {timeout:g} s\n{outcome.output}".rstrip("\n")
+    return outcome.output.rstrip("\n")
+
+
+def collect(spec: Spec, world: World, adapters: Adapters) -> dict[str, HookSeen]:
+    """For each hook, the files that it serves as they are on disk now."""
+    states = adapters.store.hook_states()
+    files: dict[str, dict[str, str]] = {name: {} for name in spec.hooks}
+    for file in _served(world):
+        if file.digest is not None:
+            for name in file.hooks:
+                files[name][file.path] = file.digest
+    for watch in spec.watches.values():
+        for path in watch.paths:
+            digest = adapters.store.watched(path)
+            for name in watch.hooks:
+                # A file that never was there is no change; one that was and is gone is one.
+                if digest or path in states.get(name, HookState(name)).delivered:
+                    files[name][path] = digest
+    seen = {}
+    for name, hook in spec.hooks.items():
+        state = states.get(name, HookState(name))
+        seen[name] = HookSeen(state, files[name], adapters.hook_basis(hook) if state.attempts else "")
+    return seen
+
+
+def _served(world: World) -> Iterator[FileSeen]:
+    for certificate in world.certificates.values():
+        yield from certificate.files
+    for dhparam in world.dhparams.values():
+        yield dhparam.file
+    for announcer in world.announcers.values():
+        yield from announcer.files

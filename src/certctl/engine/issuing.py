@@ -1,0 +1,234 @@
+"""Issuing: ask issuers in turn, check what they give, keep it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, as_completed
+from datetime import datetime
+from typing import NamedTuple
+
+from certctl.core import effects
+from certctl.core.basis import issue_basis
+from certctl.core.bundle import Material
+from certctl.core.model import CertificateRecord, CertificateState, Failure, Generation, Wait
+from certctl.core.rules import LOCAL_ISSUERS
+from certctl.core.spec import DAY, HOUR, CertificateSpec, Spec
+from certctl.core.steps import Step
+from certctl.engine.ports import Adapters
+from certctl.errors import CertctlError
+from certctl.ports import Issued, IssueRequest, Request, Waiting
+
+AT_ONCE = 20
+"""Certificates under way at the same time; issuers may have lower limits of their own."""
+
+_BACK_OFF = {"command": (10.0, HOUR), "acme": (60.0, DAY / 4)}
+"""First and longest wait after failures, in seconds; local issuers are asked again in every pass."""
+
+
+class Job(NamedTuple):
+    """One certificate to be issued."""
+
+    step: Step
+    cert: CertificateSpec
+    state: CertificateState
+    generation: Generation
+
+
+class Obtained(NamedTuple):
+    """What one job gave."""
+
+    issuer: str
+    materials: tuple[Material, ...]
+    records: tuple[CertificateRecord, ...]
+    requests: tuple[IssueRequest, ...]
+    asked: Request
+
+
+def run(
+    jobs: Sequence[Job], work: Callable[[Job], Obtained | Waiting]
+) -> Iterator[tuple[Job, Obtained | Waiting | CertctlError]]:
+    """Do *jobs*, several at once where there are several; yield each as soon as it has ended."""
+    if len(jobs) == 1:
+        yield jobs[0], _settled(lambda: work(jobs[0]))
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(min(len(jobs), AT_ONCE), thread_name_prefix="issue") as pool:
+        futures: dict[Future[Obtained | Waiting | CertctlError], Job] = {
+            pool.submit(_settled, lambda job=job: work(job)): job  # type: ignore[misc]
+            for job in jobs
+        }
+        try:
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _settled(work: Callable[[], Obtained | Waiting]) -> Obtained | Waiting | CertctlError:
+    try:
+        return work()
+    except CertctlError as error:
+        return error
+    except Exception as error:  # noqa: BLE001  # one certificate's bug must not keep the others from being served
+        return _internal(error)
+
+
+def _internal(error: Exception) -> CertctlError:
+    import traceback
+
+    at = traceback.extract_tb(error.__traceback__)[-1]
+    wrapped = CertctlError(
+        f"internal error: {type(error).__name__}: {error} ({at.name}, line {at.lineno})",
+        "please report it, with the output of certctl -v run",
+    )
+    wrapped.__cause__ = error
+    return wrapped
+
+
+def obtain(adapters: Adapters, job: Job) -> Obtained | Waiting:
+    """Ask the certificate's issuers in turn until one gives a certificate that may be served."""
+    now = adapters.clock()
+    adopted = _adopt(adapters, job, now)
+    if adopted is not None:
+        return adopted
+    errors: list[CertctlError] = []
+    for name in job.cert.issuers:
+        try:
+            return _ask(adapters, job, name, now)
+        except CertctlError as error:
+            error.message = f"issuer {name}: {error.message}"
+            errors.append(error)
+    if len(errors) == 1:
+        raise errors[0]
+    waits = [error.retry_after for error in errors if error.retry_after]
+    raise CertctlError(
+        "; ".join(error.message for error in errors),
+        next((error.hint for error in errors if error.hint), None),
+        retry_after=min(waits, default=None),
+    )
+
+
+def _ask(adapters: Adapters, job: Job, issuer_name: str, now: datetime) -> Obtained | Waiting:
+    issuer = adapters.issuer(issuer_name)
+    requests = _requests(adapters, job, now)
+    answers: list[Issued] = []
+    for request in requests:
+        answer = issuer.issue(request)
+        if isinstance(answer, Waiting):
+            return answer
+        answers.append(answer)
+    asked = Request(job.cert.names, issuer_name, now)
+    return _checked(job, requests, answers, asked, adapters.clock())
+
+
+def _requests(adapters: Adapters, job: Job, now: datetime) -> tuple[IssueRequest, ...]:
+    store, name = adapters.store, job.cert.name
+    work = store.work_directory(name, job.generation)
+    replaces: dict[str, bytes] = {}
+    if job.state.current is not None and job.state.current.issuance:
+        try:
+            materials = store.read_materials(name, job.state.current)
+            replaces = {material.algorithm: material.leaf for material in materials}
+        except CertctlError:
+            replaces = {}
+    return tuple(
+        IssueRequest(
+            certificate=name,
+            generation=job.generation.number,
+            algorithm=key.algorithm,
+            names=job.cert.names,
+            key_pem=store.read_key(name, job.generation, key),
+            validity=job.cert.validity,
+            now=now,
+            work_dir=work,
+            replaces=replaces.get(key.algorithm),
+        )
+        for key in job.generation.keys
+    )
+
+
+def _checked(
+    job: Job, requests: Sequence[IssueRequest], answers: Sequence[Issued], asked: Request, now: datetime
+) -> Obtained:
+    """Refuse whatever may not be served; read off what state must know."""
+    from certctl.core import x509
+
+    materials, records = [], []
+    for key, request, answer in zip(job.generation.keys, requests, answers, strict=True):
+        x509.check(answer.chain, spki_sha256=key.sha256, names=job.cert.names, now=now, root=answer.root)
+        facts = x509.facts(answer.chain[0])
+        materials.append(
+            Material(key.algorithm, request.key_pem, answer.chain[0], tuple(answer.chain[1:]), answer.root)
+        )
+        records.append(CertificateRecord(*facts.certificate, facts.serial, facts.not_before, facts.not_after))
+    return Obtained(asked.issuer, tuple(materials), tuple(records), tuple(requests), asked)
+
+
+def _adopt(adapters: Adapters, job: Job, now: datetime) -> Obtained | None:
+    """What was issued just before a crash, if it is still wanted: no second certificate is ordered."""
+    from certctl.core import x509
+
+    found = adapters.store.unrecorded_issuance(job.cert.name, job.generation)
+    if found is None:
+        return None
+    asked, heaps = found
+    if asked.issuer not in job.cert.issuers or set(asked.names) != set(job.cert.names):
+        return None
+    if job.state.renewal_wanted and job.generation is job.state.current:
+        fresh = job.generation.issued_at
+        if fresh is not None and asked.issued_at <= fresh:
+            return None
+    try:
+        answers = []
+        for key, heap in zip(job.generation.keys, heaps, strict=True):
+            chain, root = x509.order_chain(heap, key.sha256)
+            answers.append(Issued(tuple(chain), root))
+        return _checked(job, _requests(adapters, job, now), answers, asked, now)
+    except CertctlError:
+        return None
+
+
+def keep(adapters: Adapters, job: Job, got: Obtained, now: datetime) -> CertificateState:
+    """Make what was obtained durable, and the state that counts it; then the issuer may forget its notes."""
+    slot = job.step.slot or "next"
+    state = effects.issued(
+        job.state,
+        slot,
+        got.records,
+        names=got.asked.names,
+        issuer=got.issuer,
+        now=now,
+        new_pins=job.cert.pin == "certificate" and slot == "next",
+    )
+    state = effects.without_failure(state, "issue")
+    generation = state.slot(slot)
+    assert generation is not None
+    adapters.store.keep_issuance(generation, got.materials, got.asked, state)
+    issuer = adapters.issuer(got.issuer)
+    for request in got.requests:
+        issuer.finish(request)
+    return state
+
+
+def after_failure(spec: Spec, job: Job, error: CertctlError, now: datetime) -> CertificateState:
+    """The state with the failure in it, and when it is tried again."""
+    before = job.state.failure("issue")
+    basis = issue_basis(spec, job.cert, job.state, job.step.slot or "next")
+    attempts = before.attempts + 1 if before and before.basis == basis else 1
+    kinds = [spec.issuers[name].type for name in job.cert.issuers]
+    waits = [_BACK_OFF[kind] for kind in kinds if kind in _BACK_OFF]
+    retry_at = None
+    if waits and not all(kind in LOCAL_ISSUERS for kind in kinds):
+        base, cap = min(waits)
+        retry_at = effects.back_off(attempts, base, cap, now, error.retry_after)
+    failure = Failure("issue", job.cert.name, error.message, error.hint, now, attempts, retry_at, basis)
+    return effects.failed(job.state, failure)
+
+
+def after_wait(spec: Spec, job: Job, answer: Waiting) -> CertificateState:
+    """The state of a certificate that somebody outside must help along."""
+    basis = issue_basis(spec, job.cert, job.state, job.step.slot or "next")
+    state = effects.without_failure(job.state, "issue")
+    return state._replace(waiting=Wait(answer.reason, basis))

@@ -1,0 +1,29 @@
+"""The adapters of one engine, bundled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from certctl.core.spec import HookSpec
+from certctl.engine.outcome import Report
+from certctl.ports import Announcer, HookRunner, Issuer, Store
+
+
+class Adapters(NamedTuple):
+    """Everything that the engine reaches the outside by."""
+
+    store: Store
+    issuer: Callable[[str], Issuer]
+    """By name; raises CertctlError where it cannot be had."""
+    announcer: Callable[[str], Announcer]
+    make_keys: Callable[[Sequence[str]], list[bytes]]
+    """A new private key (PKCS #8 PEM) for each algorithm."""
+    resolve_hook: Callable[[HookSpec], Sequence[str]]
+    """The argument vector of a hook. Raises CertctlError."""
+    run_hook: HookRunner
+    hook_basis: Callable[[HookSpec], str]
+    """Identity of the program that would run, so that a mended hook is tried at once."""
+    clock: Callable[[], datetime]
+    report: Report
