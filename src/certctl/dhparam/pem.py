@@ -45,11 +45,11 @@ def decode(data: bytes, *, name: str = "dh parameters") -> DHParameters:
     body = _body(data, name)
     try:
         der = binascii.a2b_base64(body)
-    except binascii.Error as error:
-        raise _error(name, f"its base64 is broken ({str(error).lower()})") from None
+    except binascii.Error:
+        raise _error(name, "its base64 is broken") from None
     # a2b_base64 skips what it does not know; what encodes to something else was not base64.
     if binascii.b2a_base64(der, newline=False) != body:
-        raise _error(name, "its base64 is broken (stray characters or bits)")
+        raise _error(name, "its base64 is broken")
     return decode_der(der, name=name)
 
 

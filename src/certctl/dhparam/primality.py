@@ -15,7 +15,7 @@ RANDOM_BASES = 16
 
 
 def is_prime(n: int, poll: Callable[[], None] = lambda: None) -> bool:
-    """Return whether *n* > 2 passes all tests; a composite does with probability below 4^-16.
+    """Return whether *n* > 3 passes all tests; a composite does with probability below 4^-16.
 
     *poll* is called between the tests (0.02 s each at 2048 bits), and may raise.
     """

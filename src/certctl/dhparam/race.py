@@ -19,6 +19,19 @@ _SECONDS_PER_TEST = {"python": 16e-3, "gmpy2": 1.8e-3}
 # OpenSSL 3 strikes the multiples of 384 primes at 2048 bits.
 _OPENSSL_BOUND = 2647
 
+# The program openssl ignores broken pipes, so it would outlive a parent that is killed:
+# before it is started, the kernel is asked (PR_SET_PDEATHSIG) to kill it then.
+_MORTAL = """
+import os, sys
+parent, *command = sys.argv[1:]
+try:
+    from ctypes import CDLL
+    CDLL(None).prctl(1, 9)
+except (ImportError, OSError, AttributeError):
+    pass
+if os.getppid() == int(parent):
+    os.execv(command[0], command)
+"""
 _WORKER = (
     "import sys; sys.path[:] = sys.argv.pop(1).split('\\n'); "
     "from certctl.dhparam.worker import main; main(*sys.argv[1:])"
@@ -36,7 +49,8 @@ def search_python(arithmetic: str, bits: int, workers: int, watch: Watch) -> byt
 
 def search_openssl(openssl: str, bits: int, workers: int, watch: Watch) -> bytes:
     """Return DH parameters of *bits* (PEM), found by processes of the program *openssl*."""
-    return _search([openssl, "dhparam", "-2", str(bits)], bits, _OPENSSL_BOUND, workers, watch)
+    launcher = [sys.executable, "-I", "-S", "-c", _MORTAL, str(os.getpid())]
+    return _search([*launcher, openssl, "dhparam", "-2", str(bits)], bits, _OPENSSL_BOUND, workers, watch)
 
 
 def _search(command: list[str], bits: int, bound: int, workers: int, watch: Watch) -> bytes:
@@ -50,13 +64,13 @@ def race(command: list[str], count: int, tell: Callable[[int], None]) -> bytes:
 
     Each child writes a dot to standard error for each candidate that it tests; *tell*
     gets their number, and may raise. All children are gone when this returns or
-    raises, and a parent that is killed leaves none: the next dot meets a closed pipe.
+    raises. When this process is killed, they ought to end at the next dot.
     """
     children: list[Popen[bytes]] = []
     try:
         for _ in range(count):
             children.append(Popen(command, stdin=DEVNULL, stdout=PIPE, stderr=PIPE))
-        return _first_output(children, tell, os.path.basename(command[0]))
+        return _first_output(children, tell)
     finally:
         for child in children:
             child.kill()
@@ -65,7 +79,7 @@ def race(command: list[str], count: int, tell: Callable[[int], None]) -> bytes:
             child.__exit__(None, None, None)
 
 
-def _first_output(children: list[Popen[bytes]], tell: Callable[[int], None], program: str) -> bytes:
+def _first_output(children: list[Popen[bytes]], tell: Callable[[int], None]) -> bytes:
     """Read from all *children* until one has ended well, and return what it wrote."""
     outputs = [bytearray() for _ in children]
     dots, said, told = 0, b"", 0.0
@@ -86,9 +100,10 @@ def _first_output(children: list[Popen[bytes]], tell: Callable[[int], None], pro
                     continue
                 outputs[key.data] += chunk
                 if not chunk and children[key.data].wait() == 0 and outputs[key.data]:
+                    tell(dots)
                     return bytes(outputs[key.data])
             if monotonic() - told >= _POLL:
                 tell(dots)
                 told = monotonic()
     last = said.decode(errors="replace").strip().rpartition("\n")[2]
-    raise CertctlError(f"no dh parameters were found: {program} ended with {last!r}")
+    raise CertctlError(f"no dh parameters were found, the search ended with {last!r}")

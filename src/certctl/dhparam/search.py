@@ -50,8 +50,11 @@ def usable_processors() -> int:
 
 
 def _with_libcrypto(bits: int, workers: int, watch: Watch) -> int | None:
-    from certctl.dhparam import libcrypto, threads
-
+    try:
+        from certctl.dhparam import libcrypto, threads
+    except ImportError:
+        # A Python that was built without ctypes.
+        return None
     library = libcrypto.load()
     return None if library is None else threads.search(library, bits, workers, watch)
 

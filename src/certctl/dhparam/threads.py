@@ -10,7 +10,7 @@ from queue import Empty, SimpleQueue
 from typing import TypeVar
 
 from certctl.dhparam import sieve
-from certctl.dhparam.libcrypto import Library, Tester, pace
+from certctl.dhparam.libcrypto import Library, Pace, Tester, pace
 from certctl.dhparam.progress import Meter, Watch
 
 _POLL = 0.05
@@ -18,15 +18,24 @@ _POLL = 0.05
 T = TypeVar("T")
 
 
-def search(library: Library, bits: int, workers: int, watch: Watch) -> int:
+def search(
+    library: Library,
+    bits: int,
+    workers: int,
+    watch: Watch,
+    *,
+    tempo: Pace | None = None,
+    width: int | None = None,
+) -> int:
     """Return a random safe prime p ≡ 23 (mod 24) of *bits*.
 
     *watch* is called in this thread. Whatever it raises (or Ctrl-C does) ends the
-    search after the tests in hand; no thread is left behind.
+    search after the tests in hand; no thread is left behind. *tempo* is measured, and
+    the *width* of the windows computed, unless they are given.
     """
     meter = Meter(bits, watch)
-    width = sieve.window_width(bits)
-    tempo = pace(library, sieve.random_start(bits, width))
+    width = width or sieve.window_width(bits)
+    tempo = tempo or pace(library, sieve.random_start(bits, width))
     bound = sieve.sieve_bound(bits, tempo.seconds, workers)
     tested = 0
     while True:
@@ -37,6 +46,7 @@ def search(library: Library, bits: int, workers: int, watch: Watch) -> int:
         while hits := [q for q in _run([hunt] * workers, candidates, meter) if q]:
             proofs = [partial(_prove, library, n) for n in (hits[0], 2 * hits[0] + 1)]
             if all(_run(proofs, candidates, meter)):
+                meter.tell(candidates.drawn)
                 return 2 * hits[0] + 1
         tested = candidates.drawn
 

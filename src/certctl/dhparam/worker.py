@@ -18,19 +18,28 @@ Power = Callable[[int, int, int], int]
 def main(arithmetic: str, bits: str, bound: str) -> None:
     """Write DH parameters of *bits* to standard output, and a dot for each candidate to standard error.
 
-    Blanks are written while there is nothing to count: when the parent is gone,
-    the write fails, and that ends this process.
+    Blanks are written while there is nothing to count: when the parent is gone (even
+    if it was killed), the write fails, and that ends this process.
     """
     p = search(arithmetic, int(bits), int(bound), lambda: _tell(b"."), lambda: _tell(b" "))
     sys.stdout.buffer.write(encode(DHParameters(p, 2)))
 
 
 def search(
-    arithmetic: str, bits: int, bound: int, tested: Callable[[], None], poll: Callable[[], None]
+    arithmetic: str,
+    bits: int,
+    bound: int,
+    tested: Callable[[], None],
+    poll: Callable[[], None],
+    *,
+    width: int | None = None,
 ) -> int:
-    """Return a random safe prime p ≡ 23 (mod 24) of *bits*, with primes below *bound* sieved out."""
+    """Return a random safe prime p ≡ 23 (mod 24) of *bits*, with primes below *bound* sieved out.
+
+    *tested* is called before each test of a candidate, *poll* often meanwhile.
+    """
     power, is_prime = _arithmetic(arithmetic, poll)
-    width = sieve.window_width(bits)
+    width = width or sieve.window_width(bits)
     while True:
         for q in sieve.survivors(sieve.random_start(bits, width), width, bound, poll):
             tested()

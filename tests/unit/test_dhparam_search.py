@@ -1,0 +1,346 @@
+"""Each way to search finds safe primes, tells how far it is, and ends when told without leaving anything."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from certctl.dhparam import libcrypto, threads, worker
+from certctl.dhparam.primality import is_prime
+from certctl.dhparam.progress import Progress, SearchStoppedError, Watch
+from certctl.dhparam.search import BACKENDS, find_safe_prime, usable_processors
+from certctl.errors import CertctlError
+from tests.unit.dhparam_samples import COMPOSITE, SAFE, UNSAFE
+
+NEEDS = {"libcrypto": "the system's libcrypto", "gmpy2": "gmpy2", "openssl": "openssl", "python": "nothing"}
+
+
+@pytest.fixture(params=list(BACKENDS))
+def backend(request: pytest.FixtureRequest) -> str:
+    """Each way to search that this machine has."""
+    name = str(request.param)
+    try:
+        BACKENDS[name](512, 1, Watch(stop=lambda: True))
+    except SearchStoppedError:
+        return name
+    if os.environ.get("CI"):
+        pytest.fail(f"{NEEDS[name]} is missing")
+    pytest.skip(f"{NEEDS[name]} is missing")
+
+
+def test_order_of_preference() -> None:
+    """The fastest comes first, and the one that is always there last."""
+    assert list(BACKENDS) == ["libcrypto", "gmpy2", "openssl", "python"]
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_finds_safe_primes(backend: str, workers: int) -> None:
+    """What is found has its size, is a safe prime with 2 as a generator of prime order, and is new."""
+    found = {find_safe_prime(512, workers=workers, backend=backend) for _ in range(2)}
+    assert len(found) == 2
+    for p in found:
+        assert p.bit_length() == 512
+        assert is_prime(p)
+        assert is_prime(p // 2)
+        assert p % 24 == 23
+        assert pow(2, p // 2, p) == 1
+
+
+@pytest.mark.parametrize("bits", [64, 65, 100, 256, 1023])
+def test_odd_sizes(bits: int) -> None:
+    """Any size from 64 bits up is found exactly, by all processors, with whatever the machine has."""
+    p = find_safe_prime(bits)
+    assert p.bit_length() == bits
+    assert is_prime(p)
+    assert is_prime(p // 2)
+
+
+def test_progress_is_told(backend: str) -> None:
+    """The number of tested candidates and the time only grow, and all is told in the caller's thread."""
+    seen: list[Progress] = []
+
+    def progress(now: Progress) -> None:
+        assert threading.current_thread() is here
+        seen.append(now)
+
+    here = threading.current_thread()
+    bits = 1024 if backend == "python" else 2048
+    with suppress(SearchStoppedError):
+        find_safe_prime(
+            bits, progress=progress, stop=lambda: seen[-1].tested > 3 if seen else False, backend=backend
+        )
+    assert [p.tested for p in seen] == sorted(p.tested for p in seen)
+    assert [p.elapsed for p in seen] == sorted(p.elapsed for p in seen)
+    assert seen[-1].bits == bits
+    assert seen[-1].tested > 0
+    assert seen[-1].expected > 300
+    assert seen[-1].setup <= seen[-1].elapsed
+
+
+def test_stop_leaves_nothing(backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When stop says so, the search is over in a moment, without a thread, a process or a file."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    before = threading.active_count()
+    asked: list[float] = []
+
+    def stop() -> bool:
+        if time.monotonic() - start > 0.4:
+            asked.append(time.monotonic())
+        return bool(asked)
+
+    start = time.monotonic()
+    with pytest.raises(SearchStoppedError):
+        find_safe_prime(6144, stop=stop, backend=backend)
+    # 0.3 s is the promise on a machine that has nothing else to do.
+    assert time.monotonic() - asked[0] < 2
+    assert threading.active_count() == before
+    assert list(_children(os.getpid())) == []
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_errors_of_the_callers_leave_nothing(backend: str) -> None:
+    """What the progress callback raises comes out, and ends the search as well."""
+
+    def progress(_: Progress) -> None:
+        raise ZeroDivisionError
+
+    before = threading.active_count()
+    with pytest.raises(ZeroDivisionError):
+        find_safe_prime(4096, progress=progress, backend=backend)
+    assert threading.active_count() == before
+    assert list(_children(os.getpid())) == []
+
+
+INTERRUPTED = """
+import os, sys, threading
+from certctl.dhparam.search import find_safe_prime
+
+def progress(now):
+    # Threads are to be met while they test, processes while they sieve or test.
+    if now.tested or (now.elapsed > 0.3 and sys.argv[1] != "libcrypto"):
+        os.write(1, b"searching\\n")
+
+try:
+    while True:
+        find_safe_prime(2048, workers=2, progress=progress, backend=sys.argv[1])
+except KeyboardInterrupt:
+    try:
+        left = os.waitpid(-1, os.WNOHANG)
+    except ChildProcessError:
+        left = "no child"
+    print("interrupted", threading.active_count(), left)
+"""
+
+
+@pytest.fixture
+def searcher(backend: str, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A process that searches again and again, in a directory of its own."""
+    path = os.pathsep.join(entry for entry in sys.path if entry)
+    with subprocess.Popen(
+        [sys.executable, "-c", INTERRUPTED, backend],
+        stdout=subprocess.PIPE,
+        cwd=tmp_path,
+        env={**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": path},
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"searching\n"
+        yield process
+        process.kill()
+
+
+def test_ctrl_c_leaves_nothing(searcher: subprocess.Popen[bytes], tmp_path: Path) -> None:
+    """Ctrl-C ends the search in a moment with a KeyboardInterrupt, without a thread, a process or a file."""
+    assert searcher.stdout is not None
+    start = time.monotonic()
+    searcher.send_signal(signal.SIGINT)
+    last = searcher.stdout.read().splitlines()[-1]
+    assert time.monotonic() - start < 2
+    assert last == b"interrupted 1 no child"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_killed_search_leaves_no_process(searcher: subprocess.Popen[bytes], backend: str) -> None:
+    """Even when the searching process is killed, its children end by themselves soon."""
+    deadline = time.monotonic() + 20
+    while not (children := list(_children(searcher.pid))) and backend != "libcrypto":
+        assert time.monotonic() < deadline, "no children were started"
+    searcher.kill()
+    while left := [pid for pid in children if _runs(pid)]:
+        assert time.monotonic() < deadline, f"{left} still run"
+        time.sleep(0.02)
+
+
+def test_without_anything_plain_python_searches(tmp_path: Path) -> None:
+    """Where there is no libcrypto to load, no gmpy2 and no openssl, a search works all the same."""
+    script = """
+import sys
+def refuse(event, arguments):
+    if event == "ctypes.dlopen" and "libcrypto" in str(arguments[0]):
+        raise OSError("not found")
+sys.addaudithook(refuse)
+sys.modules["gmpy2"] = None
+from certctl.dhparam.progress import Watch
+from certctl.dhparam.search import BACKENDS, find_safe_prime
+missing = [name for name in BACKENDS if BACKENDS[name](256, 1, Watch()) is None]
+assert missing == ["libcrypto", "gmpy2", "openssl"]
+print(find_safe_prime(256))
+"""
+    path = os.pathsep.join(entry for entry in sys.path if entry)
+    environment = {"PATH": str(tmp_path), "PYTHONPATH": path}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
+    assert done.stderr == ""
+    assert is_prime(int(done.stdout) // 2)
+
+
+def test_a_missing_backend_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Asking for a way to search that the machine lacks is an error that names it."""
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(CertctlError, match="the search with openssl cannot run"):
+        find_safe_prime(512, backend="openssl")
+
+
+@pytest.mark.parametrize("says", ["echo 'out of entropy.' >&2; exit 1", "exit 1", "kill -9 $$", "exit 0"])
+def test_failing_children_are_an_error(says: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """When all children fail, the error says so with the last thing that they said."""
+    _program(tmp_path / "openssl", says)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(CertctlError, match="no dh parameters were found, the search ended") as caught:
+        find_safe_prime(512, backend="openssl")
+    assert ("out of entropy." in caught.value.message) == ("entropy" in says)
+
+
+def test_primes_of_old_openssl_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A prime of the wrong size or of another class than 23 modulo 24 is not passed on."""
+    from tests.unit.dhparam_samples import SAFE_11, pem
+
+    _program(tmp_path / "openssl", f"echo '{pem(SAFE_11).decode()}'")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(CertctlError, match="11 modulo 24"):
+        find_safe_prime(512, backend="openssl")
+    with pytest.raises(CertctlError, match="prime of 512 bits"):
+        find_safe_prime(513, backend="openssl")
+
+
+@pytest.mark.parametrize(("bits", "workers"), [(63, 1), (512, 0), (512, -2)])
+def test_what_cannot_be_searched_is_refused(bits: int, workers: int) -> None:
+    """Sizes below 64 bits and less than one worker are refused before anything begins."""
+    with pytest.raises(CertctlError):
+        find_safe_prime(bits, workers=workers)
+
+
+def test_workers_default_to_the_usable_processors() -> None:
+    """It is the processors that this process may use that count, not those of the machine."""
+    assert usable_processors() == len(os.sched_getaffinity(0))
+
+
+def test_only_a_fitting_library_is_loaded() -> None:
+    """A missing library and one without the functions are passed over."""
+    assert libcrypto.load("/nonexistent/libcrypto.so.3") is None
+    assert libcrypto.load("libc.so.6") is None
+
+
+@pytest.fixture
+def tester() -> Iterator[libcrypto.Tester]:
+    library = libcrypto.load()
+    if library is None:
+        pytest.skip("the system's libcrypto is missing")
+    with libcrypto.Tester(library) as tester:
+        yield tester
+
+
+def test_libcrypto_tests_are_right(tester: libcrypto.Tester) -> None:
+    """Each test tells the samples apart, in any order, with numbers of any size in between."""
+    for _ in range(2):
+        assert tester.euler(SAFE // 2)
+        assert tester.euler(UNSAFE // 2)
+        assert not tester.euler(COMPOSITE // 2)
+        assert tester.fermat(SAFE // 2)
+        assert tester.fermat(11)
+        assert not tester.fermat(UNSAFE // 2)
+        assert tester.is_prime(SAFE, lambda: False)
+        assert not tester.is_prime(COMPOSITE, lambda: False)
+        assert tester.is_prime(2**89 - 1, lambda: False)
+
+
+def test_libcrypto_tests_pairs(tester: libcrypto.Tester) -> None:
+    """Two numbers in one call get the verdicts that they get one by one."""
+    library = libcrypto.load()
+    if library is None or not hasattr(library.c, "BN_mod_exp_mont_consttime_x2"):
+        pytest.skip("this libcrypto has no paired exponentiation")
+    numbers = [SAFE // 2, COMPOSITE // 2, UNSAFE // 2]
+    for first in numbers:
+        for second in numbers:
+            wanted = (tester.euler(first), tester.euler(second))
+            assert tester.euler_pair(first, second) == wanted
+
+
+def test_libcrypto_stops(tester: libcrypto.Tester) -> None:
+    """A full test ends, without a verdict of prime, as soon as it is told to."""
+    asked: list[None] = []
+
+    def stop() -> bool:
+        asked.append(None)
+        return len(asked) > 2
+
+    assert not tester.is_prime(SAFE, stop)
+    assert len(asked) < 10
+
+
+def test_a_search_with_pairs_works() -> None:
+    """Threads that test two candidates at a time find as good primes as others."""
+    library = libcrypto.load()
+    if library is None or not hasattr(library.c, "BN_mod_exp_mont_consttime_x2"):
+        pytest.skip("this libcrypto has no paired exponentiation")
+    p = threads.search(library, 256, 2, Watch(), tempo=libcrypto.Pace(True, 1e-5))
+    assert p.bit_length() == 256
+    assert is_prime(p)
+    assert is_prime(p // 2)
+
+
+def test_searches_go_on_to_the_next_window() -> None:
+    """A search that finds nothing in a window starts a fresh one, and counts on."""
+    seen: list[Progress] = []
+    library = libcrypto.load()
+    if library is None:
+        pytest.skip("the system's libcrypto is missing")
+    by_threads = threads.search(library, 200, 3, Watch(seen.append), width=7)
+    by_worker = worker.search("python", 200, 1 << 10, lambda: None, lambda: None, width=7)
+    assert is_prime(by_threads // 2)
+    assert is_prime(by_worker // 2)
+    assert [p.tested for p in seen] == sorted(p.tested for p in seen)
+    assert seen[-1].tested > 7
+
+
+def _children(pid: int) -> Iterator[int]:
+    """Yield the processes whose parent is *pid*, dead ones that nobody has waited for included."""
+    for entry in os.listdir("/proc"):
+        if entry.isdigit() and _stat(int(entry))[1:2] == [str(pid)]:
+            yield int(entry)
+
+
+def _runs(pid: int) -> bool:
+    return _stat(pid)[:1] not in ([], ["Z"])
+
+
+def _stat(pid: int) -> list[str]:
+    """Return state, parent and so on of a process, nothing when there is none."""
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as file:
+            return file.read().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def _program(path: Path, script: str) -> None:
+    path.write_text(f"#!/bin/sh\n{script}\n")
+    path.chmod(0o755)
