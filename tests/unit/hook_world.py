@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from certctl.deploy.lookup import find_hook
+from certctl.deploy.lookup import find_hook, shipped_dir
 from certctl.deploy.process import run_hook
 from certctl.ports import HookOutcome
 
@@ -41,6 +41,8 @@ class World:
         self.bin = directory / "bin"
         self.bin.mkdir()
         self.log = directory / "log"
+        # A copy: as root, hooks of a checkout that belongs to somebody else would be refused.
+        self.hooks = shutil.copytree(shipped_dir("hooks"), directory / "hooks")
         for tool in TOOLS:
             found = shutil.which(tool)
             assert found is not None, tool
@@ -84,7 +86,7 @@ class World:
             "CERTCTL_CONFIG": "/etc/certctl/certctl.toml",
             "PATH": str(self.bin),
         }
-        return run_hook([*find_hook(hook, "/nonexistent"), *arguments], environment, 20)
+        return run_hook([*find_hook(hook, str(self.hooks)), *arguments], environment, 20)
 
     def calls(self) -> list[str]:
         return self.log.read_text().splitlines()

@@ -100,12 +100,12 @@ def test_missing_file_and_circular_link(tmp_path: Path) -> None:
 
 def test_hooks_dir_comes_before_the_shipped_ones(tmp_path: Path) -> None:
     """NAME, then NAME.sh, then what certctl ships."""
-    shipped = lookup.shipped_dir("hooks")
-    assert lookup.find_hook("postfix", str(tmp_path)) == [f"{shipped}/postfix"]
+    assert [hook.origin for hook in lookup.list_hooks(str(tmp_path)) if hook.name == "postfix"] == ["shipped"]
     with_suffix = script(tmp_path / "postfix.sh", "")
     assert lookup.find_hook("postfix", str(tmp_path)) == [with_suffix]
     plain = script(tmp_path / "postfix", "")
     assert lookup.find_hook("postfix", str(tmp_path)) == [plain]
+    assert [hook.path for hook in lookup.list_hooks(str(tmp_path)) if hook.name == "postfix"] == [plain]
 
 
 def test_unknown_hook_names_the_nearest(tmp_path: Path) -> None:
