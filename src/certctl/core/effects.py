@@ -79,6 +79,12 @@ def promoted(state: CertificateState, now: datetime) -> CertificateState:
     )
 
 
+def aborted(state: CertificateState) -> CertificateState:
+    """The next generation goes, and with it every wish for a rotation; a new one is made by the pass."""
+    dropped = (state.next.number,) if state.next else ()
+    return state._replace(next=None, retired=state.retired + dropped, rotation="", held=None)
+
+
 def rolled_back(state: CertificateState, now: datetime) -> CertificateState:
     """Previous and current change places; the clock of rotations begins anew, and no wish is left."""
     new = state.previous

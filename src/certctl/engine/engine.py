@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
+from functools import partial
 
-from certctl.core import effects, pins
+from certctl.core import effects
 from certctl.core.model import CertificateState, DhparamState, Failure, KeyRecord
-from certctl.core.observed import AnnouncerSeen, CertificateSeen, HookSeen, World
+from certctl.core.observed import HookSeen
 from certctl.core.planner import walk
 from certctl.core.rules import PHASE_KEYS
 from certctl.core.spec import Spec
 from certctl.core.steps import Step
 from certctl.core.times import minute_text
 from certctl.engine import advising, hooking, issuing
+from certctl.engine.observing import Observer, wanted_pins
 from certctl.engine.outcome import Event, Failed, Outcome
 from certctl.engine.ports import Adapters
 from certctl.errors import CertctlError
@@ -35,49 +37,8 @@ class Engine:
         self._store = adapters.store
         self._avoid: set[object] = set()
         self._outcome = Outcome([], [], [])
-        self.world = self._observe()
-
-    # Observing
-
-    def _observe(self) -> World:
-        now = self._adapters.clock()
-        certificates = {
-            name: self._store.observe_certificate(cert, now) for name, cert in self.spec.certificates.items()
-        }
-        dhparams = {name: self._store.observe_dhparam(dh) for name, dh in self.spec.dhparams.items()}
-        world = World(certificates, dhparams, {}, {})
-        self._observe_followers(world)
-        return world
-
-    def _observe_followers(self, world: World) -> None:
-        """What announcers and hooks have to follow, given the files and pins of *world*."""
-        for name in self.spec.announcers:
-            wanted = self._wanted(world, name)
-            try:
-                world.announcers[name] = self._adapters.announcer(name).observe(wanted)
-            except CertctlError:
-                # The step that is due then fails with the reason, and is told with it.
-                due = {certificate: pins.digest(entry) for certificate, entry in wanted.items()}
-                world.announcers[name] = AnnouncerSeen(due)
-        world.hooks.clear()
-        world.hooks.update(hooking.collect(self.spec, world, self._adapters))
-
-    def _wanted(self, world: World, announcer: str) -> dict[str, pins.Announced]:
-        return {
-            name: pins.announced(self.spec.certificates[name], seen.state)
-            for name, seen in world.certificates.items()
-            if announcer in self.spec.certificates[name].announce and seen.unreadable is None
-        }
-
-    def _look_again(self, names: Collection[str]) -> None:
-        now = self._adapters.clock()
-        for name in names:
-            if name in self.spec.certificates:
-                cert = self.spec.certificates[name]
-                self.world.certificates[name] = self._store.observe_certificate(cert, now)
-            if name in self.spec.dhparams:
-                self.world.dhparams[name] = self._store.observe_dhparam(self.spec.dhparams[name])
-        self._observe_followers(self.world)
+        self._observer = Observer(spec, adapters)
+        self.world = self._observer.look()
 
     # A pass
 
@@ -95,7 +56,7 @@ class Engine:
             last=PHASE_KEYS,
         )
         if advising.refresh(self.spec, self._adapters, self.world, only):
-            self._observe_followers(self.world)
+            self._observer.look_at_followers(self.world)
         walk(self.spec, self.world, self._adapters.clock, self._apply, self._avoid, only=only)
         if any(step.kind == "issue" for step in self._outcome.done):
             advising.refresh(self.spec, self._adapters, self.world, only)
@@ -112,7 +73,7 @@ class Engine:
             where = f"; the damaged file is kept as {aside}" if aside else ""
             self._tell(name, f"{seen.recovered}{where}", "warning")
             self._store.journal(now, "recovered", name, reason=seen.recovered, kept_as=aside)
-            self._look_again([name])
+            self._observer.look_again(self.world, [name])
 
     def _apply(self, batch: Sequence[Step]) -> None:
         if batch[0].kind == "issue":
@@ -123,8 +84,9 @@ class Engine:
             self._write(writes)
         for step in batch:
             if step.kind != "write":
-                self._guard(step, lambda step=step: self._do(step))  # type: ignore[misc]
-        self._look_again({step.subject for step in batch if step.scope in ("certificate", "dhparam")})
+                self._guard(step, partial(self._do, step))
+        touched = {step.subject for step in batch if step.scope in ("certificate", "dhparam")}
+        self._observer.look_again(self.world, touched)
 
     def _do(self, step: Step) -> None:
         if step.scope == "hook":
@@ -132,8 +94,7 @@ class Engine:
         elif step.scope == "announcer":
             self._announce(step)
         elif step.scope == "dhparam":
-            self._avoid.add(step.key)
-            self._outcome.deferred.append(step)
+            self._dhparam(step)
         elif step.kind == "make-key":
             self._make_key(step)
         elif step.kind in ("promote", "rollback"):
@@ -244,11 +205,11 @@ class Engine:
             assert generation is not None
             jobs.append(issuing.Job(step, self.spec.certificates[step.subject], state, generation))
         for job, result in issuing.run(jobs, lambda job: issuing.obtain(self._adapters, job)):
-            self._guard(job.step, lambda job=job, result=result: self._settle(job, result))  # type: ignore[misc]
+            self._guard(job.step, partial(self._settle, job, result))
             self.world.certificates[job.cert.name] = self._store.observe_certificate(
                 job.cert, self._adapters.clock()
             )
-        self._observe_followers(self.world)
+        self._observer.look_at_followers(self.world)
 
     def _settle(self, job: issuing.Job, result: issuing.Obtained | Waiting | CertctlError) -> None:
         now = self._adapters.clock()
@@ -279,7 +240,7 @@ class Engine:
         """Write files. What a hook was already run for is forgotten first, so that it runs again."""
         ready: list[tuple[Step, Prepared]] = []
         for step in steps:
-            self._guard(step, lambda step=step: ready.append((step, self._prepare(step))))  # type: ignore[misc]
+            self._guard(step, partial(self._prepare_into, ready, step))
         try:
             self._forget_delivered({prepared.path: prepared.digest for _, prepared in ready})
         except CertctlError as error:
@@ -287,7 +248,10 @@ class Engine:
                 self._failed(step, error)
             return
         for step, prepared in ready:
-            self._guard(step, lambda s=step, p=prepared: self._commit(s, p))  # type: ignore[misc]
+            self._guard(step, partial(self._commit, step, prepared))
+
+    def _prepare_into(self, ready: list[tuple[Step, Prepared]], step: Step) -> None:
+        ready.append((step, self._prepare(step)))
 
     def _prepare(self, step: Step) -> Prepared:
         assert step.path is not None
@@ -321,7 +285,7 @@ class Engine:
         self._tell(step.subject, f"hook runs: {step.reason}", "detail")
         state = hooking.run(self.spec, self._adapters, seen)
         self._store.save_hooks([state])
-        self._observe_followers(self.world)
+        self._observer.look_at_followers(self.world)
         if state.attempts:
             tail = state.output.strip().splitlines()[-1:] or ["no output"]
             raise CertctlError(
@@ -331,7 +295,7 @@ class Engine:
         self._done(step, f"hook ran: {step.reason}", output=state.output[-500:])
 
     def _announce(self, step: Step) -> None:
-        wanted = self._wanted(self.world, step.subject)
+        wanted = wanted_pins(self.spec, self.world, step.subject)
         now = self._adapters.clock()
         sightings = self._adapters.announcer(step.subject).publish(wanted, now)
         for name, sighting in sightings.items():
@@ -340,21 +304,32 @@ class Engine:
             if seen != state:
                 self._save(effects.without_failure(seen, "announce", step.subject))
         self._avoid.add(step.key)
-        self._look_again(sightings)
+        self._observer.look_again(self.world, sightings)
         self._done(step, f"announced: {step.reason}", certificates=sorted(wanted))
 
     # DH parameters
 
-    def keep_dhparam(self, step: Step, data: bytes, sha256: str) -> None:
-        """Keep new parameters (PEM, already checked); the file is written by the pass that follows."""
+    def _dhparam(self, step: Step) -> None:
+        """A named group is there at once; a search is left to the caller, who lets go of the lock first."""
         dhparam = self.spec.dhparams[step.subject]
-        now = self._adapters.clock()
+        if dhparam.source == "ffdhe":
+            self.keep_dhparam(step, self._adapters.make_dhparam(dhparam, None))
+        else:
+            self._avoid.add(step.key)
+            self._outcome.deferred.append(step)
+
+    def keep_dhparam(self, step: Step, data: bytes) -> None:
+        """Keep new parameters (PEM, already checked); the file is written by the pass that follows."""
+        import hashlib
+
+        dhparam = self.spec.dhparams[step.subject]
+        now, sha256 = self._adapters.clock(), hashlib.sha256(data).hexdigest()
         state = DhparamState(dhparam.name, sha256, dhparam.bits, dhparam.source, now)
         self._guard(step, lambda: self._kept_dhparam(step, state, data))
 
     def _kept_dhparam(self, step: Step, state: DhparamState, data: bytes) -> None:
         self._store.keep_dhparam(state, data)
-        self._look_again([step.subject])
+        self._observer.look_again(self.world, [step.subject])
         self._done(step, f"made {state.bits}-bit DH parameters ({state.source})")
 
     def fail_dhparam(self, step: Step, error: CertctlError) -> None:
@@ -382,9 +357,7 @@ class Engine:
                 if (name, failure.kind) in failed or _still_waits(failure, now)
             )
             if kept != seen.state.failures:
-                stale: CertificateSeen = seen
-                step = Step("retire", name, "")
-                self._guard(step, lambda s=stale, k=kept: self._save(s.state._replace(failures=k)))  # type: ignore[misc]
+                self._guard(Step("write", name, ""), partial(self._save, seen.state._replace(failures=kept)))
 
 
 def _still_waits(failure: Failure, now: datetime) -> bool:

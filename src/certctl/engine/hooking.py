@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from certctl.core import effects
 from certctl.core.model import HookState
-from certctl.core.observed import FileSeen, HookSeen, World
+from certctl.core.observed import HookSeen
 from certctl.core.others import changed_files
 from certctl.core.spec import HOUR, Spec
 from certctl.engine.ports import Adapters
@@ -15,10 +13,9 @@ from certctl.ports import HookOutcome
 
 FIRST_RETRY = 10.0
 LONGEST_RETRY = HOUR
-PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
-def environment(spec: Spec, name: str, changed: list[str]) -> dict[str, str]:
+def environment(spec: Spec, name: str, changed: list[str], path: str) -> dict[str, str]:
     """Exactly what a hook gets: what changed and for whom, never key material."""
     certificates = [
         cert.name
@@ -31,7 +28,7 @@ def environment(spec: Spec, name: str, changed: list[str]) -> dict[str, str]:
         "CERTCTL_FILES": "\n".join(changed),
         "CERTCTL_CERTIFICATES": "\n".join(certificates),
         "CERTCTL_CONFIG": spec.path,
-        "PATH": PATH,
+        "PATH": path,
     }
 
 
@@ -45,7 +42,8 @@ def run(spec: Spec, adapters: Adapters, seen: HookSeen) -> HookState:
     changed = changed_files(seen)
     try:
         argv = adapters.resolve_hook(hook)
-        outcome = adapters.run_hook(argv, environment(spec, hook.name, changed), hook.timeout)
+        told = environment(spec, hook.name, changed, adapters.hook_path)
+        outcome = adapters.run_hook(argv, told, hook.timeout)
     except CertctlError as error:
         text = error.message + (f"\n{error.hint}" if error.hint else "")
         outcome = HookOutcome(127, text, timed_out=False, seconds=0.0)
@@ -67,34 +65,3 @@ def _told(outcome: HookOutcome, timeout: float) -> str:
     if outcome.timed_out:
         return f"killed after {timeout:g} s\n{outcome.output}".rstrip("\n")
     return outcome.output.rstrip("\n")
-
-
-def collect(spec: Spec, world: World, adapters: Adapters) -> dict[str, HookSeen]:
-    """For each hook, the files that it serves as they are on disk now."""
-    states = adapters.store.hook_states()
-    files: dict[str, dict[str, str]] = {name: {} for name in spec.hooks}
-    for file in _served(world):
-        if file.digest is not None:
-            for name in file.hooks:
-                files[name][file.path] = file.digest
-    for watch in spec.watches.values():
-        for path in watch.paths:
-            digest = adapters.store.watched(path)
-            for name in watch.hooks:
-                # A file that never was there is no change; one that was and is gone is one.
-                if digest or path in states.get(name, HookState(name)).delivered:
-                    files[name][path] = digest
-    seen = {}
-    for name, hook in spec.hooks.items():
-        state = states.get(name, HookState(name))
-        seen[name] = HookSeen(state, files[name], adapters.hook_basis(hook) if state.attempts else "")
-    return seen
-
-
-def _served(world: World) -> Iterator[FileSeen]:
-    for certificate in world.certificates.values():
-        yield from certificate.files
-    for dhparam in world.dhparams.values():
-        yield dhparam.file
-    for announcer in world.announcers.values():
-        yield from announcer.files

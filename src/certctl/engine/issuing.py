@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, as_completed
 from datetime import datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from certctl.core import effects
 from certctl.core.basis import issue_basis
@@ -17,6 +16,9 @@ from certctl.core.steps import Step
 from certctl.engine.ports import Adapters
 from certctl.errors import CertctlError
 from certctl.ports import Issued, IssueRequest, Request, Waiting
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 AT_ONCE = 20
 """Certificates under way at the same time; issuers may have lower limits of their own."""
@@ -51,7 +53,7 @@ def run(
     if len(jobs) == 1:
         yield jobs[0], _settled(lambda: work(jobs[0]))
         return
-    from concurrent.futures import ThreadPoolExecutor
+    from concurrent.futures import ThreadPoolExecutor, as_completed
 
     with ThreadPoolExecutor(min(len(jobs), AT_ONCE), thread_name_prefix="issue") as pool:
         futures: dict[Future[Obtained | Waiting | CertctlError], Job] = {

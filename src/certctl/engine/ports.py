@@ -6,9 +6,12 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from certctl.core.spec import HookSpec
+from certctl.core.spec import DhparamSpec, HookSpec
 from certctl.engine.outcome import Report
 from certctl.ports import Announcer, HookRunner, Issuer, Store
+
+Progress = Callable[[object], None]
+"""Called now and then during long work, with a value that the CLI knows how to show."""
 
 
 class Adapters(NamedTuple):
@@ -20,10 +23,14 @@ class Adapters(NamedTuple):
     announcer: Callable[[str], Announcer]
     make_keys: Callable[[Sequence[str]], list[bytes]]
     """A new private key (PKCS #8 PEM) for each algorithm."""
+    make_dhparam: Callable[[DhparamSpec, Progress | None], bytes]
+    """DH parameters (PEM), confirmed by somebody else than who made them."""
     resolve_hook: Callable[[HookSpec], Sequence[str]]
     """The argument vector of a hook. Raises CertctlError."""
     run_hook: HookRunner
     hook_basis: Callable[[HookSpec], str]
     """Identity of the program that would run, so that a mended hook is tried at once."""
+    hook_path: str
+    """PATH as hooks get it."""
     clock: Callable[[], datetime]
     report: Report

@@ -1,0 +1,241 @@
+"""plan, run, and the verbs that ask for something and then run a pass."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Collection, Iterator, Sequence
+from typing import NamedTuple
+
+from certctl.app import wiring
+from certctl.core import effects
+from certctl.core.model import CertificateState
+from certctl.core.observed import CertificateSeen, World
+from certctl.core.others import dhparam_steps
+from certctl.core.planner import plan as make_plan
+from certctl.core.spec import Spec
+from certctl.core.steps import Plan, Step
+from certctl.engine.observing import Observer
+from certctl.engine.outcome import Event, Failed, Report
+from certctl.engine.ports import Adapters, Progress
+from certctl.errors import CertctlError, LockedError, UsageError
+from certctl.store import atomic
+from certctl.store.layout import Layout
+
+DEFAULT_WAIT = 30.0
+
+
+class Options(NamedTuple):
+    """How a pass is run."""
+
+    wait: float = DEFAULT_WAIT
+    """Seconds to wait for the lock."""
+    verify: bool = False
+    """Compare every file's content, whatever its stamp says."""
+    report: Report = wiring.silent
+    progress: Progress | None = None
+    """Called with the progress of a search for DH parameters."""
+    dhparam: bool = True
+    """Whether DH parameters are made when they are due."""
+
+
+class Ran(NamedTuple):
+    """What a pass did, and what the plan says afterwards."""
+
+    done: list[Step]
+    failed: list[Failed]
+    world: World
+    plan: Plan
+
+    @property
+    def unwell(self) -> bool:
+        """Whether something failed now, or failed before and still waits to be tried again."""
+        return bool(self.failed) or any(
+            seen.unreadable or seen.state.failures for seen in self.world.certificates.values()
+        )
+
+
+def observe(spec: Spec, *, verify: bool = False) -> World:
+    """Look at everything; nothing is changed but the cache of stamps, if that may be written."""
+    adapters = wiring.adapters(spec, verify=verify)
+    return Observer(spec, adapters).look()
+
+
+def plan(spec: Spec, names: Collection[str] = (), *, verify: bool = False) -> Plan:
+    """What a pass would do now."""
+    known(spec, names)
+    return make_plan(spec, observe(spec, verify=verify), wiring.clock(), names or None)
+
+
+def run(spec: Spec, names: Collection[str] = (), options: Options = Options()) -> Ran:  # noqa: B008
+    """One pass. DH parameters are made last, without the lock, and kept by a short pass of their own."""
+    known(spec, names)
+    only = frozenset(names) or None
+    with locked(spec, options.wait):
+        ran, deferred = _pass(spec, only, options)
+    for step in deferred if options.dhparam else ():
+        later = _make_dhparam(spec, only, options, step)
+        if later is not None:
+            done, failed = ran.done + later.done, ran.failed + later.failed
+            ran = later._replace(done=done, failed=failed)
+    return ran
+
+
+def _pass(
+    spec: Spec,
+    only: frozenset[str] | None,
+    options: Options,
+    before: Callable[[Adapters], None] | None = None,
+) -> tuple[Ran, list[Step]]:
+    from certctl.engine.engine import Engine
+
+    adapters = wiring.adapters(spec, options.report, verify=options.verify)
+    adapters.store.prepare()
+    if before is not None:
+        before(adapters)
+    engine = Engine(spec, adapters)
+    outcome = engine.run(only)
+    after = make_plan(spec, engine.world, adapters.clock(), only)
+    return Ran(outcome.done, outcome.failed, engine.world, after), outcome.deferred
+
+
+def _make_dhparam(spec: Spec, only: frozenset[str] | None, options: Options, step: Step) -> Ran | None:
+    """Search without the lock, so that a person's command need not wait; None: somebody else does it."""
+    from certctl.engine.engine import Engine
+
+    dhparam = spec.dhparams[step.subject]
+    try:
+        with locked(spec, 0, dhparam=True):
+            adapters = wiring.adapters(spec, options.report)
+            seen = adapters.store.observe_dhparam(dhparam)
+            due = [found for found in dhparam_steps(dhparam, seen, adapters.clock()) if found.key == step.key]
+            if not due:
+                return None
+            options.report(Event(step.subject, f"making {dhparam.bits}-bit DH parameters: {step.reason}"))
+            error, data = None, b""
+            try:
+                data = adapters.make_dhparam(dhparam, options.progress)
+            except CertctlError as failure:
+                error = failure
+            with locked(spec, options.wait):
+                engine = Engine(spec, wiring.adapters(spec, options.report))
+                if error is not None:
+                    engine.fail_dhparam(step, error)
+                else:
+                    engine.keep_dhparam(step, data)
+                outcome = engine.run(only)
+                after = make_plan(spec, engine.world, adapters.clock(), only)
+                return Ran(outcome.done, outcome.failed, engine.world, after)
+    except LockedError as error:
+        if str(Layout(spec.state_dir).dhparam_lock) not in error.message:
+            raise
+        options.report(Event(step.subject, "another certctl is making these DH parameters", "detail"))
+        return None
+
+
+def rotate(
+    spec: Spec,
+    names: Sequence[str],
+    *,
+    force: bool = False,
+    abort: bool = False,
+    options: Options = Options(),  # noqa: B008
+) -> Ran:
+    """Ask for a rotation (or drop one) and run a pass."""
+    certificates(spec, names)
+
+    def wish(state: CertificateState) -> CertificateState:
+        state = effects.without_failure(state, "issue")._replace(waiting=None)
+        if abort:
+            return effects.aborted(state)
+        return state._replace(rotation="forced" if force else "wanted", held=None)
+
+    event = "rotation-aborted" if abort else "rotation-forced" if force else "rotation-wanted"
+    return _ask(spec, names, wish, event, options)
+
+
+def renew(spec: Spec, names: Sequence[str], options: Options = Options()) -> Ran:  # noqa: B008
+    """New certificates for the same keys, now."""
+    certificates(spec, names)
+
+    def wish(state: CertificateState) -> CertificateState:
+        state = effects.without_failure(state, "issue")._replace(waiting=None)
+        return state._replace(renewal_wanted=state.current is not None)
+
+    return _ask(spec, names, wish, "renewal-wanted", options)
+
+
+def rollback(spec: Spec, name: str, options: Options = Options()) -> Ran:  # noqa: B008
+    """The previous generation becomes current again."""
+    certificates(spec, [name])
+
+    def wish(state: CertificateState) -> CertificateState:
+        if state.previous is None:
+            raise CertctlError(
+                f"{name} has no previous generation to go back to",
+                f"see what there is: certctl status {name}",
+                transient=False,
+            )
+        return effects.without_failure(state, "issue")._replace(rollback_wanted=True, waiting=None)
+
+    return _ask(spec, [name], wish, "rollback-wanted", options)
+
+
+def _ask(
+    spec: Spec,
+    names: Sequence[str],
+    wish: Callable[[CertificateState], CertificateState],
+    event: str,
+    options: Options,
+) -> Ran:
+    """Keep a wish in the state of each certificate, then run a pass for them."""
+
+    def keep(adapters: Adapters) -> None:
+        now = adapters.clock()
+        wished = []
+        for name in names:
+            seen: CertificateSeen = adapters.store.observe_certificate(spec.certificates[name], now)
+            if seen.unreadable is not None:
+                raise CertctlError(seen.unreadable)
+            if seen.recovered is not None:
+                adapters.store.repair_state(seen, now)
+            wished.append(wish(seen.state))
+        for state in wished:
+            adapters.store.save(state)
+            adapters.store.journal(now, event, state.name)
+
+    with locked(spec, options.wait):
+        ran, _ = _pass(spec, frozenset(names), options, keep)
+    return ran
+
+
+@contextlib.contextmanager
+def locked(spec: Spec, wait: float, *, dhparam: bool = False) -> Iterator[None]:
+    """Hold the lock of the state directory, which is made if need be."""
+    from certctl.store.lock import lock
+
+    layout = Layout(spec.state_dir)
+    path = layout.dhparam_lock if dhparam else layout.lock
+    atomic.make_directory(os.path.dirname(path))
+    with lock(path, wait):
+        yield
+
+
+def known(spec: Spec, names: Collection[str]) -> None:
+    """Raise `UsageError` for a name that is neither a certificate nor DH parameters."""
+    _must_be(names, [*spec.certificates, *spec.dhparams], "certificate or DH parameter file", spec)
+
+
+def certificates(spec: Spec, names: Collection[str]) -> None:
+    """Raise `UsageError` for a name that is no certificate."""
+    _must_be(names, list(spec.certificates), "certificate", spec)
+
+
+def _must_be(names: Collection[str], there: list[str], what: str, spec: Spec) -> None:
+    for name in names:
+        if name not in there:
+            import difflib
+
+            near = difflib.get_close_matches(name, there, 1)
+            hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(there) or 'none'}"
+            raise UsageError(f"{name} is no {what} of {spec.path}", hint)

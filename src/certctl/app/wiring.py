@@ -1,0 +1,104 @@
+"""Wires the adapters together for one configuration."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from functools import cache, partial
+
+from certctl.core.spec import DhparamSpec, HookSpec, Spec
+from certctl.core.times import to_milliseconds
+from certctl.engine.outcome import Event, Report
+from certctl.engine.ports import Adapters, Progress
+from certctl.errors import CertctlError
+from certctl.ports import Announcer, HookOutcome, Issuer
+from certctl.store.disk import DiskStore
+
+
+def clock() -> datetime:
+    """Now, as state and JSON carry it."""
+    return to_milliseconds(datetime.now(timezone.utc))
+
+
+def silent(_: Event) -> None:
+    """For callers that show nothing while it happens."""
+
+
+def adapters(spec: Spec, report: Report = silent, *, verify: bool = False) -> Adapters:
+    """Everything real: the disk, the issuers, the hooks of this host."""
+    return Adapters(
+        store=DiskStore(spec.state_dir, verify=verify),
+        issuer=cache(partial(_issuer, spec)),
+        announcer=cache(partial(_announcer, spec)),
+        make_keys=_make_keys,
+        make_dhparam=make_dhparam,
+        resolve_hook=partial(resolve_hook, spec),
+        run_hook=_run_hook,
+        hook_basis=partial(_hook_basis, spec),
+        hook_path=_hook_path(),
+        clock=clock,
+        report=report,
+    )
+
+
+def _issuer(spec: Spec, name: str) -> Issuer:
+    from certctl.issuers.build import build
+
+    return build(spec.issuers[name], spec.state_dir)
+
+
+def _announcer(spec: Spec, name: str) -> Announcer:
+    kind = spec.announcers[name].type
+    raise CertctlError(
+        f"announcer {name}: the type {kind} is not available in this version of certctl",
+        "take it out of announce, and tell the pins yourself: certctl fingerprints --slot all",
+        transient=False,
+    )
+
+
+def _make_keys(algorithms: Sequence[str]) -> list[bytes]:
+    from certctl.store.keys import generate_many
+
+    return generate_many(algorithms)
+
+
+def make_dhparam(spec: DhparamSpec, progress: Progress | None) -> bytes:
+    from certctl.dhparam.make import make
+
+    return make(spec.bits, "ffdhe" if spec.source == "ffdhe" else "generate", progress=progress)
+
+
+def resolve_hook(spec: Spec, hook: HookSpec) -> list[str]:
+    """The argument vector of *hook*: its command, else its name in hooks_dir, else the shipped one."""
+    from certctl.deploy.lookup import find_hook, resolve_command
+
+    if hook.command:
+        return resolve_command(hook.command, spec.hooks_dir, base=os.path.dirname(spec.path))
+    return find_hook(hook.name, spec.hooks_dir)
+
+
+def _run_hook(argv: Sequence[str], environment: Mapping[str, str], timeout: float) -> HookOutcome:
+    from certctl.deploy.process import run_hook
+    from certctl.store import atomic
+
+    atomic.seam("hook-start", argv[0])
+    outcome = run_hook(argv, environment, timeout)
+    atomic.seam("hook-end", argv[0])
+    return outcome
+
+
+def _hook_basis(spec: Spec, hook: HookSpec) -> str:
+    """What would run, and since when it is as it is."""
+    try:
+        argv = resolve_hook(spec, hook)
+        info = [os.stat(word).st_mtime_ns for word in argv if word.startswith("/") and os.path.isfile(word)]
+    except (CertctlError, OSError) as error:
+        return f"not to be run: {error}"
+    return f"{argv} {hook.timeout} {info}"
+
+
+def _hook_path() -> str:
+    from certctl.deploy.lookup import hook_path
+
+    return hook_path()

@@ -1,0 +1,98 @@
+"""Looking: the recorded state of everything configured, and the files as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+from certctl.core import pins
+from certctl.core.model import HookState
+from certctl.core.observed import AnnouncerSeen, FileSeen, HookSeen, World
+from certctl.core.spec import Spec
+from certctl.engine.ports import Adapters
+from certctl.errors import CertctlError
+
+
+class Observer:
+    """Looks at one configuration; changes nothing."""
+
+    def __init__(self, spec: Spec, adapters: Adapters) -> None:
+        self._spec = spec
+        self._adapters = adapters
+
+    def look(self) -> World:
+        """The whole world."""
+        store, now = self._adapters.store, self._adapters.clock()
+        spec = self._spec
+        world = World(
+            {name: store.observe_certificate(cert, now) for name, cert in spec.certificates.items()},
+            {name: store.observe_dhparam(dhparam) for name, dhparam in spec.dhparams.items()},
+            {},
+            {},
+        )
+        self.look_at_followers(world)
+        return world
+
+    def look_again(self, world: World, names: Collection[str]) -> None:
+        """Look anew at the certificates and DH parameters called *names*, and at what follows them."""
+        store, now = self._adapters.store, self._adapters.clock()
+        for name in names:
+            if name in self._spec.certificates:
+                world.certificates[name] = store.observe_certificate(self._spec.certificates[name], now)
+            if name in self._spec.dhparams:
+                world.dhparams[name] = store.observe_dhparam(self._spec.dhparams[name])
+        self.look_at_followers(world)
+
+    def look_at_followers(self, world: World) -> None:
+        """What announcers and hooks have to follow, given the files and pins of *world*."""
+        for name in self._spec.announcers:
+            world.announcers[name] = self._announcer(world, name)
+        world.hooks.clear()
+        world.hooks.update(_hooks(self._spec, world, self._adapters))
+
+    def _announcer(self, world: World, name: str) -> AnnouncerSeen:
+        wanted = wanted_pins(self._spec, world, name)
+        try:
+            return self._adapters.announcer(name).observe(wanted)
+        except CertctlError:
+            # The step that is due then fails for the same reason, and that is told.
+            return AnnouncerSeen({certificate: pins.digest(entry) for certificate, entry in wanted.items()})
+
+
+def wanted_pins(spec: Spec, world: World, announcer: str) -> dict[str, pins.Announced]:
+    """What *announcer* should show, by certificate."""
+    return {
+        name: pins.announced(spec.certificates[name], seen.state)
+        for name, seen in world.certificates.items()
+        if announcer in spec.certificates[name].announce and seen.unreadable is None
+    }
+
+
+def _hooks(spec: Spec, world: World, adapters: Adapters) -> dict[str, HookSeen]:
+    """For each hook, the files that it serves as they are on disk now."""
+    states = adapters.store.hook_states()
+    files: dict[str, dict[str, str]] = {name: {} for name in spec.hooks}
+    for file in _served(world):
+        if file.digest is not None:
+            for name in file.hooks:
+                files[name][file.path] = file.digest
+    for watch in spec.watches.values():
+        for path in watch.paths:
+            digest = adapters.store.watched(path)
+            for name in watch.hooks:
+                # A file that never was there is no change; one that was and is gone is one.
+                if digest or path in states.get(name, HookState(name)).delivered:
+                    files[name][path] = digest
+    seen = {}
+    for name, hook in spec.hooks.items():
+        state = states.get(name, HookState(name))
+        seen[name] = HookSeen(state, files[name], adapters.hook_basis(hook) if state.attempts else "")
+    return seen
+
+
+def _served(world: World) -> Iterator[FileSeen]:
+    for certificate in world.certificates.values():
+        yield from certificate.files
+    for dhparam in world.dhparams.values():
+        yield dhparam.file
+    for announcer in world.announcers.values():
+        yield from announcer.files
