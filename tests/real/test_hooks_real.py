@@ -168,7 +168,9 @@ def test_haproxy_worker_is_not_taken_for_a_master(
     start: Start, scratch: str, hook: Hooks, authority: pki.Authority
 ) -> None:
     """A process that SIGUSR2 would end is left alone: here the worker, as without -W the only one."""
-    server = start(haproxy, renew(scratch, authority).save(scratch))
+    first = renew(scratch, authority)
+    server = start(haproxy, first.save(scratch))
+    assert serves(first, server, server.https), "and so the worker has its own signal handlers"
     children = Path(f"/proc/{server.master_pid}/task/{server.master_pid}/children")
     pid_file = write(os.path.join(scratch, "haproxy.pid"), children.read_text().split()[0] + "\n")
     outcome = hook("haproxy", "--config", server.config_file, "--pid-file", pid_file)
