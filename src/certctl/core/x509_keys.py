@@ -80,12 +80,11 @@ def signature_hash(key: PrivateKey) -> hashes.SHA256 | hashes.SHA384 | None:
 
 
 @contextlib.contextmanager
-def signing() -> Iterator[None]:
-    """Turn whatever a damaged key does when it signs into one error."""
+def signing(what: str = "the private key") -> Iterator[None]:
+    """Turn whatever a damaged key does when it signs into one error, which calls the key *what*."""
     try:
         yield
     except Exception as error:
         raise CertctlError(
-            "the two halves of the private key do not belong together, or it is damaged",
-            "restore it from a backup, or rotate to the next key",
+            f"the two halves of {what} do not belong together, or it is damaged", "restore it from a backup"
         ) from error

@@ -71,6 +71,17 @@ def outside(names: Sequence[str], constraints: Constraints) -> list[str]:
     return [name for name in names if not _allowed(name, constraints)]
 
 
+def describe(constraints: Constraints) -> str:
+    """Return *constraints* for a message."""
+    words = {"": "every DNS name", "0.0.0.0/0": "every IPv4 address", "::/0": "every IPv6 address"}
+    said = [
+        f"{verb} {', '.join(words.get(tree, tree) for tree in trees)}"
+        for verb, trees in zip(("permits", "excludes"), constraints, strict=True)
+        if trees
+    ]
+    return " and ".join(said) or "no limits"
+
+
 def address(name: str) -> IPv4Address | IPv6Address | None:
     """Return *name* as an IP address, or None if it is none."""
     import ipaddress

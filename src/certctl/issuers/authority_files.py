@@ -1,0 +1,109 @@
+"""The files of a private CA, as they are found: read, and compared with each other.
+
+    root.key          0600  may be taken off line while nothing has to be signed with it
+    root.pem          0644  to hand to peers
+    intermediate.key  0600
+    intermediate.pem  0644
+
+What is there and does not fit is an error, and never written over.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import NamedTuple
+
+from certctl.core.x509 import key_facts
+from certctl.core.x509_chain import issued, issued_itself
+from certctl.core.x509_load import Certificate, load
+from certctl.errors import CertctlError, IssuerError
+
+FILES = ("root.key", "root.pem", "intermediate.key", "intermediate.pem")
+
+
+class Held(NamedTuple):
+    """What is on disk; what is there fits together."""
+
+    root_key: bytes | None = None
+    root: Certificate | None = None
+    key: bytes | None = None
+    intermediate: Certificate | None = None
+
+
+def read(home: str) -> Held:
+    """Read what there is of a CA; raises CertctlError unless it fits together."""
+    root_key, root, key, intermediate = (_content(os.path.join(home, name)) for name in FILES)
+    held = Held(
+        root_key,
+        _parsed(home, "root.pem", root),
+        key,
+        _parsed(home, "intermediate.pem", intermediate),
+    )
+    _check_key(home, "root", held.root_key, held.root)
+    _check_key(home, "intermediate", held.key, held.intermediate)
+    if held.root and not (held.root.is_ca and issued_itself(held.root)):
+        raise _refused(home, "root.pem", "it is no root: a CA's certificate that signed itself")
+    if held.intermediate and not held.root:
+        raise _refused(home, "root.pem", "it is missing, though intermediate.pem is there")
+    if held.intermediate and not held.key:
+        raise _refused(home, "intermediate.key", "it is missing, though intermediate.pem is there")
+    if held.intermediate and held.root and not issued(held.root, held.intermediate):
+        raise _refused(home, "intermediate.pem", "root.pem did not sign it")
+    if held.intermediate and not (held.intermediate.is_ca and held.intermediate.may_sign):
+        raise _refused(home, "intermediate.pem", "it is not a CA's certificate")
+    return held
+
+
+def fingerprint(home: str) -> tuple[tuple[int, int, int] | None, ...]:
+    """Return what changes whenever a file of the CA does."""
+    found: list[tuple[int, int, int] | None] = []
+    for name in FILES:
+        try:
+            info = os.stat(os.path.join(home, name))
+        except OSError:
+            found.append(None)
+        else:
+            found.append((info.st_ino, info.st_size, info.st_mtime_ns))
+    return tuple(found)
+
+
+def _content(path: str) -> bytes | None:
+    """Read a file of the CA; None if there is none."""
+    try:
+        with open(path, "rb") as file:
+            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+            data = file.read()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise IssuerError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
+    if path.endswith(".key") and mode & stat.S_IRWXO:
+        raise IssuerError(f"{path} is open to everybody (mode {mode:04o})", f"chmod 600 {path}")
+    return data
+
+
+def _parsed(home: str, name: str, data: bytes | None) -> Certificate | None:
+    try:
+        return None if data is None else load(data)
+    except CertctlError as error:
+        raise _refused(home, name, error.message) from error
+
+
+def _check_key(home: str, name: str, key: bytes | None, held: Certificate | None) -> None:
+    if key is None:
+        return
+    try:
+        found = key_facts(key).key.sha256
+    except CertctlError as error:
+        raise _refused(home, f"{name}.key", error.message) from error
+    if held is not None and held.key_sha256 != found:
+        raise _refused(home, f"{name}.key", f"it is not the key of {name}.pem")
+
+
+def _refused(home: str, name: str, why: str) -> IssuerError:
+    return IssuerError(
+        f"private CA: {os.path.join(home, name)}: {why}",
+        f"restore it from a backup; or move {home} away for a new CA, whose root.pem peers then need",
+        transient=False,
+    )
