@@ -93,7 +93,7 @@ def promotion_reason(case: Case) -> str | None:
     if state.next is None:
         return None
     if state.current is None:
-        return "the first generation needs no announcement"
+        return "it is the first, which nobody can pin yet"
     reason = rotation_wish(case)
     if reason is None and case.pins_certificates and state.next.issuance:
         reason = "a renewed certificate stands ready"
@@ -158,7 +158,13 @@ def issue(case: Case) -> Iterator[Step]:
         why = renewal_wish(case, state.next)
         early = case.pins_certificates and state.current is not None
         if why and (early or (promotion_reason(case) and may_promote(case))):
-            yield Step("issue", name, f"for the next key: {promotion_reason(case) or why}", slot="next")
+            first = state.current is None
+            reason = (
+                "there is no certificate yet"
+                if first
+                else f"for the next key: {promotion_reason(case) or why}"
+            )
+            yield Step("issue", name, reason, slot="next")
             return
         if promotion_reason(case) and may_promote(case):
             return

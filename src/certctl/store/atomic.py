@@ -153,13 +153,14 @@ def remove(path: str) -> None:
             os.unlink(path)
 
 
-def remove_tree(path: str) -> None:
+def remove_tree(path: str, *, durable: bool = True) -> None:
     """Remove a directory with all that is in it, if it is there; symlinks are not followed."""
     with _failing(path, verb="remove"):
         seam("rmtree", path)
         if os.path.isdir(path) and not os.path.islink(path):
             _remove_below(path)
-            sync(os.path.dirname(path))
+            if durable:
+                sync(os.path.dirname(path))
 
 
 def open_lock(path: str) -> int:

@@ -47,7 +47,7 @@ class DiskStore:
             return CertificateSeen(CertificateState(cert.name), unreadable=error.message)
         lost = frozenset(slot for slot in ("current", "next", "previous") if self._lost(state, slot))
         damaged = {slot for slot in ("next", "previous") if self._gone(state, slot)}
-        files: list[FileSeen] = []
+        files = self._files.unserved(cert)
         if state.current is not None and "current" not in lost:
             try:
                 files = self._files.observe(cert, state.current)

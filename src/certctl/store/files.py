@@ -24,6 +24,11 @@ class Files:
         self._layout = layout
         self._stamps = stamps
 
+    def unserved(self, cert: CertificateSpec) -> list[FileSeen]:
+        """The same files before there is anything to serve: nothing is wrong with them yet."""
+        live = FileSeen(self._layout.live(cert.name), None, cert.hooks)
+        return [live, *(FileSeen(file.path, None, file.hooks) for file in cert.files)]
+
     def observe(self, cert: CertificateSpec, current: Generation) -> list[FileSeen]:
         """live/NAME, then the configured files. Raises StateError where the certificates are lost."""
         sources = _Sources(self._layout, cert.name, current)

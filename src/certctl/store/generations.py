@@ -46,7 +46,10 @@ def keep_issuance(
     state: CertificateState,
     encoded: bytes,
 ) -> None:
-    """Make the certificates durable together with the *state* that counts them."""
+    """Make the certificates durable together with the *state* that counts them.
+
+    The issuance before stays: it is what the files hold until they are written.
+    """
     path = layout.issuance(state.name, generation.number, generation.issuance)
     remove_tree(path)
     asked = {
@@ -57,6 +60,9 @@ def keep_issuance(
     files = issuance_files(LIVE_FILES, materials)
     files.append((REQUEST, json.dumps(asked).encode() + b"\n", 0o600))
     Batch().tree(path, files).file(layout.state(state.name), encoded, 0o600).commit()
+    if generation.issuance > 2:
+        older = layout.issuance(state.name, generation.number, generation.issuance - 2)
+        remove_tree(older, durable=False)
 
 
 def read_request(layout: Layout, name: str, number: int, issuance: int) -> Request | None:

@@ -16,14 +16,14 @@ MOST_BYTES = 4 * 1024 * 1024
 """A longer journal is set aside as journal.jsonl.1, and the one before goes."""
 
 
-def record(path: str, now: datetime, event: str, subject: str, **details: Any) -> None:
+def record(journal: str, now: datetime, event: str, subject: str, **details: Any) -> None:
     """Append one event. Empty details are left out. Raises `StoreError`."""
     line = {"at": rfc3339(now), "event": event, "subject": subject}
     line.update({name: value for name, value in details.items() if value not in (None, "", [], ())})
     with contextlib.suppress(FileNotFoundError):
-        if os.stat(path).st_size > MOST_BYTES:
-            atomic.move(path, path + ".1")
-    atomic.append_line(path, json.dumps(line, ensure_ascii=False).encode())
+        if os.stat(journal).st_size > MOST_BYTES:
+            atomic.move(journal, journal + ".1")
+    atomic.append_line(journal, json.dumps(line, ensure_ascii=False).encode())
 
 
 def read(path: str) -> Iterator[dict[str, Any]]:
