@@ -1,0 +1,118 @@
+"""When the CA would like a certificate renewed (RFC 9773)."""
+
+from __future__ import annotations
+
+import random
+from datetime import datetime
+
+from certctl.core.model import Advice
+from certctl.core.times import after, parse_rfc3339, to_milliseconds
+from certctl.issuers.acme.client import Client
+from certctl.issuers.acme.jws import b64
+from certctl.issuers.acme.problem import RefusedError, UnreachableError
+from certctl.issuers.acme.transport import Answer
+
+DEFAULT_CHECK = 6 * 3600.0
+SHORTEST_CHECK = 60.0
+LONGEST_CHECK = 86400.0
+"""RFC 9773 §4.3.2 wants limits on both sides of Retry-After."""
+AFTER_FAILURE = 3600.0
+_random = random.SystemRandom()
+
+
+def certificate_id(leaf_pem: bytes) -> str | None:
+    """Return the identifier of RFC 9773 §4.1: AKI's key identifier, dot, serial; None without an AKI."""
+    from cryptography import x509
+
+    leaf = x509.load_pem_x509_certificate(leaf_pem)
+    try:
+        aki = leaf.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value
+    except x509.ExtensionNotFound:
+        return None
+    if aki.key_identifier is None:
+        return None
+    serial = leaf.serial_number
+    # The content of a DER INTEGER: one bit more than the number has, for the sign.
+    octets = serial.to_bytes(serial.bit_length() // 8 + 1, "big", signed=True)
+    return f"{b64(aki.key_identifier)}.{b64(octets)}"
+
+
+def renewal_info(client: Client, leaf_pem: bytes, known: Advice | None, now: datetime) -> Advice | None:
+    """Return the CA's advice at *now*; None if it has none for this certificate.
+
+    While *known* need not be asked for again it is returned as it is; while its window stays, its
+    moment stays. Where the CA cannot be asked, *known* holds on. Raises `IssuerError` where nothing
+    is known and the CA cannot be asked.
+    """
+    if known and now < known.check_at:
+        return known
+    url = _url(client, leaf_pem, now)
+    if url is None:
+        return None
+    try:
+        return _read(client.get(url), known, now)
+    except RefusedError as refusal:
+        if refusal.problem.status < 500 and refusal.problem.status != 429:
+            return None  # another CA's certificate, or one that it has forgotten
+        return _kept(known, now, refusal)
+    except UnreachableError as error:
+        return _kept(known, now, error)
+
+
+def _url(client: Client, leaf_pem: bytes, now: datetime) -> str | None:
+    from cryptography import x509
+
+    base = client.directory().renewal_info
+    identifier = certificate_id(leaf_pem)
+    if not base or not identifier or x509.load_pem_x509_certificate(leaf_pem).not_valid_after_utc <= now:
+        return None  # §4.3: nobody asks for one that has expired
+    return f"{base.rstrip('/')}/{identifier}"
+
+
+def _kept(known: Advice | None, now: datetime, error: RefusedError | UnreachableError) -> Advice:
+    if known is None:
+        raise error
+    return known._replace(check_at=after(now, max(error.retry_after or 0.0, AFTER_FAILURE)))
+
+
+def _read(answer: Answer, known: Advice | None, now: datetime) -> Advice:
+    found = answer.document()
+    try:
+        window = found["suggestedWindow"]
+        start, end = parse_rfc3339(_short(window["start"])), parse_rfc3339(_short(window["end"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise UnreachableError(
+            f"{answer.url} answered with {answer.excerpt()} where a renewal window was due"
+        ) from error
+    if end <= start:
+        raise UnreachableError(
+            f"{answer.url} gave a renewal window that ends before it begins ({start} to {end})"
+        )
+    start, end = to_milliseconds(start), to_milliseconds(end)
+    wanted = answer.retry_after()
+    pause = DEFAULT_CHECK if wanted is None else min(max(wanted, SHORTEST_CHECK), LONGEST_CHECK)
+    explanation = found.get("explanationURL")
+    same = known is not None and (known.window_start, known.window_end) == (start, end)
+    return Advice(
+        renew_at=known.renew_at if known and same else _moment(start, end, now),
+        window_start=start,
+        window_end=end,
+        check_at=after(now, pause),
+        explanation_url=explanation if isinstance(explanation, str) else None,
+    )
+
+
+def _moment(start: datetime, end: datetime, now: datetime) -> datetime:
+    """Choose a moment in the window, all alike (§4.2); a window in the past means now."""
+    if end <= now:
+        return to_milliseconds(now)
+    return to_milliseconds(start + (end - start) * _random.random())
+
+
+def _short(text: str) -> str:
+    """Cut fractions of a second to what Python 3.10 reads: CAs written in Go send nine digits."""
+    head, dot, rest = text.partition(".")
+    if not dot:
+        return text
+    digits = rest[: len(rest) - len(rest.lstrip("0123456789"))]
+    return f"{head}.{digits[:6].ljust(6, '0')}{rest[len(digits) :]}"

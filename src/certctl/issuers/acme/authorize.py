@@ -1,0 +1,171 @@
+"""Proves the names of an order to the CA (RFC 8555 §7.5): all of them at once."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, NamedTuple
+
+from certctl.errors import IssuerError
+from certctl.issuers.acme.account import Account
+from certctl.issuers.acme.order import Order, Patience
+from certctl.issuers.acme.problem import (
+    Problem,
+    RefusedError,
+    UnreachableError,
+    hint,
+    parse_problem,
+    permanent,
+)
+from certctl.issuers.acme.proof import Proof, Solver
+from certctl.issuers.acme.transport import Answer
+
+_TOKEN = re.compile(r"[A-Za-z0-9_-]{16,}")
+"""RFC 8555 §8.1 forbids anything else, and it becomes a file name."""
+
+
+class Challenge(NamedTuple):
+    type: str
+    url: str
+    token: str
+    status: str
+    error: Problem | None
+
+
+class Authorization(NamedTuple):
+    """RFC 8555 §7.1.4."""
+
+    url: str
+    name: str
+    is_ip: bool
+    wildcard: bool
+    status: str
+    challenges: tuple[Challenge, ...]
+    retry_after: float | None
+
+    @property
+    def title(self) -> str:
+        return f"*.{self.name}" if self.wildcard else self.name
+
+
+class OrderFailedError(IssuerError):
+    """The CA gave its last word on an order: it cannot be gone on with."""
+
+
+class Prover:
+    """Answers the challenges of one kind."""
+
+    def __init__(self, ca: str, account: Account, solver: Solver, kind: str) -> None:
+        """*ca*: the issuer's name; *kind*: "http-01", …"""
+        self._ca = ca
+        self._account = account
+        self._solver = solver
+        self._kind = kind
+
+    def prove(self, order: Order, patience: Patience) -> None:
+        """Return when all authorizations are valid. Raises `OrderFailedError` with the CA's words."""
+        found = [self._look(url) for url in order.authorizations]
+        self._check(found)
+        open_ones = [one for one in found if one.status == "pending"]
+        if not open_ones:
+            return
+        challenges = [self._challenge(one) for one in open_ones]
+        thumbprint = self._account.signer().thumbprint()
+        proofs = [
+            Proof(one.name, one.is_ip, challenge.token, f"{challenge.token}.{thumbprint}")
+            for one, challenge in zip(open_ones, challenges, strict=True)
+        ]
+        with self._solver.present(proofs):
+            for one, challenge in zip(open_ones, challenges, strict=True):
+                self._answer(one, challenge)
+            self._await(open_ones, patience)
+
+    def _look(self, url: str) -> Authorization:
+        return _read(self._account.get(url, what="to show an authorization"), url)
+
+    def _answer(self, one: Authorization, challenge: Challenge) -> None:
+        """Tell the CA to look (§7.5.1), unless it does so already."""
+        if challenge.status != "pending":
+            return
+        try:
+            self._account.post(challenge.url, {}, what=f"the answer to {self._kind} for {one.title}")
+        except RefusedError as refusal:
+            # Another order may have settled the same authorization, or the first of two tries got through.
+            if refusal.retry_after or self._look(one.url).status == "pending":
+                raise
+
+    def _await(self, open_ones: list[Authorization], patience: Patience) -> None:
+        """Wait for the CA's verdict on each; once one has failed, the others are only looked at."""
+        seen: list[Authorization] = []
+        for one in open_ones:
+            if any(earlier.status != "valid" for earlier in seen):
+                seen.append(self._look(one.url))
+            else:
+                seen.append(self._verdict(one, patience))
+        self._check(seen)
+
+    def _verdict(self, one: Authorization, patience: Patience) -> Authorization:
+        return patience.poll(
+            lambda: self._look(one.url), lambda seen: seen.status != "pending", lambda seen: seen.retry_after
+        )
+
+    def _check(self, found: list[Authorization]) -> None:
+        """Raise `OrderFailedError` if one can never become valid any more."""
+        lost = [one for one in found if one.status not in ("pending", "valid")]
+        if not lost:
+            return
+        problems = [_problem(one) for one in lost]
+        words = "; ".join(f"{one.title}: {problem}" for one, problem in zip(lost, problems, strict=True))
+        whole = Problem(0, "", "", subproblems=tuple(problems))
+        raise OrderFailedError(
+            f"{self._ca} could not validate {words}", hint(whole), transient=not permanent(whole)
+        )
+
+    def _challenge(self, one: Authorization) -> Challenge:
+        for challenge in one.challenges:
+            if challenge.type == self._kind:
+                if not _TOKEN.fullmatch(challenge.token):
+                    raise OrderFailedError(
+                        f"{self._ca} gave the token {challenge.token[:80]!r}, which is none"
+                    )
+                return challenge
+        offered = ", ".join(challenge.type for challenge in one.challenges) or "nothing"
+        why = " (wildcards are proven by DNS only)" if one.wildcard and self._kind != "dns-01" else ""
+        raise IssuerError(
+            f"{self._ca} does not offer {self._kind} for {one.title}, but {offered}{why}",
+            f"set challenge to one of them in [issuer.{self._ca}], or give the certificate another issuer",
+            transient=False,
+        )
+
+
+def _problem(one: Authorization) -> Problem:
+    errors = [challenge.error for challenge in one.challenges if challenge.error]
+    return errors[0] if errors else Problem(0, "", f"the authorization is {one.status}")
+
+
+def _read(answer: Answer, url: str) -> Authorization:
+    found = answer.document()
+    try:
+        identifier = found["identifier"]
+        return Authorization(
+            url=url,
+            name=str(identifier["value"]),
+            is_ip=identifier["type"] == "ip",
+            wildcard=found.get("wildcard") is True,
+            status=str(found["status"]),
+            challenges=tuple(_challenge(item, answer.status) for item in found["challenges"]),
+            retry_after=answer.retry_after(),
+        )
+    except (KeyError, TypeError) as error:
+        raise UnreachableError(
+            f"{url} answered with {answer.excerpt()} where an authorization was due"
+        ) from error
+
+
+def _challenge(item: dict[str, Any], status: int) -> Challenge:
+    return Challenge(
+        type=str(item["type"]),
+        url=str(item.get("url") or ""),
+        token=str(item.get("token") or ""),
+        status=str(item.get("status") or "pending"),
+        error=parse_problem(item.get("error"), status),
+    )

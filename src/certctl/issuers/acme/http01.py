@@ -1,0 +1,63 @@
+"""http-01 by a responder of one's own (RFC 8555 §8.3): port 80, while an order needs it."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+
+from certctl.issuers.acme.listening import Listeners, Place
+from certctl.issuers.acme.proof import Proof
+
+PREFIX = "/.well-known/acme-challenge/"
+PORT = 80
+_LARGEST = 8192
+
+
+class Standalone:
+    """Answers the CA's requests for tokens, and nothing else."""
+
+    def __init__(self, addresses: Sequence[str]) -> None:
+        """*addresses*: "HOST:PORT"; none: port 80 of all addresses."""
+        self._place = Place("http-01", tuple(addresses), PORT)
+
+    def present(self, proofs: Sequence[Proof]) -> AbstractContextManager[None]:
+        tokens = {proof.token: proof.key_authorization.encode() for proof in proofs}
+        return _listeners.at(self._place).serve(tokens)
+
+
+def _answer(connection: socket.socket, served: Mapping[str, bytes]) -> None:
+    body = served.get(_token(_head(connection)), b"")
+    status = b"200 OK" if body else b"404 Not Found"
+    head = b"HTTP/1.1 %b\r\nContent-Type: application/octet-stream\r\nContent-Length: %d\r\n" % (
+        status,
+        len(body),
+    )
+    connection.sendall(head + b"Connection: close\r\n\r\n" + body)
+    connection.shutdown(socket.SHUT_WR)
+    # A reset instead of an orderly end could take the answer away from the CA.
+    while connection.recv(4096):
+        pass
+
+
+def _head(connection: socket.socket) -> bytes:
+    """Return the request up to the end of its header."""
+    data = b""
+    while b"\r\n\r\n" not in data and b"\n\n" not in data and len(data) < _LARGEST:
+        piece = connection.recv(4096)
+        if not piece:
+            break
+        data += piece
+    return data
+
+
+def _token(head: bytes) -> str:
+    """Return the token that a GET asks for, or an empty string."""
+    words = head.split(b"\n", 1)[0].split()
+    if len(words) < 2 or words[0] != b"GET":
+        return ""
+    target = words[1].decode("latin-1").partition("?")[0]
+    return target.removeprefix(PREFIX) if target.startswith(PREFIX) else ""
+
+
+_listeners: Listeners[bytes] = Listeners(_answer)

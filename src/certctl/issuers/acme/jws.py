@@ -1,0 +1,68 @@
+"""Signed requests: flattened JWS (RFC 7515 §7.2.2) with ACME's header (RFC 8555 §6.2)."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from josepy.errors import Error as JoseError
+from josepy.jwa import ES256, ES384, ES512, RS256, JWASignature
+from josepy.jwk import JWK, JWKEC
+
+from certctl.errors import IssuerError
+
+_CURVES = {"secp256r1": ES256, "secp384r1": ES384, "secp521r1": ES512}
+
+
+class Signer(NamedTuple):
+    """A key, and who it is to the CA."""
+
+    key: JWK
+    account: str | None = None
+    """The account's URL, for the header's `kid`; None puts the public key there instead."""
+
+    def thumbprint(self) -> str:
+        """Return the key's RFC 7638 thumbprint in base64url."""
+        return b64(self.key.thumbprint())
+
+    def public(self) -> dict[str, Any]:
+        """Return the public key as a JWK."""
+        found: dict[str, Any] = self.key.public_key().to_json()
+        return found
+
+
+def load_key(pem: bytes, what: str) -> JWK:
+    """Return the JWK of an RSA or EC private key. Raises `IssuerError`, which says *what* it is not."""
+    try:
+        return JWK.load(pem)
+    except (JoseError, ValueError, TypeError) as error:
+        raise IssuerError(f"{what} is no RSA or EC private key in PEM: {error}", transient=False) from error
+
+
+def sign(signer: Signer, url: str, payload: bytes, nonce: str | None = None) -> dict[str, str]:
+    """Return the flattened JWS of *payload* for *url*; *nonce* is left out where it is None (§7.3.5)."""
+    algorithm = _algorithm(signer.key)
+    header: dict[str, Any] = {"alg": algorithm.name, "url": url}
+    header |= {"nonce": nonce} if nonce else {}
+    header |= {"kid": signer.account} if signer.account else {"jwk": signer.public()}
+    protected, body = b64(dump(header)), b64(payload)
+    signature = algorithm.sign(signer.key.key, f"{protected}.{body}".encode())
+    return {"protected": protected, "payload": body, "signature": b64(signature)}
+
+
+def dump(document: Mapping[str, Any]) -> bytes:
+    """Return *document* as JSON without blanks."""
+    return json.dumps(document, separators=(",", ":")).encode()
+
+
+def b64(data: bytes) -> str:
+    """Return base64url without padding (RFC 7515 §2)."""
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def _algorithm(key: JWK) -> JWASignature:
+    if isinstance(key, JWKEC):
+        return _CURVES[key.key.curve.name]
+    return RS256

@@ -1,0 +1,81 @@
+"""TXT records by dns-lexicon (the extra ``certctl[dns]``), which knows some eighty providers."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from certctl.errors import IssuerError
+from certctl.issuers.acme.dnslookup import Lookup, Record
+from certctl.issuers.acme.dnsoptions import Table
+
+_OURS = ("ttl", "propagation", "resolver")
+
+
+class Lexicon:
+    """Hands records to one provider; of its options, ``KEY_file`` names a file that holds KEY."""
+
+    def __init__(self, provider: str, table: Table, lookup: Lookup, ttl: int) -> None:
+        try:
+            self._client = importlib.import_module("lexicon.client").Client
+            self._resolver = importlib.import_module("lexicon.config").ConfigResolver
+        except ImportError as error:
+            raise IssuerError(
+                f"dns = {provider!r} needs dns-lexicon, which is not installed",
+                "pip install 'certctl[dns]'",
+                transient=False,
+            ) from error
+        self._provider = provider
+        self._options: dict[str, object] = {}
+        for key, value in table.others(_OURS).items():
+            if key.endswith("_file"):
+                self._options[key.removesuffix("_file")] = _content(f"{table.where}: {key}", value)
+            else:
+                self._options[key] = value
+        self._lookup = lookup
+        self._ttl = ttl
+
+    def add(self, record: Record) -> None:
+        self._act("create", record)
+
+    def remove(self, record: Record) -> None:
+        self._act("delete", record)
+
+    def _act(self, action: str, record: Record) -> None:
+        zone = self._lookup.zone(record.name)
+        wanted = {
+            "provider_name": self._provider,
+            "action": action,
+            "domain": zone,
+            "delegated": zone,  # otherwise it would guess by the public suffix list
+            "type": "TXT",
+            "name": record.name,
+            "content": record.value,
+            "ttl": self._ttl,
+            self._provider: self._options,
+        }
+        try:
+            done = self._call(wanted, record)
+        except Exception as error:  # each provider has exceptions of its own
+            words = " ".join(str(error).split()) or type(error).__name__
+            raise IssuerError(
+                f"{self._provider} could not {action} the TXT record of {record.name}: {words}"
+            ) from error
+        if not done:
+            raise IssuerError(f"{self._provider} could not {action} the TXT record of {record.name}")
+
+    def _call(self, wanted: dict[str, Any], record: Record) -> bool:
+        with self._client(self._resolver().with_dict(wanted)) as operations:
+            if wanted["action"] == "create":
+                return bool(operations.create_record("TXT", record.name, record.value))
+            return bool(operations.delete_record(None, "TXT", record.name, record.value))
+
+
+def _content(where: str, path: object) -> str:
+    try:
+        with open(str(path), encoding="utf-8") as file:
+            return file.read().strip()
+    except OSError as error:
+        raise IssuerError(
+            f"{where}: cannot read {path}: {(error.strerror or str(error)).lower()}", transient=False
+        ) from error

@@ -1,0 +1,187 @@
+"""Sockets that answer a CA: open while somebody needs them, on IPv4 and IPv6, shared by all orders."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import socket
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from typing import Generic, NamedTuple, TypeVar
+
+from certctl.errors import IssuerError
+
+Value = TypeVar("Value")
+Handler = Callable[[socket.socket, Mapping[str, Value]], None]
+CONNECTION_TIMEOUT = 10.0
+CONNECTIONS = 64
+"""Threads that answer at once: CAs validate from several places, and others knock, too."""
+_NO_SUCH_FAMILY = (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL, errno.EPROTONOSUPPORT)
+
+
+class Place(NamedTuple):
+    """Where to listen."""
+
+    what: str
+    """For messages: "http-01", …"""
+    addresses: tuple[str, ...]
+    """"HOST:PORT"; none: *port* on all addresses of both families."""
+    port: int
+
+
+class Listener(Generic[Value]):
+    """Serves what is held, by key; *handle* gets each connection and all that is served at that moment."""
+
+    def __init__(self, place: Place, handle: Handler[Value]) -> None:
+        self._place = place
+        self._handle = handle
+        self._lock = threading.Lock()
+        self._served: dict[str, tuple[Value, int]] = {}
+        self._doors: list[_Door] = []
+        self._room = threading.BoundedSemaphore(CONNECTIONS)
+
+    @contextlib.contextmanager
+    def serve(self, items: Mapping[str, Value]) -> Iterator[None]:
+        """Serve *items* within the context; the sockets are open while there are any of anybody's."""
+        with self._lock:
+            if not self._doors:
+                self._doors = [_Door(opened, self._enter) for opened in _open(self._place)]
+            for key, value in items.items():
+                self._served[key] = (value, self._served.get(key, (value, 0))[1] + 1)
+        try:
+            yield
+        finally:
+            with self._lock:
+                for key in items:
+                    value, holders = self._served.pop(key)
+                    if holders > 1:
+                        self._served[key] = (value, holders - 1)
+                if not self._served:
+                    for door in self._doors:
+                        door.close()
+                    self._doors = []
+
+    def _enter(self, connection: socket.socket) -> None:
+        if self._room.acquire(blocking=False):
+            threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
+        else:
+            connection.close()
+
+    def _answer(self, connection: socket.socket) -> None:
+        with self._lock:
+            served = {key: value for key, (value, _) in self._served.items()}
+        try:
+            # Whoever hangs up in the middle has harmed nobody.
+            with connection, contextlib.suppress(OSError):
+                connection.settimeout(CONNECTION_TIMEOUT)
+                self._handle(connection, served)
+        finally:
+            self._room.release()
+
+
+class _Door:
+    """One listening socket with the thread that accepts from it."""
+
+    def __init__(self, listening: socket.socket, enter: Callable[[socket.socket], None]) -> None:
+        self._socket = listening
+        self._enter = enter
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._accept, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Close the socket; when this returns, the port is free."""
+        self._closing.set()
+        # close(2) alone would leave accept(2) in the other thread waiting.
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+        self._socket.close()
+
+    def _accept(self) -> None:
+        while not self._closing.is_set():
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:
+                self._closing.wait(0.05)  # closed, or out of file descriptors for a while
+                continue
+            self._enter(connection)
+
+
+def _open(place: Place) -> list[socket.socket]:
+    every = [("0.0.0.0", place.port), ("::", place.port)]  # noqa: S104 (the CA comes from anywhere)
+    opened: list[socket.socket] = []
+    with contextlib.ExitStack() as stack:
+        for host, port in [_split(address, place.what) for address in place.addresses] or every:
+            try:
+                opened.append(stack.enter_context(_listen(host, port)))
+            except OSError as error:
+                # A machine without IPv6 (or IPv4) serves the other, unless it was asked for by address.
+                if place.addresses or error.errno not in _NO_SUCH_FAMILY:
+                    raise _refused(place.what, host, port, error) from error
+        if not opened:
+            raise IssuerError(f"{place.what}: this host has neither IPv4 nor IPv6", transient=False)
+        stack.pop_all()
+    return opened
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listening.bind((host, port))
+        listening.listen(128)
+    except BaseException:
+        listening.close()
+        raise
+    return listening
+
+
+def _refused(what: str, host: str, port: int, error: OSError) -> IssuerError:
+    address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    if error.errno == errno.EADDRINUSE:
+        other = (
+            "set webroot to the directory that it serves" if what == "http-01" else "use another challenge"
+        )
+        return IssuerError(
+            f"{what} cannot listen on {address}: another program has the port",
+            f"see which: ss -ltnp 'sport = :{port}'; then stop it for good, or {other}",
+        )
+    if error.errno == errno.EACCES:
+        return IssuerError(
+            f"{what} cannot listen on {address}: ports below 1024 are root's",
+            "run certctl as root, or give its unit AmbientCapabilities=CAP_NET_BIND_SERVICE",
+            transient=False,
+        )
+    why = (error.strerror or str(error)).lower()
+    return IssuerError(f"{what} cannot listen on {address}: {why}", "check the issuer's listen")
+
+
+def _split(address: str, what: str) -> tuple[str, int]:
+    host, _, port = address.rpartition(":")
+    host = host.strip("[]")
+    if not port.isdigit() or not 0 < int(port) < 65536:
+        raise IssuerError(
+            f"{what}: listen has {address!r}",
+            'write "HOST:PORT", such as "0.0.0.0:80" or "[::]:80"',
+            transient=False,
+        )
+    return host or "0.0.0.0", int(port)  # noqa: S104 (":80" means all addresses)
+
+
+class Listeners(Generic[Value]):
+    """The process's listeners of one kind: two issuers that name the same place share it."""
+
+    def __init__(self, handle: Handler[Value]) -> None:
+        self._handle = handle
+        self._lock = threading.Lock()
+        self._found: dict[Place, Listener[Value]] = {}
+
+    def at(self, place: Place) -> Listener[Value]:
+        with self._lock:
+            if place not in self._found:
+                self._found[place] = Listener(place, self._handle)
+            return self._found[place]

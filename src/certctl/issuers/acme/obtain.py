@@ -1,0 +1,210 @@
+"""One certificate, from its names to its chain; an order that a crash left half-way is gone on with."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from certctl.core import pem
+from certctl.core.x509 import facts, key_facts, make_csr
+from certctl.issuers.acme.ari import certificate_id
+from certctl.issuers.acme.authorize import OrderFailedError, Prover
+from certctl.issuers.acme.chain import UnusableError, download
+from certctl.issuers.acme.jws import b64
+from certctl.issuers.acme.note import Note, drop_note, read_note, write_note
+from certctl.issuers.acme.order import Order, Patience, check_profile, look, new_order, read_order
+from certctl.issuers.acme.problem import RefusedError, UnreachableError
+from certctl.issuers.acme.session import Session
+from certctl.ports import Issued, IssueRequest
+
+FINALIZE_TRIES = 3
+DOWNLOAD_TRIES = 3
+REFUSALS = 3
+"""After so many passes with an unusable certificate for one order, another order is placed."""
+_log = logging.getLogger("certctl.acme")
+
+
+def obtain(session: Session, request: IssueRequest) -> Issued:
+    """Return the chain for *request*. Raises `CertctlError`; an order that is not lost goes on later."""
+    what = f"the order of {session.name} for {request.certificate}"
+    patience = Patience(session.options.validation_timeout, what, session.pace)
+    note, order = _resume(session, request) or _place(session, request)
+    try:
+        issued = _finish(session, request, order, patience)
+        if _is_old(issued, request):
+            drop_note(request)
+            _log.info("%s: the order %s led to the certificate that is to be replaced: a new one is placed",
+                      request.certificate, order.url)  # fmt: skip
+            note, order = _place(session, request)
+            issued = _finish(session, request, order, patience)
+        return issued
+    except OrderFailedError:
+        drop_note(request)
+        raise
+    except UnusableError:
+        _count_refusal(request, note)
+        raise
+
+
+def _finish(session: Session, request: IssueRequest, order: Order, patience: Patience) -> Issued:
+    if order.status == "pending":
+        prover = Prover(session.name, session.account, session.solver(), session.options.challenge)
+        prover.prove(order, patience)
+        order = look(session.account, order)
+    order = _finalize(session, request, order, patience)
+    for left in reversed(range(DOWNLOAD_TRIES)):
+        try:
+            return download(
+                session.account, session.name, order.certificate, request, session.options.preferred_chain
+            )
+        except UnusableError as error:
+            if not left:
+                raise
+            _log.info("%s: %s; it is downloaded again", request.certificate, error)
+            patience.wait(0.3)
+    raise AssertionError
+
+
+def _finalize(session: Session, request: IssueRequest, order: Order, patience: Patience) -> Order:
+    """Return the order once it is valid (RFC 8555 §7.4)."""
+    tries = FINALIZE_TRIES
+    while order.status != "valid":
+        if order.status == "invalid":
+            raise _invalid(session, request, order)
+        if order.status == "ready" and tries:
+            tries -= 1
+            order = _submit(session, request, order)
+            if order.status in ("valid", "invalid"):
+                continue
+        awaited = ("valid", "invalid", "ready") if tries else ("valid", "invalid")
+        order = _await(session, order, awaited, patience)
+    if not order.certificate:
+        raise UnreachableError(f"{session.name} calls the order {order.url} valid, but names no certificate")
+    return order
+
+
+def _await(session: Session, order: Order, statuses: Sequence[str], patience: Patience) -> Order:
+    return patience.poll(
+        lambda: look(session.account, order),
+        lambda seen: seen.status in statuses,
+        lambda seen: seen.retry_after,
+    )
+
+
+def _submit(session: Session, request: IssueRequest, order: Order) -> Order:
+    """Send the certificate request. Without a clear answer, the order itself tells what came of it."""
+    block = pem.blocks(make_csr(request.key_pem, request.names))[0]
+    try:
+        answer = session.account.post(
+            order.finalize, {"csr": b64(block.der)}, what="the certificate request", repeatable=False
+        )
+        return read_order(answer, order.url)
+    except RefusedError as refusal:
+        if refusal.retry_after or (refusal.problem.status < 500 and refusal.problem.code != "orderNotReady"):
+            raise
+        _log.info("%s: %s", request.certificate, refusal)
+    except UnreachableError as error:
+        _log.info("%s: %s", request.certificate, error)
+    return order._replace(status="processing")
+
+
+def _invalid(session: Session, request: IssueRequest, order: Order) -> OrderFailedError:
+    what = f"{session.name} gave up the order for {request.certificate}"
+    if order.error is None:
+        return OrderFailedError(f"{what} and does not say why: {order.url}")
+    words = RefusedError(what, order.error)
+    return OrderFailedError(words.message, words.hint, transient=words.transient)
+
+
+def _place(session: Session, request: IssueRequest) -> tuple[Note, Order]:
+    """Order anew; the note is durable when this returns."""
+    check_profile(session.client, session.options)
+    replaces = None
+    if request.replaces and session.options.ari and session.client.directory().renewal_info:
+        replaces = certificate_id(request.replaces)
+    try:
+        order = _new(session, request, replaces)
+    except RefusedError as refusal:
+        if refusal.problem.code == "accountDoesNotExist":
+            order = _new(session, request, replaces)  # under the account that the first try has found missing
+        elif replaces is None or refusal.retry_after or refusal.problem.code == "rateLimited":
+            raise
+        else:
+            _log.info("%s: ordered again without naming what it replaces: %s", request.certificate, refusal)
+            order = _new(session, request, None)
+    note = _wanted(session, request, order.url)
+    write_note(request, note)
+    return note, order
+
+
+def _new(session: Session, request: IssueRequest, replaces: str | None) -> Order:
+    url = session.client.directory().new_order
+    message = new_order(request.names, session.options.profile, replaces)
+    what = f"the order for {request.certificate}"
+    answer = session.account.post(url, message, what=what, repeatable=replaces is None)
+    location = answer.header("Location")
+    if not location:
+        raise UnreachableError(f"{session.name} took an order but does not say where it is (no Location)")
+    return read_order(answer, location)
+
+
+def _resume(session: Session, request: IssueRequest) -> tuple[Note, Order] | None:
+    """Return the order that an earlier pass left; None where there is none that can be gone on with."""
+    note = read_note(request)
+    if note is None:
+        return None
+    why = _difference(note, _wanted(session, request, note.order))
+    order = None
+    if not why:
+        try:
+            order = read_order(session.account.get(note.order, what="to show the order"), note.order)
+        except RefusedError as refusal:
+            if refusal.retry_after or refusal.problem.status >= 500:
+                raise
+            why = str(refusal)
+    if order and order.status in ("invalid", "expired", "deactivated"):
+        why = f"it is {order.status}" + (f": {order.error}" if order.error else "")
+    if order is None or why:
+        _log.info("%s: the order %s cannot be gone on with: %s", request.certificate, note.order, why)
+        drop_note(request)
+        return None
+    _log.info("%s: going on with the order %s, which is %s", request.certificate, note.order, order.status)
+    return note, order
+
+
+def _wanted(session: Session, request: IssueRequest, order: str) -> Note:
+    account = session.account.signer().account
+    return Note(
+        order=order,
+        directory=session.client.url,
+        account=account or "",
+        names=request.names,
+        key_sha256=key_facts(request.key_pem).key.sha256,
+        profile=session.options.profile,
+    )
+
+
+def _difference(note: Note, wanted: Note) -> str:
+    """Say what the order in *note* was for that is not wanted now; empty if it is the same."""
+    titles = {"directory": "CA", "account": "account", "key_sha256": "key", "profile": "profile"}
+    for field, title in titles.items():
+        if getattr(note, field) != getattr(wanted, field):
+            return f"it is for another {title}"
+    return "" if set(note.names) == set(wanted.names) else "it is for other names"
+
+
+def _is_old(issued: Issued, request: IssueRequest) -> bool:
+    """True if an order that an earlier pass had finished was found again."""
+    leaf = pem.blocks(issued.chain[0])[0].der
+    replaced = pem.blocks(request.replaces)[0].der if request.replaces else b""
+    return leaf == replaced or facts(issued.chain[0]).not_after <= request.now
+
+
+def _count_refusal(request: IssueRequest, note: Note) -> None:
+    if note.refusals + 1 >= REFUSALS:
+        _log.info(
+            "%s: the order %s is given up: its certificate is of no use", request.certificate, note.order
+        )
+        drop_note(request)
+    else:
+        write_note(request, note._replace(refusals=note.refusals + 1))

@@ -1,0 +1,151 @@
+"""Order objects (RFC 8555 §7.1.3): placed, looked at, waited for."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import NamedTuple, TypeVar
+
+from acme import messages
+from josepy.json_util import field
+
+from certctl.core.spec import AcmeOptions
+from certctl.core.x509_names import address
+from certctl.errors import IssuerError
+from certctl.issuers.acme.account import Account
+from certctl.issuers.acme.client import Client
+from certctl.issuers.acme.problem import Problem, UnreachableError, parse_problem
+from certctl.issuers.acme.transport import Answer
+
+SOON = 0.01
+PER_ORDER = 0.005
+"""Seconds before the first poll, and how much more for every other order that the CA has in hand."""
+LONGEST_PAUSE = 5.0
+"""Between polls of a CA that does not say when to ask again."""
+Seen = TypeVar("Seen")
+
+
+class NewOrder(messages.NewOrder):
+    """acme's message with the field that RFC 9773 §5 adds."""
+
+    replaces: str | None = field("replaces", omitempty=True)
+
+
+class Order(NamedTuple):
+    """An order as it was last seen."""
+
+    url: str
+    status: str
+    authorizations: tuple[str, ...]
+    finalize: str
+    certificate: str
+    error: Problem | None
+    retry_after: float | None
+
+
+def read_order(answer: Answer, url: str) -> Order:
+    """Read an order object. Raises `UnreachableError` for anything else."""
+    found = answer.document()
+    status, urls, finalize = found.get("status"), found.get("authorizations"), found.get("finalize")
+    if (
+        not isinstance(status, str)
+        or not isinstance(finalize, str)
+        or not isinstance(urls, list)
+        or not all(isinstance(item, str) for item in urls)
+    ):
+        raise UnreachableError(f"{answer.url} answered with {answer.excerpt()} where an order was due")
+    certificate = found.get("certificate")
+    return Order(
+        url=url,
+        status=status,
+        authorizations=tuple(urls),
+        finalize=finalize,
+        certificate=certificate if isinstance(certificate, str) else "",
+        error=parse_problem(found.get("error"), answer.status),
+        retry_after=answer.retry_after(),
+    )
+
+
+def new_order(names: tuple[str, ...], profile: str, replaces: str | None) -> NewOrder:
+    """Return the message that orders *names* (RFC 8555 §7.4, RFC 8738 §4)."""
+    kinds = {True: messages.IDENTIFIER_FQDN, False: messages.IDENTIFIER_IP}
+    identifiers = [messages.Identifier(typ=kinds[address(name) is None], value=name) for name in names]
+    return NewOrder(identifiers=identifiers, profile=profile or None, replaces=replaces)
+
+
+def check_profile(client: Client, options: AcmeOptions) -> None:
+    """Raise `IssuerError` where the CA does not list the profile that is configured."""
+    known = client.directory().profiles
+    if options.profile and options.profile not in (known or ()):
+        raise IssuerError(
+            f"{client.name} has no profile {options.profile!r}",
+            f"it offers {', '.join(known)}" if known else "it offers none: take profile out",
+            transient=False,
+        )
+
+
+def look(account: Account, order: Order) -> Order:
+    """Return *order* as it is now."""
+    return read_order(account.get(order.url, what="to show the order"), order.url)
+
+
+class Pace:
+    """How soon it is worth while to ask: the more orders are under way, the longer the CA takes for each.
+
+    A poll that comes too early costs a whole Retry-After.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._orders = 0
+
+    @contextlib.contextmanager
+    def order(self) -> Iterator[None]:
+        """Count an order as under way within the context."""
+        with self._lock:
+            self._orders += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._orders -= 1
+
+    def soon(self) -> float:
+        """Return the seconds before a first poll."""
+        return SOON + PER_ORDER * self._orders
+
+
+class Patience:
+    """Paces the polls of one order: soon at first, then as the CA says, and not for ever."""
+
+    def __init__(self, seconds: float, what: str, pace: Pace) -> None:
+        """*seconds* until it ends; *what* is waited for, for the message."""
+        self._pace = pace
+        self._seconds = seconds
+        self._deadline = time.monotonic() + seconds
+        self._what = what
+
+    def poll(
+        self, ask: Callable[[], Seen], done: Callable[[Seen], bool], wish: Callable[[Seen], float | None]
+    ) -> Seen:
+        """Return the first answer of *ask* that is *done*; *wish* is the Retry-After of one that is not."""
+        pause = self._pace.soon()
+        while True:
+            self.wait(pause)
+            seen = ask()
+            if done(seen):
+                return seen
+            wanted = wish(seen)
+            pause = min(pause * 2, LONGEST_PAUSE) if wanted is None else max(wanted, SOON)
+
+    def wait(self, seconds: float) -> None:
+        """Wait; raise `IssuerError` instead if the time would be over."""
+        if time.monotonic() + seconds > self._deadline:
+            raise IssuerError(
+                f"{self._what} was not done after {self._seconds:g} s",
+                "the next pass goes on with the same order; a slow CA wants a longer validation_timeout",
+                retry_after=seconds,
+            )
+        time.sleep(seconds)

@@ -1,0 +1,42 @@
+"""What a challenge asks for, and what answers it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import NamedTuple, Protocol
+
+from certctl.issuers.acme.jws import b64
+
+
+class Proof(NamedTuple):
+    """The answer to one challenge for one name."""
+
+    name: str
+    """A DNS name without "*.", or an IP address."""
+    is_ip: bool
+    token: str
+    key_authorization: str
+    """RFC 8555 §8.1."""
+
+    @property
+    def digest(self) -> bytes:
+        """SHA-256 of the key authorization: what tls-alpn-01 carries (RFC 8737 §3)."""
+        return hashlib.sha256(self.key_authorization.encode()).digest()
+
+    @property
+    def txt(self) -> str:
+        """The TXT record's value for dns-01 (RFC 8555 §8.4)."""
+        return b64(self.digest)
+
+
+class Solver(Protocol):
+    """Makes proofs visible to the CA."""
+
+    def present(self, proofs: Sequence[Proof]) -> AbstractContextManager[None]:
+        """Return a context in which all *proofs* can be seen; whatever was put up is gone after it.
+
+        It may be entered from several threads at once. Raises `CertctlError` where a proof cannot
+        be put up; then nothing stays.
+        """

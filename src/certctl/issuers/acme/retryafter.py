@@ -1,0 +1,36 @@
+"""The Retry-After header field (RFC 9110 §10.2.3): seconds, or a date."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
+
+LONGEST = 30 * 86400.0
+"""No CA's rate limit lasts longer; whatever asks for more is taken for a mistake."""
+
+
+def seconds_to_wait(value: str | None, date: str | None, now: datetime) -> float | None:
+    """Return the seconds that *value* asks for, at most `LONGEST`; None if it says nothing readable.
+
+    A date is compared with the answer's own *date* where it has one, so that a clock that is
+    wrong here does not lengthen or shorten the wait.
+    """
+    if not value:
+        return None
+    text = value.strip()
+    if text.isascii() and text.isdigit():
+        return min(float(text), LONGEST)
+    until = _moment(text)
+    if until is None:
+        return None
+    since = _moment(date or "") or now
+    return min(max((until - since).total_seconds(), 0.0), LONGEST)
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        moment = parsedate_to_datetime(text)
+    except (ValueError, TypeError, IndexError):
+        return None
+    # "-0000" and the asctime form carry no zone; HTTP dates are always UTC.
+    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)

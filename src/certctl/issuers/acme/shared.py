@@ -1,0 +1,51 @@
+"""What several orders have to do with at once: proofs that they share, names that they take turns at."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections import Counter
+from collections.abc import Collection, Iterator
+
+
+class Holders:
+    """Counts who needs a thing. Two orders may share an authorization, and so its proof."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: Counter[str] = Counter()
+
+    def hold(self, thing: str) -> None:
+        with self._lock:
+            self._counts[thing] += 1
+
+    def release(self, thing: str) -> bool:
+        """Return True if nobody holds *thing* any more."""
+        with self._lock:
+            self._counts[thing] -= 1
+            if self._counts[thing] > 0:
+                return False
+            del self._counts[thing]
+            return True
+
+
+class Turns:
+    """Lets one order at a time have a name: a TLS server can show one certificate for it."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._taken: set[str] = set()
+
+    @contextlib.contextmanager
+    def take(self, names: Collection[str]) -> Iterator[None]:
+        """Wait until all *names* are free, and have them within the context."""
+        with self._changed:
+            # All at once: two orders that hold one name each and want the other's would wait for ever.
+            self._changed.wait_for(lambda: self._taken.isdisjoint(names))
+            self._taken.update(names)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._taken.difference_update(names)
+                self._changed.notify_all()
