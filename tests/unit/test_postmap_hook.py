@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import time
 from pathlib import Path
 
 import pytest
@@ -89,6 +90,18 @@ def test_postmap_that_fails_keeps_the_old_table(world: World) -> None:
     assert f"{world.directory}/gone cannot be read" in outcome.output
     assert Path(f"{policy}.db").read_text() == "old"
     assert list(world.directory.glob(".postmap*")) == []
+
+
+def test_postmap_clears_up_after_runs_that_were_killed(world: World) -> None:
+    """What a killed run left an hour ago goes; what another may be at work in stays."""
+    policy = maps(world)
+    for name, age in ((".postmap.aaaaaa", 7200), (".postmap.bbbbbb", 60)):
+        (world.directory / name).mkdir()
+        (world.directory / name / "sni.db").write_text("keys")
+        then = time.time() - age
+        os.utime(world.directory / name, (then, then))
+    assert world.run("postmap", policy).exit_status == 0
+    assert [path.name for path in world.directory.glob(".postmap*")] == [".postmap.bbbbbb"]
 
 
 def test_postmap_refuses_to_lose_an_entry(world: World) -> None:
