@@ -47,20 +47,20 @@ def acme_directory(value: object) -> str:
 
 
 def probe(value: object) -> str:
-    """Take SCHEME://HOST[:PORT][/PATH], where a path goes with https only."""
+    """Take SCHEME://HOST[:PORT][?sni=NAME], a NAME that is empty means that none is sent."""
     found = text(value)
     scheme, separator, rest = found.partition("://")
     if not separator or scheme not in PROBE_SCHEMES:
         near = suggestion(scheme, PROBE_SCHEMES, '"{}://…"') if separator else ""
-        raise BadValueError(
-            f"must start with one of {' '.join(f'{s}://' for s in PROBE_SCHEMES)}{near}", value
-        )
-    authority = _until(rest, "/")
-    if authority != rest and rest != authority + "/" and scheme != "https":
-        raise BadValueError("a path goes with https only", value)
-    if " " in found or any(c in found for c in "?#@"):
-        raise BadValueError("only SCHEME://HOST:PORT, and a path for https, can be probed", value)
-    _, port = host_and_port(authority, value)
+        schemes = " ".join(f"{one}://" for one in PROBE_SCHEMES)
+        raise BadValueError(f"must start with one of {schemes}{near}", value)
+    authority, _, query = rest.partition("?")
+    name, _, server_name = query.partition("=")
+    if name not in ("", "sni") or any(c in found for c in " #@&%"):
+        raise BadValueError("only SCHEME://HOST:PORT can be probed, with ?sni=NAME if need be", value)
+    if server_name:
+        host_and_port(server_name, value)
+    _, port = host_and_port(authority.removesuffix("/"), value)
     if scheme == "tls" and port is None:
         raise BadValueError('tls has no port of its own: add one, as in "tls://127.0.0.1:4433"', value)
     return found

@@ -11,8 +11,6 @@ from certctl.config.context import Context
 from certctl.config.schema import DHPARAM, FFDHE_BITS, HOOK, PEER, TOP, WATCH
 from certctl.core.spec import DhparamSpec, HookSpec, PeerSpec, Spec, WatchSpec
 
-KINDS = frozenset(("certificate", "issuer", "dhparam", "watch", "hook", "announce", "peer"))
-
 
 def load(path: str) -> Spec:
     """Load *path*. Raises `ConfigError` with all that is wrong with it."""
@@ -35,7 +33,7 @@ def build(path: str, document: Mapping[str, object]) -> Spec:
     for key, value in document.items():
         if key in TOP.keys:
             scalars[key] = value
-        elif key not in KINDS:
+        elif key not in explain.KINDS:
             explain.top(context.problems, key, value, TOP)
     top = context.read((), scalars, TOP)
     spec = Spec(

@@ -13,6 +13,8 @@ Where = tuple[str | int, ...]
 WHOLE: Final = object()
 """A fault that is about the whole value, not about one element of a list."""
 
+LONGEST_LINE = 1500
+
 BARE = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
 
 
@@ -46,7 +48,8 @@ class Problems:
     def add(self, where: Where, message: str) -> None:
         """Add one line about the table at *where*."""
         table = label(where)
-        self.lines.append(f"{self.path}: {table} {message}" if table else f"{self.path}: {message}")
+        line = f"{self.path}: {table} {message}" if table else f"{self.path}: {message}"
+        self.lines.append(escaped(line[:LONGEST_LINE]))
 
     def value(self, where: Where, key: str, value: object, message: str) -> None:
         """Add one line about what *key* is set to."""
@@ -72,9 +75,9 @@ def dotted(keys: Iterable[str | int]) -> str:
     return ".".join(quoted(str(key)) for key in keys)
 
 
-def quoted(key: str) -> str:
-    """Write one key as TOML does."""
-    return key if key and BARE.issuperset(key) else show(key)
+def quoted(key: str, limit: int = 80) -> str:
+    """Write one key as TOML does, shortened to about *limit*."""
+    return key if key and BARE.issuperset(key) else show(key, limit)
 
 
 def show(value: object, limit: int = 80) -> str:
@@ -82,7 +85,7 @@ def show(value: object, limit: int = 80) -> str:
     if isinstance(value, bool):
         text = "true" if value else "false"
     elif isinstance(value, str):
-        text = '"' + "".join(_escaped(c) for c in value[: limit + 1]) + '"'
+        text = '"' + escaped(value[: limit + 1].replace("\\", "\\\\").replace('"', '\\"')) + '"'
     elif isinstance(value, list):
         text = "[" + ", ".join(show(item, limit) for item in value[:limit]) + "]"
     elif isinstance(value, dict):
@@ -94,10 +97,11 @@ def show(value: object, limit: int = 80) -> str:
     return text if len(text) <= limit else text[:limit] + "…"
 
 
-def _escaped(char: str) -> str:
-    if char in '"\\':
-        return "\\" + char
-    return char if char.isprintable() else f"\\u{ord(char):04x}"
+def escaped(text: str) -> str:
+    """Write control characters as TOML's escapes, so that a message stays one harmless line."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text)
 
 
 def nearest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
