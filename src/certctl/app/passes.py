@@ -5,16 +5,19 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Collection, Iterator, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
 from certctl.app import wiring
 from certctl.core import effects
-from certctl.core.model import CertificateState
+from certctl.core.gate import gate
+from certctl.core.model import CertificateState, Generation
 from certctl.core.observed import CertificateSeen, World
 from certctl.core.others import dhparam_steps
 from certctl.core.planner import plan as make_plan
-from certctl.core.spec import Spec
+from certctl.core.spec import CertificateSpec, Spec
 from certctl.core.steps import Plan, Step
+from certctl.core.times import duration_text
 from certctl.engine.observing import Observer
 from certctl.engine.outcome import Event, Failed, Report
 from certctl.engine.ports import Adapters, Progress
@@ -151,7 +154,7 @@ def rotate(
         return state._replace(rotation="forced" if force else "wanted", held=None)
 
     event = "rotation-aborted" if abort else "rotation-forced" if force else "rotation-wanted"
-    return _ask(spec, names, wish, event, options)
+    return ask(spec, names, wish, event, options)
 
 
 def renew(spec: Spec, names: Sequence[str], options: Options = Options()) -> Ran:  # noqa: B008
@@ -162,7 +165,7 @@ def renew(spec: Spec, names: Sequence[str], options: Options = Options()) -> Ran
         state = effects.without_failure(state, "issue")._replace(waiting=None)
         return state._replace(renewal_wanted=state.current is not None)
 
-    return _ask(spec, names, wish, "renewal-wanted", options)
+    return ask(spec, names, wish, "renewal-wanted", options)
 
 
 def rollback(spec: Spec, name: str, options: Options = Options()) -> Ran:  # noqa: B008
@@ -178,10 +181,65 @@ def rollback(spec: Spec, name: str, options: Options = Options()) -> Ran:  # noq
             )
         return effects.without_failure(state, "issue")._replace(rollback_wanted=True, waiting=None)
 
-    return _ask(spec, [name], wish, "rollback-wanted", options)
+    return ask(spec, [name], wish, "rollback-wanted", options)
 
 
-def _ask(
+def ack(spec: Spec, name: str, peer: str, options: Options = Options()) -> Ran:  # noqa: B008
+    """Record that *peer* has taken the pins of the next generation, and run a pass."""
+    certificates(spec, [name])
+    asked = spec.certificates[name].require_ack
+    if peer not in asked:
+        there = ", ".join(asked) or "nobody (require_ack is empty)"
+        raise UsageError(f"{name} does not wait for {peer}", f"it waits for: {there}")
+
+    def wish(state: CertificateState) -> CertificateState:
+        if state.next is None:
+            raise CertctlError(f"{name} has no next generation that could be acknowledged", transient=False)
+        acks = {**state.next.acks, peer: wiring.clock()}
+        return state._replace(next=state.next._replace(acks=acks))
+
+    return ask(spec, [name], wish, f"acknowledged by {peer}", options)
+
+
+def breaks(spec: Spec, names: Collection[str]) -> list[str]:
+    """Whose pins a forced rotation breaks now, a line each; empty where the gate is open."""
+    certificates(spec, names)
+    adapters = wiring.adapters(spec)
+    now = adapters.clock()
+    lines: list[str] = []
+    for name in names:
+        cert = spec.certificates[name]
+        state = adapters.store.observe_certificate(cert, now).state
+        if state.next is None or state.current is None or gate(cert, state.next, now).open:
+            continue
+        lines += _broken(cert, state.next, now)
+    return lines
+
+
+def _broken(cert: CertificateSpec, generation: Generation, now: datetime) -> Iterator[str]:
+    for peer in cert.require_ack:
+        if peer not in generation.acks:
+            yield f"{cert.name}: {peer} has not acknowledged the next pin: its mail will be deferred"
+    for name in cert.announce:
+        sighting = generation.seen.get(name)
+        if sighting is None:
+            yield f"{cert.name}: who follows {name} has not been told the next pin: their pins break"
+        else:
+            ago = duration_text((now - sighting.at).total_seconds())
+            yield f"{cert.name}: who follows {name} has been told only {ago} ago, hold-down {_hold(cert)}"
+    if not cert.announce:
+        ago = duration_text((now - generation.made_at).total_seconds())
+        yield (
+            f"{cert.name}: whoever pins it by hand breaks, unless they took the next pin, "
+            f"which exists since {ago} (certctl fingerprints {cert.name})"
+        )
+
+
+def _hold(cert: CertificateSpec) -> str:
+    return duration_text(cert.hold_down)
+
+
+def ask(
     spec: Spec,
     names: Sequence[str],
     wish: Callable[[CertificateState], CertificateState],

@@ -1,0 +1,5 @@
+"""python -m certctl"""
+
+from certctl.cli.main import entry
+
+entry()

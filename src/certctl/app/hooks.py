@@ -1,0 +1,50 @@
+"""hooks: what there is, what is pending, and running one now."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from certctl.app import passes, status, wiring
+from certctl.core.spec import Spec
+from certctl.engine import hooking
+from certctl.engine.observing import Observer
+from certctl.errors import CertctlError, UsageError
+from certctl.ports import HookOutcome
+
+
+def listing(spec: Spec) -> dict[str, Any]:
+    """Every hook that is configured or could be named, with its state."""
+    from certctl.deploy.lookup import list_hooks
+
+    shown = status.status(spec)
+    used = shown["hooks"]
+    for hook in used:
+        try:
+            hook["command"] = wiring.resolve_hook(spec, spec.hooks[hook["name"]])
+        except CertctlError as error:
+            hook["command"], hook["problem"] = None, error.message
+    there = [source._asdict() for source in list_hooks(spec.hooks_dir)]
+    return {"version": 1, "now": shown["now"], "hooks": used, "available": there}
+
+
+def run(spec: Spec, name: str, options: passes.Options) -> HookOutcome:
+    """Run one hook now, back-off or not, for everything that it serves."""
+    if name not in spec.hooks:
+        import difflib
+
+        near = difflib.get_close_matches(name, spec.hooks, 1)
+        hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(spec.hooks) or 'none'}"
+        raise UsageError(f"no hook called {name} is used in {spec.path}", hint)
+    with passes.locked(spec, options.wait):
+        adapters = wiring.adapters(spec, options.report)
+        adapters.store.prepare()
+        world = Observer(spec, adapters).look()
+        seen = world.hooks[name]
+        told = seen._replace(state=seen.state._replace(delivered={}))
+        state = hooking.run(spec, adapters, told)
+        if state.attempts:
+            state = state._replace(delivered=seen.state.delivered)
+        adapters.store.save_hooks([state])
+        event = "hook-failed" if state.attempts else "hook"
+        adapters.store.journal(adapters.clock(), event, name, reason="asked for", output=state.output[-500:])
+    return HookOutcome(state.exit_status or 0, state.output, timed_out=False, seconds=0.0)

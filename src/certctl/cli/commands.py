@@ -1,0 +1,232 @@
+"""What each command does: asks the app, shows the answer, gives the exit status."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+from certctl.app import passes
+from certctl.cli.console import Console
+from certctl.core.spec import Spec
+from certctl.errors import EXIT_FAILED, EXIT_OK, EXIT_WORK, UsageError
+
+Arguments = argparse.Namespace
+
+
+def dispatch(arguments: Arguments, console: Console) -> int:
+    """Run the command that was asked for."""
+    return _COMMANDS[arguments.command](arguments, console)
+
+
+def _spec(arguments: Arguments) -> Spec:
+    import os
+
+    from certctl import config
+
+    return config.load(config.find(arguments.config, os.environ))
+
+
+def _options(arguments: Arguments, console: Console, *, dhparam: bool = True) -> passes.Options:
+    return passes.Options(
+        wait=arguments.wait,
+        verify=getattr(arguments, "verify", False),
+        report=console.event,
+        progress=_progress(console),
+        dhparam=dhparam,
+    )
+
+
+def _progress(console: Console) -> Callable[[object], None] | None:
+    if not console.on_terminal:
+        return None
+
+    def show(value: object) -> None:
+        from certctl.dhparam.progress import Progress, format_progress
+
+        if isinstance(value, Progress):
+            console.progress(format_progress(value))
+
+    return show
+
+
+def _init(arguments: Arguments, console: Console) -> int:
+    from certctl.app import starting
+    from certctl.cli.show import started
+
+    result = starting.init(arguments.names, arguments.dir)
+    if not arguments.run:
+        if console.as_json:
+            console.document({"version": 1, **result._asdict()})
+        else:
+            started.show(console, result)
+        return EXIT_OK
+    console.say(f"wrote {result.path}")
+    from certctl import config
+
+    spec = config.load(result.path)
+    ran = passes.run(spec, (), passes.Options(report=console.event, progress=_progress(console)))
+    return started.tour(console, spec, ran)
+
+
+def _plan(arguments: Arguments, console: Console) -> int:
+    from certctl.app.status import plan_document
+    from certctl.cli.show import plan
+
+    made = passes.plan(_spec(arguments), arguments.names, verify=arguments.verify)
+    if console.as_json:
+        console.document(plan_document(made))
+    else:
+        plan.show(console, made)
+    return EXIT_WORK if arguments.check and made.steps else EXIT_OK
+
+
+def _run(arguments: Arguments, console: Console) -> int:
+    from certctl.cli.show import ran
+
+    result = passes.run(_spec(arguments), arguments.names, _options(arguments, console))
+    return ran.show(console, result)
+
+
+def _rotate(arguments: Arguments, console: Console) -> int:
+    from certctl.cli.show import ran
+
+    spec = _spec(arguments)
+    options = _options(arguments, console)
+    if arguments.force:
+        for warning in passes.breaks(spec, arguments.names):
+            console.say(f"certctl: warning: {warning}")
+    result = passes.rotate(
+        spec, arguments.names, force=arguments.force, abort=arguments.abort, options=options
+    )
+    return ran.show(console, result, asked=arguments.names)
+
+
+def _renew(arguments: Arguments, console: Console) -> int:
+    from certctl.cli.show import ran
+
+    result = passes.renew(_spec(arguments), arguments.names, _options(arguments, console))
+    return ran.show(console, result, asked=arguments.names)
+
+
+def _rollback(arguments: Arguments, console: Console) -> int:
+    from certctl.cli.show import ran
+
+    result = passes.rollback(_spec(arguments), arguments.name, _options(arguments, console))
+    return ran.show(console, result, asked=[arguments.name])
+
+
+def _ack(arguments: Arguments, console: Console) -> int:
+    from certctl.cli.show import ran
+
+    result = passes.ack(_spec(arguments), arguments.name, arguments.peer, _options(arguments, console))
+    return ran.show(console, result, asked=[arguments.name])
+
+
+def _accept(arguments: Arguments, console: Console) -> int:
+    from certctl.app import accepting
+    from certctl.cli.show import ran
+
+    options = _options(arguments, console)
+    result = accepting.accept(_spec(arguments), arguments.name, arguments.pem, options)
+    return ran.show(console, result, asked=[arguments.name])
+
+
+def _status(arguments: Arguments, console: Console) -> int:
+    from certctl.app.status import status
+    from certctl.cli.show import status as shown
+
+    document = status(_spec(arguments), arguments.names)
+    if console.as_json:
+        console.document(document)
+    else:
+        shown.show(console, document)
+    return EXIT_OK
+
+
+def _fingerprints(arguments: Arguments, console: Console) -> int:
+    from certctl.app import fingerprints
+    from certctl.cli.show import fingerprints as shown
+
+    query = fingerprints.Query(
+        slot=arguments.slot,
+        of=arguments.of,
+        digest=arguments.digest,
+        form="json" if console.as_json else arguments.form,
+        nexthops=tuple(arguments.nexthop),
+        ports=tuple(arguments.port) or (25,),
+    )
+    if arguments.file:
+        if arguments.names or arguments.slot:
+            raise UsageError("--file stands for itself: no NAME and no --slot go with it")
+        found = [fingerprints.of_file(arguments.file, query)]
+    else:
+        found = fingerprints.find(_spec(arguments), arguments.names, query)
+    return shown.show(console, found, query)
+
+
+def _hooks(arguments: Arguments, console: Console) -> int:
+    from certctl.app import hooks
+    from certctl.cli.show import hooks as shown
+
+    spec = _spec(arguments)
+    if arguments.action == "list":
+        if arguments.name:
+            raise UsageError(
+                f"hooks list takes no name, but there is {arguments.name}", "certctl hooks run NAME"
+            )
+        document = hooks.listing(spec)
+        if console.as_json:
+            console.document(document)
+        else:
+            shown.show(console, document)
+        return EXIT_OK
+    if not arguments.name:
+        raise UsageError("which hook is to run?", "certctl hooks run NAME")
+    outcome = hooks.run(spec, arguments.name, _options(arguments, console))
+    return shown.ran(console, arguments.name, outcome)
+
+
+def _dhparam(arguments: Arguments, console: Console) -> int:
+    from certctl.app import dhparams
+    from certctl.cli.show import dhparam
+
+    document = dhparams.check(_spec(arguments), arguments.names, _options(arguments, console))
+    if console.as_json:
+        console.document(document)
+    else:
+        dhparam.show(console, document)
+    return EXIT_FAILED if any(row["error"] for row in document["dhparams"]) else EXIT_OK
+
+
+def _log(arguments: Arguments, console: Console) -> int:
+    from certctl.cli.show import log
+
+    return log.show(console, _spec(arguments), arguments.names, arguments.lines)
+
+
+def _daemon(arguments: Arguments, console: Console) -> int:
+    import os
+
+    from certctl import config
+    from certctl.daemon import Daemon
+
+    path = config.find(arguments.config, os.environ)
+    return Daemon(path, wait=arguments.wait, report=console.event).run()
+
+
+_COMMANDS: dict[str, Callable[[Arguments, Console], int]] = {
+    "init": _init,
+    "plan": _plan,
+    "run": _run,
+    "daemon": _daemon,
+    "status": _status,
+    "rotate": _rotate,
+    "renew": _renew,
+    "rollback": _rollback,
+    "fingerprints": _fingerprints,
+    "ack": _ack,
+    "accept": _accept,
+    "hooks": _hooks,
+    "dhparam": _dhparam,
+    "log": _log,
+}

@@ -1,0 +1,91 @@
+"""Where output goes: answers to standard output, progress and messages to standard error."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from certctl.engine.outcome import Event
+from certctl.errors import CertctlError, ConfigError
+
+
+class Console:
+    """What a person or a script sees."""
+
+    def __init__(self, *, as_json: bool = False, verbose: int = 0, quiet: bool = False) -> None:
+        self.as_json = as_json
+        self.verbose = verbose
+        self.quiet = quiet
+        self._progress_shown = False
+
+    def answer(self, text: str) -> None:
+        """A line of the answer."""
+        sys.stdout.write(text + "\n")
+
+    def document(self, data: Any) -> None:
+        """The one JSON document."""
+        sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+
+    def say(self, text: str) -> None:
+        """A message, unless -q."""
+        if not self.quiet:
+            self._line(text)
+
+    def event(self, event: Event) -> None:
+        """What happens, as it happens."""
+        if event.level == "warning":
+            self._line(f"certctl: warning: {event.subject}: {event.text}")
+        elif (event.level == "info" and not self.quiet) or (event.level == "detail" and self.verbose):
+            self._line(f"{event.subject}: {event.text}")
+
+    def error(self, error: CertctlError, subject: str | None = None) -> None:
+        """What went wrong, and what to type."""
+        where = f"{subject}: " if subject else ""
+        lines = error.problems if isinstance(error, ConfigError) else [error.message]
+        for line in lines:
+            self._line(f"certctl: error: {where}{line}")
+        if error.hint:
+            self._line(f"certctl: hint: {error.hint}")
+
+    def progress(self, text: str) -> None:
+        """A line that the next one replaces; only on a terminal."""
+        if self.on_terminal:
+            sys.stderr.write(f"\r\x1b[K{text[: self.width - 1]}")
+            sys.stderr.flush()
+            self._progress_shown = True
+
+    def done_progress(self) -> None:
+        if self._progress_shown:
+            sys.stderr.write("\r\x1b[K")
+            self._progress_shown = False
+
+    @property
+    def on_terminal(self) -> bool:
+        return sys.stderr.isatty() and not self.quiet
+
+    @property
+    def width(self) -> int:
+        """Columns of the terminal; 80 in a pipe, and wherever it does not say."""
+        try:
+            return os.get_terminal_size(sys.stdout.fileno()).columns or 80
+        except (OSError, ValueError):
+            return 80
+
+    def _line(self, text: str) -> None:
+        self.done_progress()
+        sys.stderr.write(text + "\n")
+        sys.stderr.flush()
+
+
+def table(rows: Sequence[tuple[str, ...]], header: tuple[str, ...]) -> list[str]:
+    """Columns as wide as their longest cell, two blanks between; the last column is not padded."""
+    every: list[tuple[str, ...]] = [header, *rows]
+    widths = [max(len(row[at]) for row in every) for at in range(len(header))]
+    lines = []
+    for row in every:
+        cells = [cell.ljust(width) for cell, width in zip(row[:-1], widths[:-1], strict=True)]
+        lines.append("  ".join([*cells, row[-1]]).rstrip())
+    return lines

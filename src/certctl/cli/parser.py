@@ -1,0 +1,226 @@
+"""The command line: every command, option and help text."""
+
+from __future__ import annotations
+
+import argparse
+from typing import NoReturn
+
+from certctl.app.fingerprints import DIGESTS, FORMATS
+from certctl.errors import UsageError
+
+EPILOG = """\
+exit status: 0 done, nothing to do, or held; 1 something failed (the rest was done);
+2 usage or configuration; 3 plan --check found work; 75 another pass holds the lock
+
+new here? certctl init --dir DIR && cd DIR && certctl run && certctl status
+"""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise UsageError(message, f"{self.prog} --help")
+
+
+def build(wanted: str | None = None) -> argparse.ArgumentParser:
+    """The parser. With *wanted*, only that command gets its options: the others are not asked for."""
+    common = _common(suppress=True)
+    parser = _Parser(
+        prog="certctl",
+        description="Keeps the TLS identity of servers alive: keys, certificates, bundles, DH parameters, "
+        "fingerprints for peers, reloads.",
+        epilog=EPILOG,
+        parents=[_common(suppress=False)],
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="store_true", help="print the version")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    for name, (text, options) in COMMANDS.items():
+        if wanted is not None and name != wanted:
+            continue
+        sub = commands.add_parser(
+            name,
+            help=text,
+            description=text[:1].upper() + text[1:] + ".",
+            parents=[common],
+            allow_abbrev=False,
+        )
+        options(sub)
+    return parser
+
+
+def _common(*, suppress: bool) -> _Parser:
+    """Options that go before or after the command."""
+    parent = _Parser(add_help=False, allow_abbrev=False)
+    nothing = argparse.SUPPRESS
+    group = parent.add_argument_group("global options")
+    group.add_argument(
+        "--config",
+        metavar="FILE",
+        default=nothing if suppress else None,
+        help="default: $CERTCTL_CONFIG, ./certctl.toml, /etc/certctl/certctl.toml",
+    )
+    group.add_argument(
+        "--json",
+        action="store_true",
+        default=nothing if suppress else False,
+        help="print one JSON document, and nothing else, on standard output",
+    )
+    group.add_argument("-v", "--verbose", action="count", default=nothing if suppress else 0, help="say more")
+    group.add_argument(
+        "-q", "--quiet", action="store_true", default=nothing if suppress else False, help="only failures"
+    )
+    return parent
+
+
+def _names(parser: argparse.ArgumentParser, count: str = "*", what: str = "certificates") -> None:
+    parser.add_argument(
+        "names", nargs=count, metavar="NAME", help=f"{what}; default: all" if count == "*" else what
+    )
+
+
+def _pass(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--wait",
+        type=_seconds,
+        default=30.0,
+        metavar="SECONDS",
+        help="how long to wait for another pass to end (default 30)",
+    )
+    parser.add_argument(
+        "--verify", action="store_true", help="compare the content of every file, whatever its times say"
+    )
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text.removesuffix("s"))
+    except ValueError:
+        value = -1.0
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
+    return value
+
+
+def _init(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="names of the certificate; default: this host's"
+    )
+    parser.add_argument(
+        "--dir", metavar="DIR", help="where to write it (default: /etc/certctl for root, else here)"
+    )
+    parser.add_argument("--run", action="store_true", help="run a pass at once, and show what there is then")
+
+
+def _plan(parser: argparse.ArgumentParser) -> None:
+    _names(parser)
+    parser.add_argument("--check", action="store_true", help="exit 3 if there is work")
+    parser.add_argument("--verify", action="store_true", help="compare the content of every file")
+
+
+def _run(parser: argparse.ArgumentParser) -> None:
+    _names(parser)
+    _pass(parser)
+
+
+def _rotate(parser: argparse.ArgumentParser) -> None:
+    _names(parser, "+")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--force", action="store_true", help="promote now, and list whose pins break")
+    how.add_argument("--abort", action="store_true", help="drop a waiting rotation and replace the next key")
+    _pass(parser)
+
+
+def _renew(parser: argparse.ArgumentParser) -> None:
+    _names(parser, "+")
+    _pass(parser)
+
+
+def _rollback(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", help="certificate")
+    _pass(parser)
+
+
+def _ack(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", help="certificate")
+    parser.add_argument("peer", metavar="PEER", help="as require_ack has it")
+    _pass(parser)
+
+
+def _accept(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", help="certificate")
+    parser.add_argument(
+        "pem", nargs="+", metavar="PEM", help="files with the certificate and its intermediates"
+    )
+    _pass(parser)
+
+
+def _fingerprints(parser: argparse.ArgumentParser) -> None:
+    _names(parser)
+    parser.add_argument(
+        "--slot", choices=("current", "next", "previous", "all"), help="default: current and next"
+    )
+    parser.add_argument("--of", choices=("key", "certificate"), help="default: as the certificate is pinned")
+    parser.add_argument("--digest", choices=DIGESTS, default="sha256", help="default: sha256")
+    parser.add_argument("--format", choices=FORMATS, default="text", dest="form", help="default: text")
+    parser.add_argument(
+        "--nexthop",
+        action="append",
+        default=[],
+        metavar="'[HOST]:25'",
+        help="the key of policy lines, as often as wanted; default: [NAME] for each name",
+    )
+    parser.add_argument(
+        "--port", action="append", type=int, default=[], metavar="PORT", help="for tlsa; default: 25"
+    )
+    parser.add_argument("--file", metavar="PEM", help="of this certificate, key or public key instead")
+
+
+def _hooks(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", nargs="?", choices=("list", "run"), default="list", help="default: list")
+    parser.add_argument("name", nargs="?", metavar="NAME", help="the hook to run now")
+    _pass(parser)
+
+
+def _dhparam(parser: argparse.ArgumentParser) -> None:
+    _names(parser, what="DH parameter files")
+    _pass(parser)
+
+
+def _status(parser: argparse.ArgumentParser) -> None:
+    _names(parser)
+
+
+def _log(parser: argparse.ArgumentParser) -> None:
+    _names(parser, "?", "a certificate, hook or DH parameter file")
+    parser.add_argument(
+        "-n", "--lines", type=int, default=50, metavar="N", help="at most N events (default 50)"
+    )
+
+
+def _daemon(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--wait",
+        type=_seconds,
+        default=300.0,
+        metavar="SECONDS",
+        help="for another pass to end (default 300)",
+    )
+
+
+COMMANDS = {
+    "init": ("write a starter certctl.toml", _init),
+    "plan": ("show what a pass would do now, what waits, and when the next pass is due", _plan),
+    "run": ("run one pass: for cron and the systemd timer", _run),
+    "daemon": ("run passes at the moments that the plan says", _daemon),
+    "status": ("show certificates, DH parameters and hooks", _status),
+    "rotate": ("ask for a new key: promoted once its hold-down is over", _rotate),
+    "renew": ("get a new certificate for the same key, now", _renew),
+    "rollback": ("make the previous generation current again", _rollback),
+    "fingerprints": ("print pins to publish", _fingerprints),
+    "ack": ("record that a peer has taken the next pin", _ack),
+    "accept": ("complete the request of a csr issuer", _accept),
+    "hooks": ("show hooks, or run one now", _hooks),
+    "dhparam": ("make or check DH parameters now", _dhparam),
+    "log": ("show what happened", _log),
+}

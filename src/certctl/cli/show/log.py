@@ -1,0 +1,46 @@
+"""log: the journal, oldest first."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+from certctl.cli.console import Console
+from certctl.core.spec import Spec
+from certctl.core.times import minute_text, parse_rfc3339
+from certctl.errors import EXIT_OK
+from certctl.store import journal
+from certctl.store.layout import Layout
+
+_TOLD = ("at", "event", "subject", "reason", "error", "path", "output", "pins", "certificates", "not_after")
+
+
+def show(console: Console, spec: Spec, name: str | None, most: int) -> int:
+    """Print the last *most* events, of *name* only where there is one."""
+    events: deque[dict[str, Any]] = deque(maxlen=max(most, 1))
+    events.extend(
+        event
+        for event in journal.read(Layout(spec.state_dir).journal)
+        if name is None or event.get("subject") == name
+    )
+    if console.as_json:
+        console.document({"version": 1, "events": list(events)})
+        return EXIT_OK
+    for event in events:
+        for line in _lines(event):
+            console.answer(line)
+    if not events:
+        console.say("nothing has happened yet")
+    return EXIT_OK
+
+
+def _lines(event: dict[str, Any]) -> list[str]:
+    try:
+        at = minute_text(parse_rfc3339(event["at"]))
+    except (ValueError, TypeError, AttributeError):
+        at = "?"
+    told = [str(event[name]) for name in ("reason", "error") if event.get(name)]
+    told += [f"{name} {value}" for name, value in event.items() if name not in _TOLD]
+    lines = [f"{at}  {event.get('subject')}: {event.get('event')}: {'; '.join(told)}"]
+    lines += [f"    {line}" for line in str(event.get("output") or "").splitlines()[-5:]]
+    return lines

@@ -1,0 +1,47 @@
+"""plan: what would be done, what waits, and when the next pass is due."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from certctl.cli.console import Console
+from certctl.core.steps import Hold, Plan
+from certctl.core.times import from_now, minute_text
+
+
+def show(console: Console, made: Plan) -> None:
+    """The plan as a person reads it."""
+    if made.steps:
+        console.answer(f"a pass would do {_count(len(made.steps), 'step')}:")
+        width = max(len(f"{step.kind} {step.subject}") for step in made.steps)
+        for step in made.steps:
+            console.answer(f"  {f'{step.kind} {step.subject}'.ljust(width)}  {step.reason}")
+    else:
+        console.answer("a pass would do nothing")
+    for line in holds(made.holds, made):
+        console.answer(line)
+    console.answer(next_pass(made))
+
+
+def holds(waiting: Sequence[Hold], made: Plan) -> list[str]:
+    """What waits, a line each, with its end."""
+    lines = []
+    for hold in waiting:
+        until = ""
+        if hold.until is not None:
+            until = f" until {minute_text(hold.until)} ({from_now(hold.until, made.now)})"
+        lines.append(f"held{until}: {hold.kind} {hold.subject}: {hold.reason}")
+    return lines
+
+
+def next_pass(made: Plan) -> str:
+    """When there is something to do again."""
+    if made.steps:
+        return "next pass: now (certctl run)"
+    if made.next_pass_at is None:
+        return "next pass: nothing is due until something changes"
+    return f"next pass: {minute_text(made.next_pass_at)} ({from_now(made.next_pass_at, made.now)})"
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"

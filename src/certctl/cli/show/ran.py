@@ -1,0 +1,41 @@
+"""The end of a pass: failures, what waits, when the next one is due."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from certctl.app.passes import Ran
+from certctl.app.status import run_document
+from certctl.cli.console import Console
+from certctl.cli.show import plan
+from certctl.errors import EXIT_FAILED, EXIT_OK
+
+
+def show(console: Console, ran: Ran, asked: Sequence[str] = ()) -> int:
+    """Tell how a pass ended; *asked*: the certificates that a person asked something of. The exit status."""
+    for item in ran.failed:
+        console.error(item.error, item.step.subject)
+    waiting = still_failing(ran)
+    for line in waiting:
+        console.say(f"certctl: {line}")
+    if console.as_json:
+        console.document(run_document(ran))
+        return EXIT_FAILED if ran.failed or waiting else EXIT_OK
+    if asked:
+        for line in plan.holds([hold for hold in ran.plan.holds if hold.subject in asked], ran.plan):
+            console.answer(line)
+    if not ran.done and not ran.failed:
+        console.say("nothing to do")
+    if not asked:
+        console.say(plan.next_pass(ran.plan))
+    return EXIT_FAILED if ran.failed or waiting else EXIT_OK
+
+
+def still_failing(ran: Ran) -> list[str]:
+    """What failed in an earlier pass and waits for its back-off: not tried now, and not well either."""
+    tried = {(item.step.subject, item.step.kind) for item in ran.failed}
+    lines = []
+    for hold in ran.plan.holds:
+        if hold.reason.startswith("failed") and (hold.subject, hold.kind) not in tried:
+            lines.extend(plan.holds([hold], ran.plan))
+    return lines

@@ -1,0 +1,78 @@
+"""init: what was written, and a first look at what a pass made."""
+
+from __future__ import annotations
+
+import os
+
+from certctl.app.passes import Ran
+from certctl.app.starting import Started
+from certctl.cli.console import Console
+from certctl.core.spec import Spec
+from certctl.errors import EXIT_OK
+
+
+def show(console: Console, started: Started) -> None:
+    """What to type next."""
+    console.answer(f"wrote {started.path}")
+    for place in started.directories:
+        console.answer(f"made  {place}")
+    if started.found:
+        console.answer(f"found on this host: {', '.join(started.found)}")
+    told = _config(started.path)
+    console.answer("")
+    console.answer("now read it, then:")
+    console.answer(f"  certctl{told} plan     what a pass would do")
+    console.answer(f"  certctl{told} run      do it")
+    console.answer(f"  certctl{told} status   what there is")
+
+
+def tour(console: Console, spec: Spec, ran: Ran) -> int:
+    """Show a newcomer what there is after the first pass."""
+    from certctl.app import fingerprints, status
+    from certctl.cli.show import plan
+    from certctl.cli.show import ran as ended
+    from certctl.cli.show import status as table
+
+    if console.as_json:
+        return ended.show(console, ran)
+    result = ended.show(console, ran)
+    if result != EXIT_OK:
+        return result
+    console.answer("")
+    table.show(console, status.describe(spec, ran.world, ran.plan))
+    query = fingerprints.Query(form="policy")
+    console.answer("")
+    console.answer("for the TLS policy table of your peers (the key that is served, and the next one):")
+    for line in fingerprints.lines(fingerprints.find(spec, (), query), query):
+        console.answer(f"  {line}")
+    waiting = plan.holds(ran.plan.holds, ran.plan)
+    if waiting:
+        console.answer("")
+        for line in waiting:
+            console.answer(line)
+    told = _config(spec.path)
+    console.answer("")
+    console.answer("what was made:")
+    for cert in spec.certificates.values():
+        for file in cert.files:
+            console.answer(f"  {file.path}  ({', '.join(file.parts)}; mode {file.mode:04o})")
+    for dhparam in spec.dhparams.values():
+        console.answer(f"  {dhparam.path}  ({dhparam.bits}-bit DH parameters)")
+    console.answer("")
+    console.answer("what to type next:")
+    name = next(iter(spec.certificates), "NAME")
+    for command, what in (
+        (f"rotate {name}", "ask for the next key: it says until when that is held"),
+        ("log", "what happened so far"),
+        ("plan", "what is due, and when"),
+        ("run", "one pass; from cron or a timer it keeps all of this alive"),
+    ):
+        console.answer(f"  certctl{told} {command.ljust(16)} {what}")
+    return EXIT_OK
+
+
+def _config(path: str) -> str:
+    """The option that the commands need here."""
+    if path in (os.path.abspath("certctl.toml"), "/etc/certctl/certctl.toml"):
+        return ""
+    return f" --config {os.path.relpath(path)}"

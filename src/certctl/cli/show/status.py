@@ -1,0 +1,112 @@
+"""status: a table of certificates, then DH parameters, then hooks; details where something is the matter."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from certctl.cli.console import Console, table
+from certctl.core.times import from_now, minute_text, parse_rfc3339
+
+Document = dict[str, Any]
+
+
+def show(console: Console, document: Document) -> None:
+    now = parse_rfc3339(document["now"])
+    blocks = [_certificates(document, now), _dhparams(document, now), hooks(document, now)]
+    first = True
+    for lines in blocks:
+        if not lines:
+            continue
+        if not first:
+            console.answer("")
+        first = False
+        for line in lines:
+            console.answer(line)
+    if first:
+        console.answer("nothing is configured")
+
+
+def _certificates(document: Document, now: datetime) -> list[str]:
+    rows = []
+    notes = []
+    for cert in document["certificates"]:
+        rows.append(
+            (
+                cert["name"],
+                cert["state"],
+                cert["issuer"],
+                _expiry(cert["current"], now),
+                *(_slot(cert[slot], now) for slot in ("current", "next", "previous")),
+                _moment(cert["renew_at"], now),
+            )
+        )
+        notes += _notes(cert, now)
+    if not rows:
+        return []
+    header = ("CERTIFICATE", "STATE", "ISSUER", "EXPIRES", "CURRENT", "NEXT", "PREVIOUS", "RENEWAL")
+    return table(rows, header) + notes
+
+
+def _expiry(slot: Document | None, now: datetime) -> str:
+    ends = [key["not_after"] for key in slot["keys"] if key["not_after"]] if slot else []
+    if not ends:
+        return "-"
+    end = parse_rfc3339(min(ends))
+    return f"{end:%Y-%m-%d} ({from_now(end, now)})"
+
+
+def _slot(slot: Document | None, now: datetime) -> str:
+    if slot is None:
+        return "-"
+    since = slot["promoted_at"] or slot["made_at"]
+    age = from_now(parse_rfc3339(since), now).removesuffix(" ago")
+    return f"#{slot['generation']} ({age})"
+
+
+def _moment(text: str | None, now: datetime) -> str:
+    return from_now(parse_rfc3339(text), now) if text else "-"
+
+
+def _notes(cert: Document, now: datetime) -> list[str]:
+    name, notes = cert["name"], []
+    if cert["last_error"]:
+        again = f" (tried again {_moment(cert['retry_at'], now)})" if cert["retry_at"] else ""
+        notes.append(f"  {name}: {cert['last_error']}{again}")
+    if cert["held"]:
+        notes.append(f"  {name}: rotation waits for you: {cert['held']}")
+    if cert["waiting"]:
+        notes.append(f"  {name}: {cert['waiting']}")
+    if cert["hold_until"]:
+        until = parse_rfc3339(cert["hold_until"])
+        asked = "rotation is held" if cert["rotation_wanted"] else "the next key may not be served"
+        notes.append(f"  {name}: {asked} until {minute_text(until)} ({from_now(until, now)})")
+    notes += [f"  {name}: {file['path']} {file['problem']}" for file in cert["files"] if file["problem"]]
+    if cert["advice"] and cert["advice"]["explanation_url"]:
+        notes.append(f"  {name}: the CA explains its renewal window: {cert['advice']['explanation_url']}")
+    return notes
+
+
+def _dhparams(document: Document, now: datetime) -> list[str]:
+    rows, notes = [], []
+    for row in document["dhparams"]:
+        made = _moment(row["made_at"], now)
+        rows.append((row["name"], row["state"], f"{row['bits']} {row['source']}", made, row["path"]))
+        if row["last_error"]:
+            notes.append(f"  {row['name']}: {row['last_error']}")
+    return table(rows, ("DH PARAMETERS", "STATE", "BITS", "MADE", "PATH")) + notes if rows else []
+
+
+def hooks(document: Document, now: datetime) -> list[str]:
+    """The table of hooks, with the output of those that fail."""
+    rows, notes = [], []
+    for row in document["hooks"]:
+        status = "-" if row["exit_status"] is None else str(row["exit_status"])
+        rows.append((row["name"], row["state"], _moment(row["last_run"], now), status))
+        if row["state"] == "failing":
+            again = f", tried again {_moment(row['retry_at'], now)}" if row["retry_at"] else ""
+            notes.append(f"  {row['name']}: failed {row['attempts']} times{again}")
+            notes += [f"    {line}" for line in row["output"].splitlines()[-5:]]
+        elif row["state"] == "pending":
+            notes.append(f"  {row['name']}: {', '.join(row['pending'])} changed (certctl run)")
+    return table(rows, ("HOOK", "STATE", "LAST RUN", "EXIT")) + notes if rows else []
