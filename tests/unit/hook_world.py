@@ -22,6 +22,7 @@ TOOLS = (
         "chown",
         "cp",
         "dirname",
+        "find",
         "grep",
         "head",
         "id",

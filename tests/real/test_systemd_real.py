@@ -1,0 +1,151 @@
+"""The hardened units under a systemd of their own: certctl and its hooks can do all that they have to."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from certctl.deploy.lookup import shipped_dir
+from tests.real.booted import Booted, booted
+from tests.real.servers.require import program
+from tests.real.servers.scratch import scratch_directory
+
+CONFIG = """
+[certificate.mx]
+names = ["mx.example.test"]
+issuer = "private-ca"
+hooks = ["postfix"]
+
+[[certificate.mx.file]]
+path = "/etc/postfix/tls/mx.pem"
+hooks = ["postfix"]
+
+[[certificate.mx.file]]
+path = "/srv/tls/mx.pem"
+owner = "postfix"
+group = "haproxy"
+mode = "0640"
+hooks = ["dovecot", "nginx", "haproxy"]
+
+[dhparam.dh]
+path = "/etc/postfix/tls/dh.pem"
+source = "ffdhe"
+hooks = ["postfix"]
+
+[watch.maps]
+paths = ["/etc/postfix/access"]
+hooks = ["maps"]
+
+[hook.maps]
+command = ["hook:postmap", "hash:/etc/postfix/access", "regexp:/etc/postfix/rules"]
+"""
+
+# Each server with the certificate that the first pass is to replace; HAProxy with a regular expression, which
+# it compiles to code.
+SETUP = """
+for tool in postfix dovecot nginx haproxy; do command -v $tool >/dev/null; done
+mkdir -p /etc/certctl /etc/postfix/tls /srv/tls
+openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 9 -subj /CN=old \
+  -keyout /srv/tls/mx.pem -out /srv/tls/old.pem 2>/dev/null
+cat /srv/tls/old.pem >>/srv/tls/mx.pem
+echo 'mx.example.test OK' >/etc/postfix/access
+echo '/example/ OK' >/etc/postfix/rules
+postconf -e inet_interfaces=loopback-only maillog_file=/var/log/mail.log
+cat >/etc/dovecot/dovecot.conf <<END
+protocols =
+ssl = required
+ssl_cert = </srv/tls/mx.pem
+ssl_key = </srv/tls/mx.pem
+END
+rm -f /etc/nginx/sites-enabled/*
+cat >/etc/nginx/conf.d/tests.conf <<END
+ssl_certificate /srv/tls/mx.pem;
+ssl_certificate_key /srv/tls/mx.pem;
+server { listen 127.0.0.1:8441 ssl; }
+END
+cat >/etc/haproxy/haproxy.cfg <<END
+global
+  stats socket /run/haproxy/admin.sock mode 660 level admin
+  user haproxy
+  group haproxy
+  daemon
+  maxconn 100
+defaults
+  mode http
+  timeout connect 5s
+  timeout client 5s
+  timeout server 5s
+frontend tests
+  bind 127.0.0.1:8442 ssl crt /srv/tls/mx.pem
+  http-request deny if { path_reg ^/(a|b)[0-9]+$ }
+END
+cat >/etc/certctl/certctl.toml
+cp /certctl/systemd/* /etc/systemd/system/
+systemctl daemon-reload
+systemctl start postfix dovecot nginx haproxy || { journalctl -o cat -u dovecot; exit 1; }
+"""
+
+
+@pytest.fixture(scope="module")
+def machine() -> Iterator[Booted]:
+    """A machine with the servers running and certctl configured for them."""
+    for server in ("postfix", "dovecot", "nginx", "haproxy"):
+        program(server)
+    with scratch_directory() as directory, booted(directory) as machine:
+        machine.sh(SETUP, CONFIG)
+        yield machine
+
+
+def test_a_hardened_pass_does_everything(machine: Booted) -> None:
+    """Keys, owners, DH parameters, and a reload of every server, from within certctl.service."""
+    machine.sh("systemctl start certctl.service || { journalctl -o cat -u certctl.service; exit 1; }")
+    assert machine.sh(
+        "stat -c '%U:%G %a' /srv/tls/mx.pem /etc/postfix/tls/mx.pem /etc/postfix/tls/dh.pem"
+    ) == ("postfix:haproxy 640\nroot:root 600\nroot:root 644\n")
+    assert machine.sh(
+        "certctl status --json | tr -d ' \\n' | grep -o '\"state\":\"[a-z]*\"' | sort | uniq"
+    ) == ('"state":"ok"\n')
+    assert machine.sh("postmap -q mx.example.test hash:/etc/postfix/access") == "OK\n"
+    for port in (8441, 8442):
+        seen = machine.sh(
+            f"openssl s_client -connect 127.0.0.1:{port} 2>/dev/null </dev/null | grep -m1 subject="
+        )
+        assert "old" not in seen
+    log = machine.sh("cat /var/log/mail.log; journalctl -o cat -u dovecot -u nginx -u haproxy")
+    assert "postfix/master" in log
+    assert "reload -- version" in log
+    assert "SIGHUP received - reloading configuration" in log
+    assert "Reloading HAProxy" in log
+
+
+def test_a_hardened_pass_is_confined(machine: Booted) -> None:
+    """A hook under the unit cannot write to /usr or /root, nor get more rights; it can use systemctl."""
+    machine.sh(
+        "mkdir -p /etc/certctl/hooks; cat >/etc/certctl/hooks/curious; chmod 755 /etc/certctl/hooks/curious",
+        "#!/bin/sh\nfor path in /usr/x /root/x /boot/x; do ! touch $path || exit 3; done\n"
+        "! unshare -m true || exit 4\n! mount -t tmpfs tmpfs /mnt || exit 5\n"
+        "grep -q 'NoNewPrivs:.*1' /proc/self/status || exit 6\nsystemctl reload nginx || exit 7\n",
+    )
+    machine.sh(
+        "cat >>/etc/certctl/certctl.toml",
+        '\n[watch.curious]\npaths = ["/etc/certctl/hooks/curious"]\nhooks = ["curious"]\n',
+    )
+    machine.sh("systemctl start certctl.service || { journalctl -o cat -u certctl.service; exit 1; }")
+    assert '"name": "curious"' in machine.sh("certctl status --json")
+
+
+def test_timer_waits_less_than_two_hours(machine: Booted) -> None:
+    """The timer starts the pass of the next hour, at this host's own minute."""
+    machine.sh("systemctl start certctl.timer")
+    due = machine.sh('date -d "$(systemctl show -P NextElapseUSecRealtime certctl.timer)" +%s')
+    assert 0 <= int(due) - int(machine.sh("date +%s")) <= 7200
+    machine.sh("systemctl stop certctl.timer")
+
+
+def test_units_are_those_that_are_shipped(machine: Booted) -> None:
+    """What ran above is what the wheel holds, unchanged."""
+    for unit in os.listdir(shipped_dir("systemd")):
+        with open(os.path.join(shipped_dir("systemd"), unit)) as file:
+            assert machine.sh(f"cat /etc/systemd/system/{unit}") == file.read()
