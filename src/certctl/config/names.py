@@ -82,11 +82,9 @@ def _address(value: str) -> str:
     import ipaddress
 
     try:
-        address = ipaddress.ip_address(value)
+        address = ipaddress.IPv6Address(value)
     except ValueError:
         raise BadValueError(_fault(value), value) from None
-    if isinstance(address, ipaddress.IPv4Address):
-        return str(address)
     if address.scope_id is not None:
         raise BadValueError("an address with a zone means something on one host only", value)
     if address.ipv4_mapped is not None:

@@ -19,6 +19,7 @@ from certctl.config.values import (
     integer,
     listed,
     path,
+    repeated,
     text,
 )
 from certctl.core.spec import ALGORITHMS, PARTS
@@ -48,9 +49,9 @@ def tables(value: object) -> list[dict[str, object]]:
 
 
 _parts = listed(choice(PARTS), empty=False)
-_words = listed(text)
+_words = repeated(listed(text))
 
-HOOKS = Key(listed(file_name), "a list of hooks' names", '["postfix"]')
+HOOKS = Key(repeated(listed(file_name)), "a list of hooks' names", '["postfix"]')
 OWNER = Key(account, "a user's name or number", '"root"')
 GROUP = Key(account, "a group's name or number", '"root"')
 MODE = Key(mode, "octal digits in quotes", '"0644"')
@@ -86,7 +87,9 @@ CERTIFICATE = Section(
             "issuers",
         ),
         "keys": Key(
-            listed(choice(ALGORITHMS), empty=False), "a list of key algorithms", '["ecdsa-p256", "rsa-2048"]'
+            repeated(listed(choice(ALGORITHMS), empty=False)),
+            "a list of key algorithms",
+            '["ecdsa-p256", "rsa-2048"]',
         ),
         "validity": Key(duration(), "a duration", '"90d"'),
         "renew_before": Key(duration(word="auto"), 'a duration, or "auto"', '"auto"'),
@@ -95,7 +98,9 @@ CERTIFICATE = Section(
         "hold_down": Key(duration(zero=True), "a duration", '"7d"'),
         "announce": Key(_words, "a list of announcers' names", '["partners"]'),
         "require_ack": Key(listed(file_name), "a list of peers' names", '["thumb.example.net"]'),
-        "probe": Key(listed(probe), "a list of URLs", '["smtp://127.0.0.1:25", "smtps://127.0.0.1:465"]'),
+        "probe": Key(
+            repeated(listed(probe)), "a list of URLs", '["smtp://127.0.0.1:25", "smtps://127.0.0.1:465"]'
+        ),
         "on_failed_probe": Key(choice(("rollback", "keep")), '"rollback" or "keep"', '"rollback"'),
         "hooks": HOOKS,
         "nexthops": NEXTHOPS,
@@ -107,7 +112,7 @@ CERTIFICATE = Section(
 FILE = Section(
     {
         "path": output('"/etc/postfix/tls/mx1.pem"'),
-        "parts": Key(parts, "a list out of key, cert, chain, root", '["key", "cert", "chain"]'),
+        "parts": Key(repeated(parts), "a list out of key, cert, chain, root", '["key", "cert", "chain"]'),
         "algorithm": Key(choice(ALGORITHMS), "one of the certificate's key algorithms", '"rsa-2048"'),
         "mode": MODE._replace(example='"0600"'),
         "owner": OWNER,

@@ -91,6 +91,24 @@ def listed(
     return parse
 
 
+def repeated(parse: Callable[[object], tuple[str, ...]]) -> Callable[[object], tuple[str, ...]]:
+    """Remember what lists of texts *parse* took: a thousand certificates mostly say the same."""
+    known: dict[tuple[object, ...], tuple[str, ...]] = {}
+
+    def remember(value: object) -> tuple[str, ...]:
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            return parse(value)
+        words = tuple(value)
+        found = known.get(words)
+        if found is None:
+            found = parse(value)
+            if len(known) < 1024:
+                known[words] = found
+        return found
+
+    return remember
+
+
 def file_name(value: object) -> str:
     """Take a name that also becomes the name of a file or directory."""
     if not isinstance(value, str):
