@@ -228,17 +228,24 @@ ACME_DNS = '[issuer.a]\ntype = "acme"\nagree_tos = true\ndirectory = "letsencryp
                 "tsig_key_file": "",
                 "ttl": 60,
                 "propagation": 300.0,
+                "resolver": (),
             },
         ),
         (
             'dns = "command"\n[issuer.a.command]\ncommand = ["dns-hook", "-v"]',
-            {"command": ("dns-hook", "-v"), "timeout": 60.0, "ttl": 60, "propagation": 120.0},
+            {
+                "command": ("dns-hook", "-v"),
+                "timeout": 60.0,
+                "ttl": 60,
+                "propagation": 120.0,
+                "resolver": (),
+            },
         ),
         (
-            'dns = "gandi"\n[issuer.a.gandi]\nauth_token = "x"\nport = 5\nttl = 30',
-            {"auth_token": "x", "port": 5, "ttl": 30, "propagation": 120.0},
+            'dns = "gandi"\n[issuer.a.gandi]\nauth_token_file = "/x"\nport = 5\nttl = 30\nresolver = "::1"',
+            {"auth_token_file": "/x", "port": 5, "ttl": 30, "propagation": 120.0, "resolver": ("::1",)},
         ),
-        ('dns = "route53"', {"ttl": 60, "propagation": 120.0}),
+        ('dns = "route53"', {"ttl": 60, "propagation": 120.0, "resolver": ()}),
     ],
 )
 def test_dns_tables(tmp_path: Path, text: str, options: dict[str, object]) -> None:

@@ -134,7 +134,7 @@ def test_issuers_without_keys() -> None:
         "self-signed",
         "csr",
     ]
-    assert set(DNS_COMMON) == {"ttl", "propagation"}
+    assert set(DNS_COMMON) == {"ttl", "propagation", "resolver"}
     assert set(PARTS["[issuer.NAME]"].rows) == set(PARTS["[announce.NAME]"].rows) == {"type"}
 
 

@@ -87,7 +87,8 @@ ISSUERS = {
 
 DNS_COMMON = {
     "ttl": Key(integer(0, 86400), "a number of seconds", "60"),
-    "propagation": Key(duration(), "a duration", '"2m"'),
+    "propagation": Key(duration(zero=True), "a duration", '"2m"'),
+    "resolver": Key(listed(server), "a DNS server, or a list of them", '"127.0.0.1:5353"'),
 }
 
 DNS_TABLES = {
@@ -110,8 +111,8 @@ DNS_TABLES = {
     ),
 }
 
+COMMON_DEFAULTS: dict[str, object] = {"ttl": 60, "propagation": 120.0, "resolver": ()}
 DNS_DEFAULTS: dict[str, dict[str, object]] = {
-    "rfc2136": {"zone": "", "tsig_key_file": "", "ttl": 60, "propagation": 120.0},
-    "command": {"timeout": 60.0, "ttl": 60, "propagation": 120.0},
+    "rfc2136": {"zone": "", "tsig_key_file": "", **COMMON_DEFAULTS},
+    "command": {"timeout": 60.0, **COMMON_DEFAULTS},
 }
-LEXICON_DEFAULTS: dict[str, object] = {"ttl": 60, "propagation": 120.0}

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from certctl.config.context import Context
-from certctl.config.issuer_schema import ACME, DNS_COMMON, DNS_DEFAULTS, DNS_TABLES, ISSUERS, LEXICON_DEFAULTS
+from certctl.config.issuer_schema import ACME, COMMON_DEFAULTS, DNS_COMMON, DNS_DEFAULTS, DNS_TABLES, ISSUERS
 from certctl.config.key import Section
 from certctl.config.problems import Where, dotted, quoted
 from certctl.config.typed import section_of
+from certctl.config.values import at
 from certctl.core.spec import AcmeOptions, CommandOptions, IssuerSpec, PrivateCaOptions
 
 BUILT_IN = {
@@ -109,10 +110,16 @@ def _dns_options(context: Context, where: Where, dns: str, own: object) -> dict[
     section = DNS_TABLES.get(dns)
     if section is not None:
         return {**DNS_DEFAULTS[dns], **context.read(inner, table, section)}
-    common = {key: value for key, value in table.items() if key in DNS_COMMON}
-    options = {key: value for key, value in table.items() if key not in DNS_COMMON}
-    for key, value in options.items():
+    values = context.read(inner, {key: table[key] for key in table if key in DNS_COMMON}, Section(DNS_COMMON))
+    options = {**COMMON_DEFAULTS, **values}
+    for key, value in table.items():
+        if key in DNS_COMMON:
+            continue
         if not isinstance(value, (str, int, float)):
             # Its value is not shown: it may be a secret.
             context.problems.add(inner, f"{quoted(key)}: dns-lexicon takes texts, numbers, true and false")
-    return {**LEXICON_DEFAULTS, **context.read(inner, common, Section(DNS_COMMON)), **options}
+        elif key.endswith("_file") and isinstance(value, str) and value:
+            options[key] = at(value, context.base)
+        else:
+            options[key] = value
+    return options
