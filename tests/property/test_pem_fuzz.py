@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
 from collections.abc import Callable
 
 import pytest
@@ -10,6 +11,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from certctl.core import pem, x509
+from certctl.core.x509_any import read_certificates
+from certctl.core.x509_request import request_facts
 from certctl.errors import CertctlError
 from certctl.store import keys
 from tests.unit.x509_make import NOW, make_chain
@@ -18,6 +21,12 @@ CHAIN = make_chain()
 RSA_KEY = keys.generate("rsa-2048")
 KEYS = [keys.generate("ecdsa-p256"), RSA_KEY, keys.generate("ed25519")]
 CSR = keys.make_csr(KEYS[0], ["mx.example.test", "192.0.2.25"])
+PKCS7 = subprocess.run(
+    ["openssl", "crl2pkcs7", "-nocrl", "-certfile", "/dev/stdin", "-outform", "DER"],
+    input=b"".join(CHAIN.pems),
+    capture_output=True,
+    check=True,
+).stdout
 TEXTS = [*CHAIN.pems, CHAIN.root.pem, *KEYS, CSR]
 
 
@@ -33,6 +42,8 @@ def read_all(data: bytes) -> None:
         lambda: x509.check([data, CHAIN.middle.pem], spki_sha256="AA", names=["a.test"], now=NOW),
         lambda: x509.check(CHAIN.pems, spki_sha256=CHAIN.leaf.pin, names=[], now=NOW, root=data),
         lambda: keys.make_csr(data, ["mx.example.test"]),
+        lambda: read_certificates(data),
+        lambda: request_facts(data),
     ]
     for reader in readers:
         with contextlib.suppress(CertctlError):
@@ -71,6 +82,15 @@ def test_damaged_der(text: bytes, data: st.DataObject) -> None:
         at = data.draw(st.integers(0, len(der) - 1))
         der[at] ^= 1 << data.draw(st.integers(0, 7))
     read_all(pem.encode(block.label, bytes(der)))
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.sampled_from([*range(len(PKCS7)), *range(30)]), st.integers(0, 255))
+def test_damaged_pkcs7(at: int, byte: int) -> None:
+    """A changed byte anywhere in a PKCS #7, its lengths above all, is refused or harmless."""
+    data = PKCS7[:at] + bytes([byte]) + PKCS7[at + 1 :]
+    read_all(data)
+    read_all(pem.encode("PKCS7", data))
 
 
 @settings(deadline=None)

@@ -136,12 +136,18 @@ def test_many_that_sign_each_other() -> None:
     assert root == roots[3].pem
 
 
+def test_ca_bundle() -> None:
+    """The whole bundle of a system's CAs may be given beside the leaf."""
+    bundle = [make(f"Root {at}", ca=True).pem for at in range(80)]
+    heap = [*bundle, CHAIN.root.pem, *CHAIN.pems]
+    assert order_chain(heap, CHAIN.leaf.pin) == (CHAIN.pems, CHAIN.root.pem)
+
+
 def test_too_many() -> None:
-    """A heap that cannot be one chain is refused at once."""
-    leaf = make("mx.example.test")
-    many = [make(f"ca{at}.test", key=leaf.key).pem for at in range(65)]
+    """Certificates of one name beyond all measure are refused at once."""
+    many = [make("Test Intermediate", ca=True, key=CHAIN.middle.key).pem for _ in range(64)]
     with pytest.raises(CertctlError, match="65 certificates are too many"):
-        order_chain(many, leaf.pin)
+        order_chain([CHAIN.leaf.pem, *many], CHAIN.leaf.pin)
 
 
 def test_old_root_with_weak_signature(tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def quote(data: bytes) -> str:
 
 def scan(data: bytes) -> Iterator[Block | Outside]:
     """Yield the blocks of *data* and the lines that are in none, in order; errors as those of `blocks`."""
-    lines = enumerate(_plain(data).split(b"\n"), 1)
+    lines = enumerate(plain(data).split(b"\n"), 1)
     for number, raw in lines:
         line = raw.strip()
         if line.startswith(_BEGIN):
@@ -82,7 +82,7 @@ def scan(data: bytes) -> Iterator[Block | Outside]:
             yield Outside(number, raw)
 
 
-def _plain(data: bytes) -> bytes:
+def plain(data: bytes) -> bytes:
     """Take away what editors and shells of other systems put in."""
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         data = data.decode("utf-16", "replace").encode("utf-8", "replace")

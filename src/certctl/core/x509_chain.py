@@ -10,7 +10,7 @@ from certctl.core.x509_load import Certificate, load
 from certctl.errors import CertctlError
 
 # Certificates that sign each other in a ring could be arranged in more ways than there is time for.
-_MAX_CERTIFICATES = 64
+_MAX_RELATED = 64
 _MAX_DEPTH = 10
 _MAX_PATHS = 500
 
@@ -31,13 +31,9 @@ def order_chain(
     """
     found = [load(data) for data in dict.fromkeys(pems)]
     leaf = _leaf(found, key_spki_sha256)
-    if len(found) > _MAX_CERTIFICATES:
-        raise CertctlError(
-            f"{len(found)} certificates are too many for one chain", "give only those of its chain"
-        )
     if issued_itself(leaf):
         return [leaf.pem], leaf.pem
-    paths = list(islice(_paths(leaf, found), _MAX_PATHS))
+    paths = list(islice(_paths(leaf, _related(leaf, found)), _MAX_PATHS))
     best = max(paths, key=lambda path: _merit(path, now))
     top = best[-1]
     if issued_itself(top):
@@ -87,7 +83,7 @@ def _missing_issuer(
             "its signature is damaged, or that is an issuer of the same name with another key",
             hint,
         )
-    beside = f" ({', '.join(c.label for c in roots)} is there, but did not sign it)" if roots else ""
+    beside = f" ({', '.join(c.label for c in roots[:3])} is there, but did not sign it)" if roots else ""
     return CertctlError(
         f"the certificate of the issuer {below.issuer!r} is missing, which signed {below.label}{beside}", hint
     )
@@ -105,6 +101,21 @@ def _leaf(found: Sequence[Certificate], key: str) -> Certificate:
         f"none of {len(found)} certificates is for the key {key}: {others}",
         "it was issued for another request, or for an older one: have the present one signed",
     )
+
+
+def _related(leaf: Certificate, found: Sequence[Certificate]) -> list[Certificate]:
+    """Return those that by their names may stand above *leaf*: of a whole CA bundle only a few."""
+    names, related = {leaf.issuer_der}, [leaf]
+    left = [certificate for certificate in found if certificate is not leaf]
+    while more := [certificate for certificate in left if certificate.subject_der in names]:
+        left = [certificate for certificate in left if certificate.subject_der not in names]
+        related += more
+        names = {certificate.issuer_der for certificate in more}
+        if len(related) > _MAX_RELATED:
+            raise CertctlError(
+                f"{len(related)} certificates are too many for one chain", "give only those of its chain"
+            )
+    return related
 
 
 def _paths(leaf: Certificate, found: Sequence[Certificate]) -> Iterator[list[Certificate]]:

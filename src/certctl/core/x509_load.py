@@ -113,6 +113,19 @@ def colons(digest: bytes) -> str:
     return digest.hex(":").upper()
 
 
+def names_of(extension: x509.SubjectAlternativeName | None) -> tuple[str, ...]:
+    """Return the DNS names, in lower case, and the IP addresses; other kinds are passed over."""
+    from cryptography import x509
+
+    found: list[str] = []
+    for name in extension or ():
+        if isinstance(name, x509.DNSName):
+            found.append(_printable(name.value.lower()))
+        elif isinstance(name, x509.IPAddress):
+            found.append(str(name.value))
+    return tuple(found)
+
+
 def algorithm_of(key: PublicKeyTypes) -> str:
     """Return the word of spec.ALGORITHMS for *key*, or a description in the same form."""
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
@@ -149,7 +162,7 @@ def _read(text: bytes, der: bytes) -> Certificate:
         serial=_serial(parsed.serial_number),
         not_before=parsed.not_valid_before_utc,
         not_after=parsed.not_valid_after_utc,
-        names=_names(_extension(parsed, x509.SubjectAlternativeName)),
+        names=names_of(_extension(parsed, x509.SubjectAlternativeName)),
         algorithm=_algorithm(parsed),
         signature_hash=_signature_hash(parsed),
         is_ca=bool(constraints and constraints.ca),
@@ -183,33 +196,21 @@ def _key_der(tbs: bytes) -> bytes:
 
     Cut out, not encoded anew: what a peer digests is what stands there.
     """
-    at = _content(tbs, 0)[0]
+    at = content(tbs, 0)[0]
     if tbs[at] == 0xA0:  # the version, which is left out in v1
-        at = sum(_content(tbs, at))
+        at = sum(content(tbs, at))
     for _ in range(5):  # serialNumber, signature, issuer, validity, subject
-        at = sum(_content(tbs, at))
-    return tbs[at : sum(_content(tbs, at))]
+        at = sum(content(tbs, at))
+    return tbs[at : sum(content(tbs, at))]
 
 
-def _content(der: bytes, at: int) -> tuple[int, int]:
+def content(der: bytes, at: int) -> tuple[int, int]:
     """Return where the content of the element at *at* begins, and its length (X.690 §8.1.3)."""
     first = der[at + 1]
     if first < 0x80:
         return at + 2, first
     size = first & 0x7F
     return at + 2 + size, int.from_bytes(der[at + 2 : at + 2 + size], "big")
-
-
-def _names(extension: x509.SubjectAlternativeName | None) -> tuple[str, ...]:
-    from cryptography import x509
-
-    found: list[str] = []
-    for name in extension or ():
-        if isinstance(name, x509.DNSName):
-            found.append(_printable(name.value.lower()))
-        elif isinstance(name, x509.IPAddress):
-            found.append(str(name.value))
-    return tuple(found)
 
 
 def _trees(names: list[x509.GeneralName] | None) -> tuple[str, ...]:

@@ -82,7 +82,7 @@ class PrivateCaIssuer:
         lost = outside(names, limits)
         if lost:
             raise IssuerError(
-                f"the private CA {self.spec.name!r} may not issue for {', '.join(lost)} "
+                f"the private CA may not issue for {', '.join(lost)} "
                 f"({owner or 'its configuration'}: {describe(limits)})",
                 f"limits do not change: move {self.home} away for a new CA, whose root.pem peers then need"
                 if owner

@@ -1,0 +1,222 @@
+"""Runs a program that signs: bytes in, bytes out, bounded in time, in size and in what it may see."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple, NoReturn
+
+from certctl.errors import IssuerError
+
+OUTPUT_MAX = 1 << 20
+ERRORS_KEPT = 4096
+GRACE = 2.0
+_SYSTEM_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
+_LOOK = 0.02
+_READS = 16  # at a look: a program that never stops writing must not keep us from looking at the clock
+_MAX_LINKS = 40  # as the kernel's own limit, path_resolution(7)
+
+
+class Ended(NamedTuple):
+    """How a program ended."""
+
+    status: int
+    """As a shell counts: 128 + N if signal N ended it."""
+    output: bytes
+    errors: bytes
+    """The end of its standard error."""
+
+
+def search_path() -> str:
+    """Return certctl's own PATH, and the system's directories that it lacks."""
+    ours = [directory for directory in os.environ.get("PATH", "").split(":") if directory.startswith("/")]
+    return ":".join(dict.fromkeys([*ours, *_SYSTEM_PATH]))
+
+
+def find(program: str, path: str) -> str:
+    """Return the file that *program* names: a full path, or a name in *path*.
+
+    Raises IssuerError if there is none, or if others than root and ourselves may change it.
+    """
+    if "/" in program and not program.startswith("/"):
+        raise IssuerError(f"the program {program} is named by a relative path", "write its full path")
+    candidates = [program] if "/" in program else [os.path.join(place, program) for place in path.split(":")]
+    found = next((name for name in candidates if os.path.isfile(name)), None)
+    if found is None:
+        where = "" if "/" in program else f" in {path}"
+        raise IssuerError(f"the program {program} does not exist{where}", "check the issuer's command")
+    if not os.access(found, os.X_OK):
+        raise IssuerError(f"the program {found} is not executable", f"chmod 755 {found}")
+    for entry in _on_the_way(found):
+        _refuse_unsafe(found, entry)
+    return found
+
+
+def run(argv: Sequence[str], environment: Mapping[str, str], data: bytes, timeout: float) -> Ended:
+    """Run *argv* with *data* on its standard input, for at most *timeout* seconds.
+
+    No shell, working directory `/`, exactly *environment*, a process group of its
+    own, which is ended as a whole when the program has ended, at the timeout
+    (SIGTERM, after GRACE seconds SIGKILL), and when it prints more than
+    OUTPUT_MAX bytes. Raises IssuerError if it cannot be started, for the last
+    two, and not for its exit status.
+    """
+    # A file, so that it need not be read, and may be opened again as /dev/stdin.
+    source = os.memfd_create("request", os.MFD_CLOEXEC)
+    try:
+        os.write(source, data)
+        os.lseek(source, 0, os.SEEK_SET)
+        process = _start(argv, environment, source)
+    finally:
+        os.close(source)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    with process.stdout, process.stderr:
+        pipes = _Pipes(argv[0], process.stdout.fileno(), process.stderr.fileno())
+        try:
+            if not pipes.follow(process.pid, time.monotonic() + timeout):
+                _terminate(process.pid, pipes)
+                raise IssuerError(f"{argv[0]} was ended after {timeout:g} s{pipes.said()}")
+        finally:
+            # Not reaped yet, so that the group's number cannot be a stranger's.
+            _kill_group(process.pid)
+            status = process.wait()
+    return Ended(status if status >= 0 else 128 - status, bytes(pipes.output), bytes(pipes.errors))
+
+
+class _Pipes:
+    """What a running program writes."""
+
+    def __init__(self, program: str, output: int, errors: int) -> None:
+        self._program = program
+        self._open = {output: self._take_output, errors: self._take_errors}
+        self.output = bytearray()
+        self.errors = bytearray()
+        for descriptor in self._open:
+            os.set_blocking(descriptor, False)
+
+    def follow(self, pid: int, deadline: float) -> bool:
+        """Read until the child *pid* has ended (True) or the *deadline* (monotonic) is over."""
+        import select
+
+        while not _has_ended(pid):
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return False
+            poller = select.poll()
+            for descriptor in self._open:
+                poller.register(descriptor, select.POLLIN)
+            poller.poll(max(1, int(min(left, _LOOK) * 1000)))
+            self.read()
+        self.read()
+        return True
+
+    def read(self) -> None:
+        """Take what is there now."""
+        for descriptor, take in tuple(self._open.items()):
+            try:
+                for _ in range(_READS):
+                    data = os.read(descriptor, 65536)
+                    if not data:
+                        del self._open[descriptor]
+                        break
+                    take(data)
+            except BlockingIOError:
+                continue
+
+    def said(self) -> str:
+        """The end of its standard error, for a message."""
+        return said(bytes(self.errors))
+
+    def _take_output(self, data: bytes) -> None:
+        self.output += data
+        if len(self.output) > OUTPUT_MAX:
+            raise IssuerError(f"{self._program} printed more than {OUTPUT_MAX} bytes, which no chain needs")
+
+    def _take_errors(self, data: bytes) -> None:
+        self.errors = (self.errors + data)[-ERRORS_KEPT:]
+
+
+def said(errors: bytes) -> str:
+    """Return the end of what a program wrote on standard error, on one line, to be put after a message."""
+    lines = [line.strip() for line in errors.decode("utf-8", "replace").splitlines() if line.strip()]
+    text = " | ".join(lines[-5:])[-600:]
+    return f": {''.join(c for c in text if c.isprintable())}" if text else ""
+
+
+def _start(argv: Sequence[str], environment: Mapping[str, str], source: int) -> subprocess.Popen[bytes]:
+    if signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN:
+        raise IssuerError(
+            "cannot run programs: SIGCHLD is ignored, so the kernel would not say how one ended",
+            "start certctl from a parent that does not ignore SIGCHLD",
+        )
+    try:
+        return subprocess.Popen(
+            list(argv),
+            stdin=source,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=dict(environment),
+            cwd="/",
+            umask=0o077,
+            start_new_session=True,
+        )
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise IssuerError(
+            f"the program {argv[0]} cannot be started: {why}", f"look at its first line: head -1 {argv[0]}"
+        ) from error
+
+
+def _has_ended(pid: int) -> bool:
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def _terminate(group: int, pipes: _Pipes) -> None:
+    """Ask the group to end, and give its leader a moment to do so."""
+    os.killpg(group, signal.SIGTERM)
+    pipes.follow(group, time.monotonic() + GRACE)
+
+
+def _kill_group(group: int) -> None:
+    try:
+        os.killpg(group, signal.SIGKILL)
+    except PermissionError:  # it runs as another user now (sudo): it is left to end by itself
+        return
+
+
+def _on_the_way(path: str) -> list[str]:
+    """Return *path*, what it is a link to in turn, and the directories above each."""
+    found: list[str] = []
+    links = [path]
+    while os.path.islink(links[-1]) and len(links) < _MAX_LINKS:
+        links.append(os.path.join(os.path.dirname(links[-1]), os.readlink(links[-1])))
+    for link in (*map(os.path.abspath, links), os.path.realpath(path)):
+        entry = link
+        while entry not in found:
+            found.append(entry)
+            entry = os.path.dirname(entry)
+    return found
+
+
+def _refuse_unsafe(path: str, entry: str) -> None:
+    """Raise IssuerError if somebody besides root and ourselves could change *entry*."""
+    info = os.lstat(entry)
+    what = path if entry == path else f"{path}: {entry}"
+    if info.st_uid not in (0, os.geteuid()):
+        _unsafe(what, f"belongs to user {info.st_uid}", f"chown root {entry}")
+    if stat.S_ISLNK(info.st_mode) or (stat.S_ISDIR(info.st_mode) and info.st_mode & stat.S_ISVTX):
+        return
+    if info.st_mode & stat.S_IWOTH:
+        _unsafe(what, "may be written by everybody", f"chmod o-w {entry}")
+    # Where each user has a group of the same number, a umask of 002 is common.
+    if info.st_mode & stat.S_IWGRP and info.st_gid not in (0, info.st_uid):
+        _unsafe(what, "may be written by its group", f"chmod g-w {entry}")
+
+
+def _unsafe(what: str, why: str, hint: str) -> NoReturn:
+    raise IssuerError(f"the program {what} {why}, who could have it sign anything", hint, transient=False)
