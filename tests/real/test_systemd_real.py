@@ -136,6 +136,18 @@ def test_a_hardened_pass_is_confined(machine: Booted) -> None:
     assert '"name": "curious"' in machine.sh("certctl status --json")
 
 
+def test_the_daemon_starts_reloads_and_stops(machine: Booted) -> None:
+    """systemd sees it ready, reloaded and ended cleanly, and below the hardening it makes its pass."""
+    machine.sh("rm -f /etc/postfix/tls/dh.pem; systemctl start certctl-daemon.service")
+    machine.sh("timeout 20 sh -c 'until [ -e /etc/postfix/tls/dh.pem ]; do sleep 0.1; done'")
+    machine.sh("timeout 20 sh -c 'until certctl plan --check; do sleep 0.1; done'")
+    machine.sh("systemctl reload certctl-daemon.service")
+    assert machine.sh("systemctl is-active certctl-daemon.service") == "active\n"
+    assert machine.sh("systemctl show -P WatchdogUSec certctl-daemon.service") == "10min\n"
+    machine.sh("systemctl stop certctl-daemon.service")
+    assert machine.sh("systemctl show -P Result -P NRestarts certctl-daemon.service") == "success\n0\n"
+
+
 def test_timer_waits_less_than_two_hours(machine: Booted) -> None:
     """The timer starts the pass of the next hour, at this host's own minute."""
     machine.sh("systemctl start certctl.timer")
