@@ -85,6 +85,15 @@ def server(value: object) -> str:
     return shown if port is None else f"{shown}:{port}"
 
 
+def resolver(value: object) -> str:
+    """Take a server by its address: it is what names are looked up with."""
+    found = server(value)
+    name = found.partition("]")[0].removeprefix("[") if found.count(":") > 1 else found.partition(":")[0]
+    if not is_address(name):
+        raise BadValueError('an IP address is expected, with a port if need be, as in "127.0.0.1:53"', value)
+    return found
+
+
 def zone(value: object) -> str:
     """Take a DNS zone's name; underscores may be in it, a last dot is dropped."""
     found = text(value).lower().removesuffix(".")

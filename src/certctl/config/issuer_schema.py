@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from certctl.config.addresses import acme_directory, email, listen, name_constraint, server, zone
+from certctl.config.addresses import acme_directory, email, listen, name_constraint, resolver, server, zone
 from certctl.config.durations import duration
 from certctl.config.key import Key, Section
 from certctl.config.problems import BadValueError
@@ -88,7 +88,7 @@ ISSUERS = {
 DNS_COMMON = {
     "ttl": Key(integer(0, 86400), "a number of seconds", "60"),
     "propagation": Key(duration(zero=True), "a duration", '"2m"'),
-    "resolver": Key(listed(server), "a DNS server, or a list of them", '"127.0.0.1:5353"'),
+    "resolver": Key(listed(resolver), "the address of a DNS server, or a list of them", '"127.0.0.1:5353"'),
 }
 
 DNS_TABLES = {
