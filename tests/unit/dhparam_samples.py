@@ -1,11 +1,14 @@
-"""Numbers of 512 bits, as large as openssl wants them and small enough for quick tests.
+"""Numbers to test with, and the library that tests them.
 
-None has a small factor, nor has half of it, so that only primality tests tell them apart.
+The numbers have 512 bits: as large as openssl wants them, and small enough for quick
+tests. None has a small factor, nor has half of it, so that only primality tests tell them apart.
 """
 
 from __future__ import annotations
 
+from certctl.dhparam.libcrypto import Library, load
 from certctl.dhparam.pem import DHParameters, encode
+from tests.real.servers.require import missing
 
 # A safe prime, 23 modulo 24: 2 generates the subgroup of prime order.
 SAFE = int(
@@ -43,3 +46,16 @@ xOa+KH4dobFET2x8cxW0ICdESzGshWU=
 
 def pem(p: int, g: int = 2, length: int | None = None) -> bytes:
     return encode(DHParameters(p, g, length))
+
+
+def system_library() -> Library:
+    """Return the system's libcrypto; without it the test does not run."""
+    return load() or missing("libcrypto is not installed", "install the system's libssl3")
+
+
+def paired_library() -> Library:
+    """Return the system's libcrypto if it can test two numbers at once, as OpenSSL 3 can."""
+    library = system_library()
+    if not hasattr(library.c, "BN_mod_exp_mont_consttime_x2"):
+        missing(f"{library.version} tests no two numbers at once", "install OpenSSL 3")
+    return library

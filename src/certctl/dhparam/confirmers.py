@@ -12,13 +12,12 @@ from typing import NamedTuple
 
 from certctl.dhparam import ffdhe, primality
 from certctl.dhparam.pem import DHParameters, encode
+from certctl.dhparam.primality import Poll
 
 _OPENSSL_SECONDS = 300.0
 _POLL = 0.05
 _NOT_PRIME = "what should be a prime is not prime"
 _NOT_SAFE = "the prime is not a safe prime: half of it is not prime"
-
-Poll = Callable[[], None]
 
 
 class Answer(NamedTuple):
@@ -100,8 +99,7 @@ def _with_lucas(who: str, parameters: DHParameters, poll: Poll) -> Answer:
         return Answer(who, None)
     who += " and a strong lucas test"
     for n, problem in ((p, _NOT_PRIME), (p // 2, _NOT_SAFE)):
-        poll()
-        if not primality.is_strong_lucas_probable_prime(n):
+        if not primality.is_strong_lucas_probable_prime(n, poll):
             return Answer(who, problem)
     return Answer(who, None)
 
