@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
-from certctl.core.bundle import Material
+from certctl.core.bundle import Material, Prepared
 from certctl.core.model import (
     Advice,
     CertificateState,
@@ -14,6 +14,7 @@ from certctl.core.model import (
     Generation,
     HookState,
     KeyRecord,
+    Request,
     Sighting,
 )
 from certctl.core.observed import AnnouncerSeen, CertificateSeen, DhparamSeen
@@ -39,14 +40,6 @@ class IssueRequest(NamedTuple):
     """An existing directory (0700) of this generation, for what the issuer must not forget across a crash."""
     replaces: bytes | None = None
     """The leaf (PEM) that this one takes the place of, if there is one."""
-
-
-class Request(NamedTuple):
-    """What an issuance was asked for with."""
-
-    names: tuple[str, ...]
-    issuer: str
-    issued_at: datetime
 
 
 class Issued(NamedTuple):
@@ -120,15 +113,6 @@ class Announcer(Protocol):
         A certificate that is missing from the answer is shown, but not seen yet: it
         is asked about again in the next pass. Raises CertctlError.
         """
-
-
-class Prepared(NamedTuple):
-    """A file as it is about to be written, or live/NAME as it is about to be swapped."""
-
-    path: str
-    digest: str
-    """As `FileSeen.digest` will be, once it is written."""
-    commit: Callable[[], None]
 
 
 class Store(Protocol):

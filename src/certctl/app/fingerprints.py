@@ -1,7 +1,5 @@
 """Pins to publish: of every slot, and of any PEM file, in the forms that peers paste."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
@@ -12,8 +10,6 @@ from certctl.core.spec import CertificateSpec, Spec
 from certctl.errors import CertctlError, UsageError
 from certctl.store.disk import DiskStore
 
-FORMATS = ("text", "policy", "access", "tlsa", "json")
-DIGESTS = ("sha256", "sha1", "md5")
 PUBLISHED = ("current", "next")
 """What is published when no slot is asked for."""
 

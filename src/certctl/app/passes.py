@@ -1,7 +1,5 @@
 """plan, run, and the verbs that ask for something and then run a pass."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -14,6 +12,7 @@ from certctl.core.gate import gate
 from certctl.core.model import CertificateState, Generation
 from certctl.core.observed import CertificateSeen, World
 from certctl.core.others import dhparam_steps
+from certctl.core.planner import idle
 from certctl.core.planner import plan as make_plan
 from certctl.core.spec import CertificateSpec, Spec
 from certctl.core.steps import Plan, Step
@@ -98,7 +97,9 @@ def _pass(
         before(adapters)
     engine = Engine(spec, adapters)
     outcome = engine.run(only)
-    after = make_plan(spec, engine.world, adapters.clock(), only)
+    # A pass that met nothing to do has just walked the plan to its end.
+    look = make_plan if any(outcome) else idle
+    after = look(spec, engine.world, adapters.clock(), only)
     return Ran(outcome.done, outcome.failed, engine.world, after), outcome.deferred
 
 

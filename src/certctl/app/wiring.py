@@ -6,14 +6,17 @@ import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from functools import cache, partial
+from typing import TYPE_CHECKING
 
 from certctl.core.spec import DhparamSpec, HookSpec, Spec
 from certctl.core.times import to_milliseconds
 from certctl.engine.outcome import Event, Report
 from certctl.engine.ports import Adapters, Progress
 from certctl.errors import CertctlError
-from certctl.ports import Announcer, HookOutcome, Issuer
 from certctl.store.disk import DiskStore
+
+if TYPE_CHECKING:
+    from certctl.ports import Announcer, HookOutcome, Issuer
 
 
 def clock() -> datetime:
@@ -36,7 +39,7 @@ def adapters(spec: Spec, report: Report = silent, *, verify: bool = False) -> Ad
         resolve_hook=partial(resolve_hook, spec),
         run_hook=_run_hook,
         hook_basis=partial(_hook_basis, spec),
-        hook_path=_hook_path(),
+        hook_path=_hook_path,
         clock=clock,
         report=report,
     )

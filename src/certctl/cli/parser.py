@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import os
 from typing import NoReturn
 
-from certctl.app.fingerprints import DIGESTS, FORMATS
+from certctl.core.pins import DIGESTS, FORMATS
 from certctl.errors import UsageError
 
 EPILOG = """\
@@ -14,6 +15,17 @@ exit status: 0 done, nothing to do, or held; 1 something failed (the rest was do
 
 new here? certctl init --dir DIR && cd DIR && certctl run && certctl status
 """
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """As wide as the terminal; told the width, argparse need not import shutil to find it."""
+
+    def __init__(self, prog: str) -> None:
+        try:
+            columns = os.get_terminal_size().columns
+        except (OSError, ValueError):
+            columns = 80
+        super().__init__(prog, max_help_position=28, width=min(max(columns, 40), 110) - 2)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -30,11 +42,12 @@ def build(wanted: str | None = None) -> argparse.ArgumentParser:
         "fingerprints for peers, reloads.",
         epilog=EPILOG,
         parents=[_common(suppress=False)],
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_Formatter,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="store_true", help="print the version")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands")
+    # Without prog, argparse would format a usage line for it, at the price of several imports.
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands", prog="certctl")
     for name, (text, options) in COMMANDS.items():
         if wanted is not None and name != wanted:
             continue
@@ -43,6 +56,7 @@ def build(wanted: str | None = None) -> argparse.ArgumentParser:
             help=text,
             description=text[:1].upper() + text[1:] + ".",
             parents=[common],
+            formatter_class=_Formatter,
             allow_abbrev=False,
         )
         options(sub)
@@ -51,7 +65,7 @@ def build(wanted: str | None = None) -> argparse.ArgumentParser:
 
 def _common(*, suppress: bool) -> _Parser:
     """Options that go before or after the command."""
-    parent = _Parser(add_help=False, allow_abbrev=False)
+    parent = _Parser(add_help=False, allow_abbrev=False, formatter_class=_Formatter)
     nothing = argparse.SUPPRESS
     group = parent.add_argument_group("global options")
     group.add_argument(

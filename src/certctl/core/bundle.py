@@ -1,8 +1,6 @@
 """PEM bundles in the order that servers want: key, its certificate, the certificate's issuers."""
 
-from __future__ import annotations
-
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from certctl.errors import CertctlError
@@ -17,6 +15,15 @@ class Material(NamedTuple):
     chain: tuple[bytes, ...] = ()
     """Intermediates, each the issuer of the one before."""
     root: bytes | None = None
+
+
+class Prepared(NamedTuple):
+    """A file as it is about to be written, or live/NAME as it is about to be swapped."""
+
+    path: str
+    digest: str
+    """As `FileSeen.digest` will be, once it is written."""
+    commit: Callable[[], None]
 
 
 def render(parts: Iterable[str], materials: Sequence[Material], algorithm: str | None = None) -> bytes:

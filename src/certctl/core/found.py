@@ -1,7 +1,5 @@
 """A TLS server that was found on this host, and how it would use a bundle."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 

@@ -1,7 +1,5 @@
 """The gate before promotion: what peers must have seen, and for how long."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import NamedTuple
 

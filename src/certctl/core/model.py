@@ -1,7 +1,5 @@
 """What certctl remembers of one certificate: generations, the slots they stand in, wishes and failures."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
@@ -88,6 +86,14 @@ class Generation(NamedTuple):
         """Whether every key has a certificate that is valid then."""
         start, end = self.not_before, self.not_after
         return start is not None and end is not None and start <= moment < end
+
+
+class Request(NamedTuple):
+    """What an issuance was asked for with."""
+
+    names: tuple[str, ...]
+    issuer: str
+    issued_at: datetime
 
 
 class Failure(NamedTuple):

@@ -1,7 +1,5 @@
 """What was seen before planning: the recorded state, and the files as they are."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import NamedTuple
 

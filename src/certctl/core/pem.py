@@ -3,8 +3,6 @@
 Only the standard library, and little of it: `status` and `fingerprints` come through here.
 """
 
-from __future__ import annotations
-
 import binascii
 from collections.abc import Iterator
 from typing import NamedTuple

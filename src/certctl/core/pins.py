@@ -1,12 +1,13 @@
 """Pins: the fingerprints that are told to peers, as data and as lines that they can paste."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from certctl.core.model import CertificateState, Generation
 from certctl.core.spec import CertificateSpec
+
+FORMATS = ("text", "policy", "access", "tlsa", "json")
+DIGESTS = ("sha256", "sha1", "md5")
 
 
 class Pin(NamedTuple):

@@ -17,8 +17,9 @@ from certctl.core.rules import (
     PHASE_ANNOUNCE,
     PHASE_FILES,
     PHASE_HOOKS,
+    PHASE_ISSUE,
     RULES,
-    Case,
+    case_of,
     phase,
 )
 from certctl.core.spec import Spec
@@ -37,7 +38,7 @@ def certificate_step(
     """The first thing that *name* needs and that may be done now, with its phase."""
     if seen.unreadable is not None:
         return None
-    case = Case(spec, spec.certificates[name], seen, now)
+    case = case_of(spec, spec.certificates[name], seen, now)
     best: tuple[int, Step] | None = None
     for rule in RULES:
         for step in rule(case):
@@ -57,14 +58,14 @@ def walk(
     avoid: Collection[object],
     *,
     only: Collection[str] | None = None,
-    last: int = PHASE_DHPARAM,
+    before_network: Callable[[], None] | None = None,
 ) -> None:
     """Call *apply* with batch after batch until nothing is left to do.
 
     *apply* changes *world*; what it could not do it adds to *avoid*. Steps of one
     batch are of the same phase and touch different things, so they may be done
-    concurrently. The earliest phase that has work always goes first; phases after
-    *last* are left alone.
+    concurrently. The earliest phase that has work always goes first.
+    *before_network* is called once, when all local work is done.
     """
     ready: dict[str, tuple[int, Step] | None] = {}
     basis: dict[str, CertificateSeen] = {}
@@ -76,7 +77,11 @@ def walk(
                 skip = only is not None and name not in only
                 ready[name] = None if skip else certificate_step(spec, name, seen, now, avoid)
         rank, batch = _first_batch(spec, world, now, avoid, ready, only)
-        if not batch or rank > last:
+        if before_network is not None and (not batch or rank >= PHASE_ISSUE):
+            before_network()
+            before_network = None
+            continue
+        if not batch:
             return
         apply(batch)
     raise RuntimeError("the plan does not settle: two rules undo each other")
@@ -166,9 +171,14 @@ def foresee(
     return tuple(steps), after
 
 
-def plan(spec: Spec, world: World, now: datetime, only: Collection[str] | None = None) -> Plan:
-    """What a pass would do at *now*: steps and holds, each with its reason, and when the next one is due."""
+def idle(spec: Spec, world: World, now: datetime, only: Collection[str] | None = None) -> Plan:
+    """The plan of a world in which there is nothing to do: what waits, and the next moment."""
     from certctl.core.holds import holds, next_moment
 
+    return Plan(now, (), tuple(holds(spec, world, now, only)), next_moment(spec, world, now))
+
+
+def plan(spec: Spec, world: World, now: datetime, only: Collection[str] | None = None) -> Plan:
+    """What a pass would do at *now*: steps and holds, each with its reason, and when the next one is due."""
     steps, after = foresee(spec, world, now, only)
-    return Plan(now, steps, tuple(holds(spec, after, now, only)), next_moment(spec, after, now))
+    return idle(spec, after, now, only)._replace(steps=steps)

@@ -1,7 +1,5 @@
 """What one certificate needs: an ordered set of rules, each comparing what is wanted with what was seen."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
@@ -28,10 +26,18 @@ class Case(NamedTuple):
     cert: CertificateSpec
     seen: CertificateSeen
     now: datetime
+    wish: str | None = None
+    """Why next should become current, whether or not it may yet (`promotion_reason`)."""
 
     @property
     def pins_certificates(self) -> bool:
         return self.cert.pin == "certificate"
+
+
+def case_of(spec: Spec, cert: CertificateSpec, seen: CertificateSeen, now: datetime) -> Case:
+    """The case, with its wish worked out once for all rules."""
+    case = Case(spec, cert, seen, now)
+    return case._replace(wish=promotion_reason(case))
 
 
 def rotation_wish(case: Case, ahead: float = 0.0) -> str | None:
@@ -43,7 +49,7 @@ def rotation_wish(case: Case, ahead: float = 0.0) -> str | None:
         return "forced" if state.rotation == "forced" else "a rotation was asked for"
     if "current" in case.seen.lost:
         return "the current key is missing from disk"
-    if set(state.current.algorithms) != set(cert.keys):
+    if not _same_keys(state.current, cert):
         return f"keys are configured as {_words(cert.keys)}, served are {_words(state.current.algorithms)}"
     due = rotate_at(cert, state.current)
     if due is not None and state.held is None and due <= case.now + timedelta(seconds=ahead):
@@ -58,10 +64,9 @@ def renewal_wish(case: Case, generation: Generation, ahead: float = 0.0) -> str 
         return "a renewal was asked for"
     if generation.issuance == 0:
         return "it has no certificate yet"
-    slot = next((name for name in ("current", "next", "previous") if state.slot(name) is generation), "")
-    if slot in case.seen.damaged:
+    if case.seen.damaged and any(state.slot(slot) is generation for slot in case.seen.damaged):
         return "its certificate files are missing or damaged"
-    if set(generation.names) != set(cert.names):
+    if generation.names != cert.names and set(generation.names) != set(cert.names):
         return f"names are configured as {_words(cert.names)}, the certificate has {_words(generation.names)}"
     if generation.issued_by not in cert.issuers:
         return (
@@ -82,7 +87,7 @@ def fits(case: Case, generation: Generation) -> bool:
 def may_promote(case: Case) -> bool:
     """Whether the gate is open for the next generation, or a person forced it."""
     state = case.seen.state
-    if state.next is None or "next" in case.seen.lost or set(state.next.algorithms) != set(case.cert.keys):
+    if state.next is None or "next" in case.seen.lost or not _same_keys(state.next, case.cert):
         return False
     return state.current is None or state.rotation == "forced" or gate(case.cert, state.next, case.now).open
 
@@ -115,9 +120,10 @@ def rollback(case: Case) -> Iterator[Step]:
 
 def promote(case: Case) -> Iterator[Step]:
     state = case.seen.state
-    reason = promotion_reason(case)
-    if reason and state.next and not state.rollback_wanted and may_promote(case) and fits(case, state.next):
-        yield Step("promote", case.cert.name, reason, slot="next")
+    if not case.wish or state.next is None or state.rollback_wanted:
+        return
+    if may_promote(case) and fits(case, state.next):
+        yield Step("promote", case.cert.name, case.wish, slot="next")
 
 
 def write(case: Case) -> Iterator[Step]:
@@ -133,7 +139,7 @@ def make_key(case: Case) -> Iterator[Step]:
     if state.next is not None:
         if "next" in case.seen.lost:
             yield Step("make-key", cert.name, "the next key is missing from disk", slot="next")
-        elif set(state.next.algorithms) != set(cert.keys):
+        elif not _same_keys(state.next, cert):
             had, want = _words(state.next.algorithms), _words(cert.keys)
             yield Step(
                 "make-key", cert.name, f"keys are configured as {want}, the next has {had}", slot="next"
@@ -153,20 +159,16 @@ def issue(case: Case) -> Iterator[Step]:
     state, name = case.seen.state, case.cert.name
     if state.rollback_wanted and state.previous:
         return
-    usable = state.next is not None and "next" not in case.seen.lost
-    if usable and state.next and set(state.next.algorithms) == set(case.cert.keys):
-        why = renewal_wish(case, state.next)
+    if state.next is not None and "next" not in case.seen.lost and _same_keys(state.next, case.cert):
+        promotes = case.wish is not None and may_promote(case)
+        # A certificate that is pinned is issued early, so that it can be announced.
         early = case.pins_certificates and state.current is not None
-        if why and (early or (promotion_reason(case) and may_promote(case))):
+        why = renewal_wish(case, state.next) if promotes or early else None
+        if why:
             first = state.current is None
-            reason = (
-                "there is no certificate yet"
-                if first
-                else f"for the next key: {promotion_reason(case) or why}"
-            )
+            reason = "there is no certificate yet" if first else f"for the next key: {case.wish or why}"
             yield Step("issue", name, reason, slot="next")
-            return
-        if promotion_reason(case) and may_promote(case):
+        if why or promotes:
             return
     if state.current and "current" not in case.seen.lost and not case.pins_certificates:
         why = renewal_wish(case, state.current)
@@ -193,6 +195,11 @@ def phase(spec: Spec, seen: CertificateSeen, step: Step) -> int:
     if step.kind == "issue":
         return PHASE_LOCAL_ISSUE if local else PHASE_ISSUE
     return PHASE_LOCAL_ISSUE if local and seen.state.current is None else PHASE_KEYS
+
+
+def _same_keys(generation: Generation, cert: CertificateSpec) -> bool:
+    algorithms = generation.algorithms
+    return algorithms == cert.keys or set(algorithms) == set(cert.keys)
 
 
 def _words(words: tuple[str, ...]) -> str:

@@ -1,7 +1,5 @@
 """What certctl.toml asks for, as frozen values: defaults filled in, paths absolute, durations in seconds."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import NamedTuple
 

@@ -1,7 +1,5 @@
 """What a plan is made of: steps, each with its reason, and holds, each with its end."""
 
-from __future__ import annotations
-
 from datetime import datetime
 from typing import NamedTuple
 

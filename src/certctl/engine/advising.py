@@ -29,22 +29,20 @@ def due(spec: Spec, cert: CertificateSpec, current: Generation | None, now: date
     return current.advice is None or current.advice.check_at <= now
 
 
-def refresh(spec: Spec, adapters: Adapters, world: World, only: Collection[str] | None) -> bool:
-    """Ask for every certificate whose time has come. Returns whether any advice changed.
+def refresh(spec: Spec, adapters: Adapters, world: World, only: Collection[str] | None) -> None:
+    """Ask for every certificate whose time has come.
 
     A CA that does not answer holds up nothing: the advice before, or the share of
     the lifetime, decides.
     """
-    changed = False
     for name, seen in list(world.certificates.items()):
         current, now = seen.state.current, adapters.clock()
         wanted = only is None or name in only
         if seen.unreadable is None and wanted and due(spec, spec.certificates[name], current, now):
-            changed = _ask(adapters, world, name) or changed
-    return changed
+            _ask(adapters, world, name)
 
 
-def _ask(adapters: Adapters, world: World, name: str) -> bool:
+def _ask(adapters: Adapters, world: World, name: str) -> None:
     seen = world.certificates[name]
     current, now = seen.state.current, adapters.clock()
     assert current is not None
@@ -56,15 +54,14 @@ def _ask(adapters: Adapters, world: World, name: str) -> bool:
     except CertctlError as error:
         adapters.report(Event(name, f"no renewal advice: {error.message}", "detail"))
         if current.advice is None:
-            return False
+            return
         advice = current.advice._replace(check_at=now + timedelta(seconds=ASK_AGAIN))
     if advice == current.advice:
-        return False
+        return
     state = effects.advised(seen.state, "current", advice)
     try:
         adapters.store.save(state)
     except CertctlError as error:
         adapters.report(Event(name, f"renewal advice could not be kept: {error.message}", "warning"))
-        return False
+        return
     world.certificates[name] = seen._replace(state=state)
-    return True

@@ -11,10 +11,10 @@ from datetime import datetime
 from functools import partial
 
 from certctl.core import effects
+from certctl.core.bundle import Prepared
 from certctl.core.model import CertificateState, DhparamState, Failure, KeyRecord
 from certctl.core.observed import HookSeen
 from certctl.core.planner import walk
-from certctl.core.rules import PHASE_KEYS
 from certctl.core.spec import Spec
 from certctl.core.steps import Step
 from certctl.core.times import minute_text
@@ -23,7 +23,7 @@ from certctl.engine.observing import Observer, wanted_pins
 from certctl.engine.outcome import Event, Failed, Outcome
 from certctl.engine.ports import Adapters
 from certctl.errors import CertctlError
-from certctl.ports import Prepared, Waiting
+from certctl.ports import Waiting
 
 _DHPARAM_RETRY = (60.0, 86400.0)
 
@@ -46,6 +46,7 @@ class Engine:
         """Do all that is due now. Failures are isolated, kept in the state and returned."""
         self._store.prepare()
         self._repair(only)
+        ask = partial(advising.refresh, self.spec, self._adapters, self.world, only)
         walk(
             self.spec,
             self.world,
@@ -53,13 +54,10 @@ class Engine:
             self._apply,
             self._avoid,
             only=only,
-            last=PHASE_KEYS,
+            before_network=ask,
         )
-        if advising.refresh(self.spec, self._adapters, self.world, only):
-            self._observer.look_at_followers(self.world)
-        walk(self.spec, self.world, self._adapters.clock, self._apply, self._avoid, only=only)
         if any(step.kind == "issue" for step in self._outcome.done):
-            advising.refresh(self.spec, self._adapters, self.world, only)
+            ask()
         self._forget_settled(only)
         self._store.close()
         return self._outcome

@@ -42,7 +42,7 @@ def run(spec: Spec, adapters: Adapters, seen: HookSeen) -> HookState:
     changed = changed_files(seen)
     try:
         argv = adapters.resolve_hook(hook)
-        told = environment(spec, hook.name, changed, adapters.hook_path)
+        told = environment(spec, hook.name, changed, adapters.hook_path())
         outcome = adapters.run_hook(argv, told, hook.timeout)
     except CertctlError as error:
         text = error.message + (f"\n{error.hint}" if error.hint else "")

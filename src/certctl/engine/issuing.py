@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, NamedTuple
 from certctl.core import effects
 from certctl.core.basis import issue_basis
 from certctl.core.bundle import Material
-from certctl.core.model import CertificateRecord, CertificateState, Failure, Generation, Wait
+from certctl.core.model import CertificateRecord, CertificateState, Failure, Generation, Request, Wait
 from certctl.core.rules import LOCAL_ISSUERS
 from certctl.core.spec import DAY, HOUR, CertificateSpec, Spec
 from certctl.core.steps import Step
 from certctl.engine.ports import Adapters
 from certctl.errors import CertctlError
-from certctl.ports import Issued, IssueRequest, Request, Waiting
+from certctl.ports import Issued, IssueRequest, Waiting
 
 if TYPE_CHECKING:
     from concurrent.futures import Future

@@ -1,7 +1,5 @@
 """What a pass did, as it happens and at its end."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import NamedTuple
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import datetime
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
 
-from certctl.core.spec import DhparamSpec, HookSpec
-from certctl.engine.outcome import Report
-from certctl.ports import Announcer, HookRunner, Issuer, Store
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from certctl.core.spec import DhparamSpec, HookSpec
+    from certctl.engine.outcome import Report
+    from certctl.ports import Announcer, HookRunner, Issuer, Store
 
 Progress = Callable[[object], None]
 """Called now and then during long work, with a value that the CLI knows how to show."""
@@ -30,7 +33,7 @@ class Adapters(NamedTuple):
     run_hook: HookRunner
     hook_basis: Callable[[HookSpec], str]
     """Identity of the program that would run, so that a mended hook is tried at once."""
-    hook_path: str
+    hook_path: Callable[[], str]
     """PATH as hooks get it."""
     clock: Callable[[], datetime]
     report: Report

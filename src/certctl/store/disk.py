@@ -7,12 +7,11 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from certctl.core.bundle import Material
-from certctl.core.model import CertificateState, DhparamState, Generation, HookState, KeyRecord
+from certctl.core.bundle import Material, Prepared
+from certctl.core.model import CertificateState, DhparamState, Generation, HookState, KeyRecord, Request
 from certctl.core.observed import CertificateSeen, DhparamSeen, FileSeen
 from certctl.core.spec import CertificateSpec, DhparamSpec
 from certctl.errors import CertctlError, StateError, StoreError
-from certctl.ports import Prepared, Request
 from certctl.store import atomic, generations, journal, outputs, records
 from certctl.store.files import Files
 from certctl.store.layout import Layout

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
-from functools import partial
+from collections.abc import Callable, Iterator
 
-from certctl.core.bundle import Material, issuance_files, render
+from certctl.core.bundle import Material, Prepared, issuance_files, render
 from certctl.core.model import Generation
 from certctl.core.observed import FileSeen
 from certctl.core.spec import CertificateSpec, FileSpec
 from certctl.errors import CertctlError, StateError
-from certctl.ports import Prepared
 from certctl.store import atomic, generations, outputs
 from certctl.store.layout import LIVE_FILES, Layout
 from certctl.store.stamps import Stamps
@@ -37,20 +35,36 @@ class Files:
 
     def _observe_live(self, cert: CertificateSpec, current: Generation, sources: _Sources) -> FileSeen:
         path = self._layout.live(cert.name)
-        wanted = self._layout.live_target(cert.name, current.number, current.issuance)
-        issued = self._layout.issuance(cert.name, current.number, current.issuance)
-        problem = _link_problem(path, wanted)
-        for name, mode in _live_names(current):
-            target = outputs.Target(os.path.join(issued, name), mode)
-            wrong, _ = self.compare(target, f"{sources.token}:{name}", partial(sources.live, name))
-            if wrong and problem is None:
-                problem = f"({name}) {wrong}"
-        for key in current.keys:
-            file = self._layout.key(cert.name, current.number, key.algorithm)
-            wrong = outputs.attributes_problem(outputs.Target(file, 0o600), outputs.lstat(file))
-            if wrong and problem is None:
-                problem = f"comes from {file}, which {wrong}"
+        problem = _link_problem(path, self._layout.live_target(cert.name, current.number, current.issuance))
+        generation = self._layout.generation(cert.name, current.number)
+        kept = [f"{generation}/{name}" for name in _kept_names(current)]
+        # The files of a generation do not change, so one stamp vouches for all of them.
+        if not self._stamps.vouches(generation, kept, sources.token):
+            wrong = self._kept_problem(cert.name, current, sources)
+            if wrong is None:
+                self._stamps.record_all(generation, kept, sources.token)
+            problem = problem or wrong
         return FileSeen(path, problem, cert.hooks, f"{current.number}.{current.issuance}")
+
+    def _kept_problem(self, name: str, current: Generation, sources: _Sources) -> str | None:
+        """What is wrong with the generation's own files, content and all."""
+        for path, data, mode in self._kept_files(name, current, sources):
+            wrong = outputs.attributes_problem(outputs.Target(path, mode), outputs.lstat(path))
+            if wrong is None and outputs.read(path) != data:
+                wrong = "is damaged"
+            if wrong:
+                return f"comes from {path}, which {wrong}"
+        return None
+
+    def _kept_files(
+        self, name: str, current: Generation, sources: _Sources
+    ) -> Iterator[tuple[str, bytes, int]]:
+        """The files of a generation as they should be: path, content, mode."""
+        issued = self._layout.issuance(name, current.number, current.issuance)
+        for file, data, mode in sources.live_files():
+            yield f"{issued}/{file}", data, mode
+        for material in sources.materials():
+            yield self._layout.key(name, current.number, material.algorithm), material.key, 0o600
 
     def _observe_output(self, file: FileSpec, sources: _Sources) -> FileSeen:
         try:
@@ -76,9 +90,12 @@ class Files:
         asked only where the stamp does not vouch for *token*.
         """
         info = outputs.lstat(wanted.path)
+        # Modes and owners are part of the token: changing them changes ctime, so a
+        # stamp vouches for them too.
+        token = f"{token}|{wanted.mode:o}|{wanted.uid}|{wanted.gid}"
         digest = self._stamps.digest(wanted.path, info, token)
         if digest is not None:
-            return (None, None) if info is None else (outputs.attributes_problem(wanted, info), digest)
+            return None, (None if info is None else digest)
         problem = outputs.attributes_problem(wanted, info)
         data = outputs.read(wanted.path)
         digest = None if data is None else _sha256(data)
@@ -88,9 +105,11 @@ class Files:
             raise
         except CertctlError as error:
             return problem or f"cannot be made: {error.message}", digest
-        if right == data:
+        if right == data and (data is None or problem is None):
             self._stamps.record(wanted.path, info, token, digest or "-")
-            return (None, None) if info is None and right is None else (problem, digest)
+            return None, digest
+        if right == data:
+            return problem, digest
         if data is None or problem is not None:
             return problem or "cannot be read", digest
         return ("is empty" if not data else f"does not hold {what}"), digest
@@ -108,17 +127,13 @@ class Files:
 
     def write(self, wanted: outputs.Target, data: bytes, token: str) -> None:
         outputs.write(wanted, data)
+        token = f"{token}|{wanted.mode:o}|{wanted.uid}|{wanted.gid}"
         self._stamps.record(wanted.path, outputs.lstat(wanted.path), token, _sha256(data))
 
     def _write_live(self, cert: CertificateSpec, current: Generation, sources: _Sources) -> None:
         """Repair the generation's own files where they are damaged, then point live/NAME at them."""
-        issued = self._layout.issuance(cert.name, current.number, current.issuance)
-        wanted = [(os.path.join(issued, name), data, mode) for name, data, mode in sources.live_files()]
-        for material in sources.materials():
-            path = self._layout.key(cert.name, current.number, material.algorithm)
-            wanted.append((path, material.key, 0o600))
         batch = atomic.Batch()
-        for path, data, mode in wanted:
+        for path, data, mode in self._kept_files(cert.name, current, sources):
             problem = outputs.attributes_problem(outputs.Target(path, mode), outputs.lstat(path))
             if problem or outputs.read(path) != data:
                 atomic.make_directory(os.path.dirname(path))
@@ -166,7 +181,6 @@ class _Sources:
         self._name = name
         self._generation = generation
         self._materials: tuple[Material, ...] | None = None
-        self._live: dict[str, tuple[bytes, int]] | None = None
         leaves = [key.certificate.sha256[:23] for key in generation.keys if key.certificate]
         self.token = f"{generation.number}.{generation.issuance}:{','.join(leaves)}"
 
@@ -182,19 +196,14 @@ class _Sources:
     def live_files(self) -> list[tuple[str, bytes, int]]:
         return issuance_files(LIVE_FILES, self.materials())
 
-    def live(self, name: str) -> bytes | None:
-        if self._live is None:
-            self._live = {file: (data, mode) for file, data, mode in self.live_files()}
-        return self._live[name][0] if name in self._live else None
 
-
-def _live_names(generation: Generation) -> list[tuple[str, int]]:
-    """The files of an issuance, with their modes; of a root, whether there is one is not known here."""
-    names = [(name, mode) for name, _, mode in LIVE_FILES]
+def _kept_names(generation: Generation) -> list[str]:
+    """What a generation keeps, below its directory; a root may be missing."""
+    issued = f"issued-{generation.issuance}"
+    names = [f"{key.algorithm}.key" for key in generation.keys]
+    names += [f"{issued}/{name}" for name, _, _ in LIVE_FILES]
     if len(generation.keys) > 1:
-        names += [
-            (f"{key.algorithm}/{name}", mode) for key in generation.keys for name, _, mode in LIVE_FILES
-        ]
+        names += [f"{issued}/{key.algorithm}/{name}" for key in generation.keys for name, _, _ in LIVE_FILES]
     return names
 
 

@@ -9,9 +9,8 @@ from typing import Any
 
 from certctl.core import pem, times
 from certctl.core.bundle import Material, issuance_files
-from certctl.core.model import CertificateState, Generation, KeyRecord
+from certctl.core.model import CertificateState, Generation, KeyRecord, Request
 from certctl.errors import CertctlError, StateError
-from certctl.ports import Request
 from certctl.store import outputs
 from certctl.store.atomic import Batch, make_directory, remove_tree
 from certctl.store.layout import LIVE_FILES, Layout

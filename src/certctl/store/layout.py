@@ -1,8 +1,5 @@
 """Where things are in the state directory (docs/state.md)."""
 
-from __future__ import annotations
-
-import os
 from typing import NamedTuple
 
 LIVE_FILES: tuple[tuple[str, tuple[str, ...], int], ...] = (
@@ -23,66 +20,66 @@ class Layout(NamedTuple):
 
     @property
     def lock(self) -> str:
-        return os.path.join(self.root, "lock")
+        return f"{self.root}/lock"
 
     @property
     def dhparam_lock(self) -> str:
-        return os.path.join(self.root, "dhparam", ".lock")
+        return f"{self.root}/dhparam/.lock"
 
     @property
     def journal(self) -> str:
-        return os.path.join(self.root, "journal.jsonl")
+        return f"{self.root}/journal.jsonl"
 
     @property
     def hooks(self) -> str:
-        return os.path.join(self.root, "hooks.json")
+        return f"{self.root}/hooks.json"
 
     @property
     def dhparams(self) -> str:
-        return os.path.join(self.root, "dhparams.json")
+        return f"{self.root}/dhparams.json"
 
     @property
     def stamps(self) -> str:
-        return os.path.join(self.root, "stamps.json")
+        return f"{self.root}/stamps.json"
 
     @property
     def issuers(self) -> str:
-        return os.path.join(self.root, "issuers")
+        return f"{self.root}/issuers"
 
     @property
     def states(self) -> str:
-        return os.path.join(self.root, "state")
+        return f"{self.root}/state"
 
     def state(self, name: str) -> str:
-        return os.path.join(self.root, "state", f"{name}.json")
+        return f"{self.root}/state/{name}.json"
 
     def live(self, name: str) -> str:
-        return os.path.join(self.root, "live", name)
+        return f"{self.root}/live/{name}"
 
     def dhparam(self, name: str) -> str:
-        return os.path.join(self.root, "dhparam", f"{name}.pem")
+        return f"{self.root}/dhparam/{name}.pem"
 
     def lineage(self, name: str) -> str:
-        return os.path.join(self.root, "certificates", name)
+        return f"{self.root}/certificates/{name}"
 
     def generation(self, name: str, number: int) -> str:
-        return os.path.join(self.root, "certificates", name, str(number))
+        return f"{self.root}/certificates/{name}/{number}"
 
     def key(self, name: str, number: int, algorithm: str) -> str:
-        return os.path.join(self.generation(name, number), f"{algorithm}.key")
+        return f"{self.root}/certificates/{name}/{number}/{algorithm}.key"
 
     def work(self, name: str, number: int) -> str:
         """Where an issuer keeps what it must not forget across a crash."""
-        return os.path.join(self.generation(name, number), "order")
+        return f"{self.root}/certificates/{name}/{number}/order"
 
     def issuance(self, name: str, number: int, issuance: int) -> str:
         """An immutable directory: what live/NAME points at."""
-        return os.path.join(self.generation(name, number), f"issued-{issuance}")
+        return f"{self.root}/certificates/{name}/{number}/issued-{issuance}"
 
     def live_target(self, name: str, number: int, issuance: int) -> str:
         """The text of the symlink live/NAME."""
-        return os.path.join("..", "certificates", name, str(number), f"issued-{issuance}")
+        return f"../certificates/{name}/{number}/issued-{issuance}"
 
     def directories(self) -> tuple[str, ...]:
         below = ("state", "certificates", "live", "dhparam", "issuers")
-        return (self.root, *(os.path.join(self.root, name) for name in below))
+        return (self.root, *(f"{self.root}/{name}" for name in below))

@@ -1,7 +1,5 @@
 """Configured files: what they should be, what they are, and writing them where they belong."""
 
-from __future__ import annotations
-
 import os
 import stat
 from typing import NamedTuple

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Sequence
 from typing import Any
 
 from certctl.store import atomic
@@ -39,6 +40,15 @@ class Stamps:
         self._entries[path] = [token, digest, *_numbers(info)]
         self._changed = True
 
+    def vouches(self, name: str, paths: Sequence[str], token: str) -> bool:
+        """Whether all of *paths* were right for *token*, and nobody touched any of them since."""
+        entry = self._entries.get(name)
+        return entry is not None and entry[0] == token and entry[1] == _all_numbers(paths)
+
+    def record_all(self, name: str, paths: Sequence[str], token: str) -> None:
+        self._entries[name] = [token, _all_numbers(paths)]
+        self._changed = True
+
     def forget(self, path: str) -> None:
         self._changed = self._entries.pop(path, None) is not None or self._changed
 
@@ -55,6 +65,18 @@ def _numbers(info: os.stat_result | None) -> list[int]:
     return [info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino]
 
 
+def _all_numbers(paths: Sequence[str]) -> list[int]:
+    numbers: list[int] = []
+    for path in paths:
+        try:
+            info = os.lstat(path)
+        except OSError:
+            numbers.append(0)
+        else:
+            numbers += (info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino)
+    return numbers
+
+
 def _load(path: str) -> dict[str, list[Any]]:
     try:
         with open(path, "rb") as file:
@@ -63,4 +85,4 @@ def _load(path: str) -> dict[str, list[Any]]:
         return {}
     if not isinstance(data, dict):
         return {}
-    return {k: v for k, v in data.items() if isinstance(v, list) and len(v) == 6}
+    return {k: v for k, v in data.items() if isinstance(v, list) and len(v) in (2, 6)}
