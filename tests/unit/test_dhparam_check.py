@@ -205,7 +205,8 @@ def test_no_verdict_is_no_confirmation(script: str, tmp_path: Path, monkeypatch:
 
 def test_stop_ends_a_confirmation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While a process is waited for, stop is asked, and the process is gone afterwards."""
-    _openssl(tmp_path, monkeypatch, f"echo $$ > {tmp_path}/new; mv {tmp_path}/new {tmp_path}/pid; exec sleep 60")
+    monkeypatch.chdir(tmp_path)
+    _openssl(tmp_path, monkeypatch, "echo $$ > new; mv new pid; exec sleep 60")
     start = time.monotonic()
     with pytest.raises(SearchStoppedError):
         confirm(sample(SAFE), min_bits=512, stop=(tmp_path / "pid").exists)
