@@ -7,10 +7,14 @@ taken by the main thread, which waits for them and for systemd's watchdog.
 
 from __future__ import annotations
 
+import contextlib
 import os
+import select
 import signal
+import socket
 import threading
 import zlib
+from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
@@ -37,8 +41,6 @@ def jitter(spec: Spec, wait: float) -> float:
     Many hosts with certificates of the same age do not ask their CA at the same
     moment; short waits are hardly spread, so that holds end when they say.
     """
-    import socket
-
     share = zlib.crc32(f"{socket.gethostname()}:{spec.path}".encode()) / 2**32
     return min(MOST_JITTER, wait * 0.05) * share
 
@@ -52,51 +54,51 @@ class Daemon:
         self._report = report
         self._spec = self._load()
         self._scheduler: BackgroundScheduler | None = None
-        self._running = threading.Lock()
+        self._ending = threading.Event()
+        self._turn = threading.Lock()
+        """Guards the two below: whether a pass runs, and whether another is wanted right after it."""
+        self._busy = False
+        self._again = False
 
     def run(self) -> int:
         """Run until SIGTERM or SIGINT; returns the exit status. SIGHUP loads the configuration again."""
         from apscheduler.schedulers.background import BackgroundScheduler
 
-        signals = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
-        # Blocked before any thread starts, so that only sigtimedwait takes them.
-        signal.pthread_sigmask(signal.SIG_BLOCK, signals)
         self._scheduler = BackgroundScheduler(
             timezone=timezone.utc,
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         )
-        self._scheduler.start()
-        self._schedule(wiring.clock())
-        sdnotify.notify("READY=1")
-        try:
-            self._serve(signals)
-        finally:
-            sdnotify.notify("STOPPING=1")
-            # Waits for the step in hand: a pass that is under way is ended by its own lock-step.
-            self._scheduler.shutdown(wait=True)
+        with _signals(signal.SIGTERM, signal.SIGINT, signal.SIGHUP) as arrived:
+            self._scheduler.start()
+            self._schedule(wiring.clock())
+            sdnotify.notify("READY=1")
+            try:
+                self._serve(arrived)
+            finally:
+                self._ending.set()
+                sdnotify.notify("STOPPING=1")
+                # The pass that is under way ends after the step in hand.
+                self._scheduler.shutdown(wait=True)
         return EXIT_OK
 
-    def _serve(self, signals: tuple[signal.Signals, ...]) -> None:
+    def _serve(self, arrived: socket.socket) -> None:
         watchdog = sdnotify.watchdog_seconds()
         while True:
-            if watchdog is None:
-                got: signal.struct_siginfo | None = signal.sigwaitinfo(signals)
-            else:
-                got = signal.sigtimedwait(signals, watchdog / 2)
+            ready, _, _ = select.select([arrived], [], [], watchdog and watchdog / 2)
+            if watchdog is not None:
                 sdnotify.notify("WATCHDOG=1")
-            if got is None:
-                continue
-            if got.si_signo != signal.SIGHUP:
-                self._report(Event("daemon", f"ends on {signal.Signals(got.si_signo).name}"))
-                return
-            self._reload()
+            for number in arrived.recv(64) if ready else b"":
+                if number != signal.SIGHUP:
+                    self._report(Event("daemon", f"ends on {signal.Signals(number).name}"))
+                    return
+                self._reload()
 
     def _reload(self) -> None:
         sdnotify.reloading()
         try:
             self._spec = self._load()
             self._report(Event("daemon", f"loaded {self._path} again"))
-            self._schedule(wiring.clock())
+            self._pass_soon()
         except CertctlError as error:
             self._report(Event("daemon", f"the old configuration stays: {error}", "warning"))
         sdnotify.notify("READY=1")
@@ -106,33 +108,65 @@ class Daemon:
 
         return config.load(self._path)
 
+    def _pass_soon(self) -> None:
+        """A pass now, or right after the one that runs: that one began with the old configuration."""
+        with self._turn:
+            if self._busy:
+                self._again = True
+            else:
+                self._schedule(wiring.clock())
+
     def _schedule(self, moment: datetime) -> None:
         assert self._scheduler is not None
         self._scheduler.add_job(self._pass, "date", run_date=moment, id="pass", replace_existing=True)
 
     def _pass(self) -> None:
         """One pass, and the moment of the next one. Whatever goes wrong, there is a next one."""
-        with self._running:
-            now = wiring.clock()
-            try:
-                following = self._after(passes.run(self._spec, (), self._options()), now)
-            except CertctlError as error:
-                self._report(Event("daemon", error.message, "warning"))
-                following = now + timedelta(seconds=RETRY_LOCKED)
-            except Exception as error:  # noqa: BLE001  # a bug must not end the daemon without a word
-                self._report(Event("daemon", f"internal error: {error!r}", "warning"))
-                following = now + timedelta(seconds=RETRY_LOCKED)
-        self._schedule(following)
+        with self._turn:
+            self._busy, self._again = True, False
+        now = wiring.clock()
+        try:
+            following = self._after(passes.run(self._spec, (), self._options()), now)
+        except CertctlError as error:
+            self._report(Event("daemon", error.message, "warning"))
+            following = now + timedelta(seconds=RETRY_LOCKED)
+        except Exception as error:  # noqa: BLE001  # a bug must not end the daemon without a word
+            self._report(Event("daemon", f"internal error: {error!r}", "warning"))
+            following = now + timedelta(seconds=RETRY_LOCKED)
+        with self._turn:
+            self._busy = False
+            if not self._ending.is_set():
+                self._schedule(wiring.clock() if self._again else following)
 
     def _options(self) -> passes.Options:
-        return passes.Options(wait=self._wait, report=self._report)
+        return passes.Options(wait=self._wait, report=self._report, stop=self._ending.is_set)
 
     def _after(self, ran: passes.Ran, now: datetime) -> datetime:
         for item in ran.failed:
-            self._report(Event(item.step.subject, f"{item.error.message}", "warning"))
+            self._report(Event(item.step.subject, item.error.message, "warning"))
         if ran.plan.steps:
             return now + timedelta(seconds=RETRY_UNPLANNED)
         planned = ran.plan.next_pass_at
         wait = LONGEST_SLEEP if planned is None else (planned - now).total_seconds()
         wait = max(min(wait, LONGEST_SLEEP), 0.0)
         return now + timedelta(seconds=wait + jitter(self._spec, wait))
+
+
+@contextlib.contextmanager
+def _signals(*numbers: signal.Signals) -> Iterator[socket.socket]:
+    """A socket that gives the number of each signal that arrives, a byte each.
+
+    Signals are caught, not blocked: a mask would be inherited by hooks.
+    """
+    here, there = socket.socketpair()
+    there.setblocking(False)
+    before = {number: signal.signal(number, lambda *_: None) for number in numbers}
+    wakeup = signal.set_wakeup_fd(there.fileno(), warn_on_full_buffer=False)
+    try:
+        yield here
+    finally:
+        signal.set_wakeup_fd(wakeup)
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        here.close()
+        there.close()

@@ -37,6 +37,8 @@ class Options(NamedTuple):
     report: Report = wiring.silent
     progress: Progress | None = None
     """Called with the progress of a search for DH parameters."""
+    stop: Callable[[], bool] = lambda: False
+    """Asked between steps: True ends the pass after the step in hand."""
     dhparam: bool = True
     """Whether DH parameters are made when they are due."""
 
@@ -75,7 +77,7 @@ def run(spec: Spec, names: Collection[str] = (), options: Options = Options()) -
     only = frozenset(names) or None
     with locked(spec, options.wait):
         ran, deferred = _pass(spec, only, options)
-    for step in deferred if options.dhparam else ():
+    for step in deferred if options.dhparam and not options.stop() else ():
         later = _make_dhparam(spec, only, options, step)
         if later is not None:
             done, failed = ran.done + later.done, ran.failed + later.failed
@@ -91,7 +93,7 @@ def _pass(
 ) -> tuple[Ran, list[Step]]:
     from certctl.engine.engine import Engine
 
-    adapters = wiring.adapters(spec, options.report, verify=options.verify)
+    adapters = wiring.adapters(spec, options.report, verify=options.verify, stop=options.stop)
     adapters.store.prepare()
     if before is not None:
         before(adapters)
@@ -110,7 +112,7 @@ def _make_dhparam(spec: Spec, only: frozenset[str] | None, options: Options, ste
     dhparam = spec.dhparams[step.subject]
     try:
         with locked(spec, 0, dhparam=True):
-            adapters = wiring.adapters(spec, options.report)
+            adapters = wiring.adapters(spec, options.report, stop=options.stop)
             seen = adapters.store.observe_dhparam(dhparam)
             due = [found for found in dhparam_steps(dhparam, seen, adapters.clock()) if found.key == step.key]
             if not due:
@@ -120,9 +122,11 @@ def _make_dhparam(spec: Spec, only: frozenset[str] | None, options: Options, ste
             try:
                 data = adapters.make_dhparam(dhparam, options.progress)
             except CertctlError as failure:
+                if options.stop():
+                    return None
                 error = failure
             with locked(spec, options.wait):
-                engine = Engine(spec, wiring.adapters(spec, options.report))
+                engine = Engine(spec, wiring.adapters(spec, options.report, stop=options.stop))
                 if error is not None:
                     engine.fail_dhparam(step, error)
                 else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from functools import cache, partial
 from typing import TYPE_CHECKING
@@ -28,20 +28,27 @@ def silent(_: Event) -> None:
     """For callers that show nothing while it happens."""
 
 
-def adapters(spec: Spec, report: Report = silent, *, verify: bool = False) -> Adapters:
+def adapters(
+    spec: Spec,
+    report: Report = silent,
+    *,
+    verify: bool = False,
+    stop: Callable[[], bool] = lambda: False,
+) -> Adapters:
     """Everything real: the disk, the issuers, the hooks of this host."""
     return Adapters(
         store=DiskStore(spec.state_dir, verify=verify),
         issuer=cache(partial(_issuer, spec)),
         announcer=cache(partial(_announcer, spec)),
         make_keys=_make_keys,
-        make_dhparam=make_dhparam,
+        make_dhparam=partial(_make_dhparam, stop),
         resolve_hook=partial(resolve_hook, spec),
         run_hook=_run_hook,
         hook_basis=partial(_hook_basis, spec),
         hook_path=_hook_path,
         clock=clock,
         report=report,
+        stop=stop,
     )
 
 
@@ -66,10 +73,10 @@ def _make_keys(algorithms: Sequence[str]) -> list[bytes]:
     return generate_many(algorithms)
 
 
-def make_dhparam(spec: DhparamSpec, progress: Progress | None) -> bytes:
+def _make_dhparam(stop: Callable[[], bool], spec: DhparamSpec, progress: Progress | None) -> bytes:
     from certctl.dhparam.make import make
 
-    return make(spec.bits, "ffdhe" if spec.source == "ffdhe" else "generate", progress=progress)
+    return make(spec.bits, "ffdhe" if spec.source == "ffdhe" else "generate", progress=progress, stop=stop)
 
 
 def resolve_hook(spec: Spec, hook: HookSpec) -> list[str]:

@@ -59,13 +59,15 @@ def walk(
     *,
     only: Collection[str] | None = None,
     before_network: Callable[[], None] | None = None,
+    stop: Callable[[], bool] = lambda: False,
 ) -> None:
     """Call *apply* with batch after batch until nothing is left to do.
 
     *apply* changes *world*; what it could not do it adds to *avoid*. Steps of one
     batch are of the same phase and touch different things, so they may be done
     concurrently. The earliest phase that has work always goes first.
-    *before_network* is called once, when all local work is done.
+    *before_network* is called once, when all local work is done; *stop* is asked
+    before each batch, and ends the walk.
     """
     ready: dict[str, tuple[int, Step] | None] = {}
     basis: dict[str, CertificateSeen] = {}
@@ -81,7 +83,7 @@ def walk(
             before_network()
             before_network = None
             continue
-        if not batch:
+        if not batch or stop():
             return
         apply(batch)
     raise RuntimeError("the plan does not settle: two rules undo each other")

@@ -55,6 +55,7 @@ class Engine:
             self._avoid,
             only=only,
             before_network=ask,
+            stop=self._adapters.stop,
         )
         if any(step.kind == "issue" for step in self._outcome.done):
             ask()

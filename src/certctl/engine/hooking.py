@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from certctl.core import effects
 from certctl.core.model import HookState
 from certctl.core.observed import HookSeen
@@ -13,6 +15,7 @@ from certctl.ports import HookOutcome
 
 FIRST_RETRY = 10.0
 LONGEST_RETRY = HOUR
+MOST_ENVIRONMENT = 120_000
 
 
 def environment(spec: Spec, name: str, changed: list[str], path: str) -> dict[str, str]:
@@ -25,11 +28,19 @@ def environment(spec: Spec, name: str, changed: list[str], path: str) -> dict[st
     ]
     return {
         "CERTCTL_HOOK": name,
-        "CERTCTL_FILES": "\n".join(changed),
-        "CERTCTL_CERTIFICATES": "\n".join(certificates),
+        "CERTCTL_FILES": _lines(changed),
+        "CERTCTL_CERTIFICATES": _lines(certificates),
         "CERTCTL_CONFIG": spec.path,
         "PATH": path,
     }
+
+
+def _lines(words: list[str]) -> str:
+    """One a line; whole lines only, as many as execve(2) takes in one string (128 KiB)."""
+    text = "\n".join(words)
+    if len(os.fsencode(text)) <= MOST_ENVIRONMENT:
+        return text
+    return os.fsdecode(os.fsencode(text)[:MOST_ENVIRONMENT]).rpartition("\n")[0]
 
 
 def run(spec: Spec, adapters: Adapters, seen: HookSeen) -> HookState:

@@ -37,3 +37,5 @@ class Adapters(NamedTuple):
     """PATH as hooks get it."""
     clock: Callable[[], datetime]
     report: Report
+    stop: Callable[[], bool]
+    """Asked between steps: True ends the pass after the step in hand."""
