@@ -6,9 +6,11 @@ tests. None has a small factor, nor has half of it, so that only primality tests
 
 from __future__ import annotations
 
+import subprocess
+
 from certctl.dhparam.libcrypto import Library, load
 from certctl.dhparam.pem import DHParameters, encode
-from tests.real.servers.require import missing
+from tests.real.servers.require import missing, program
 
 # A safe prime, 23 modulo 24: 2 generates the subgroup of prime order.
 SAFE = int(
@@ -59,3 +61,12 @@ def paired_library() -> Library:
     if not hasattr(library.c, "BN_mod_exp_mont_consttime_x2"):
         missing(f"{library.version} tests no two numbers at once", "install OpenSSL 3")
     return library
+
+
+def openssl_3() -> str:
+    """Return the program openssl, if it is new enough to know groups by name and to make primes as we do."""
+    path = program("openssl")
+    version = subprocess.run([path, "version"], capture_output=True, check=True).stdout
+    if version.startswith((b"OpenSSL 0", b"OpenSSL 1", b"LibreSSL")):
+        missing(version.decode().strip() + " is too old", "install OpenSSL 3")
+    return path

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Callable
 from math import factorial
 
 import pytest
 
 from certctl.dhparam import ffdhe, pem
 from certctl.errors import CertctlError
+from tests.unit.dhparam_samples import openssl_3
 
 # The X of appendix A.
 OFFSETS = {2048: 560316, 3072: 2625351, 4096: 5736041, 6144: 15705020, 8192: 10965728}
@@ -27,10 +27,10 @@ def test_primes_follow_the_formula_of_the_rfc() -> None:
 
 
 @pytest.mark.parametrize("bits", OFFSETS)
-def test_openssl_knows_the_group(bits: int, require_program: Callable[[str], str]) -> None:
+def test_openssl_knows_the_group(bits: int) -> None:
     """OpenSSL calls the parameters by the group's name, so its own table has the same numbers."""
     text = subprocess.run(
-        [require_program("openssl"), "dhparam", "-text", "-noout"],
+        [openssl_3(), "dhparam", "-text", "-noout"],
         input=pem.encode(ffdhe.group(bits)),
         capture_output=True,
         check=True,

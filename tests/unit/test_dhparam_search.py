@@ -20,7 +20,7 @@ from certctl.dhparam.progress import Progress, SearchStoppedError, Watch
 from certctl.dhparam.search import BACKENDS, find_safe_prime, usable_processors
 from certctl.errors import CertctlError
 from tests.real.servers.require import missing
-from tests.unit.dhparam_samples import SAFE_11, paired_library, pem, system_library
+from tests.unit.dhparam_samples import SAFE, SAFE_11, openssl_3, paired_library, pem, system_library
 
 NEEDS = {
     "libcrypto": "the system's libssl3",
@@ -34,6 +34,8 @@ NEEDS = {
 def backend(request: pytest.FixtureRequest) -> str:
     """Each way to search that this machine has."""
     name = str(request.param)
+    if name == "openssl":
+        openssl_3()
     try:
         BACKENDS[name](512, 1, Watch(stop=lambda: True))
     except SearchStoppedError:
@@ -223,14 +225,15 @@ def test_failing_children_are_an_error(says: str, monkeypatch: pytest.MonkeyPatc
     assert ("out of entropy." in caught.value.message) == ("entropy" in says)
 
 
-def test_primes_of_old_openssl_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A prime of the wrong size or of another class than 23 modulo 24 is not passed on."""
-    _program(tmp_path / "openssl", f"echo '{pem(SAFE_11).decode()}'")
+def test_unfit_primes_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A prime of the wrong size is an error, and an openssl that makes primes of 11 modulo 24 is too old."""
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(CertctlError, match="11 modulo 24"):
-        find_safe_prime(512, backend="openssl")
-    with pytest.raises(CertctlError, match="prime of 512 bits"):
+    _program(tmp_path / "openssl", f"echo '{pem(SAFE).decode()}'")
+    with pytest.raises(CertctlError, match="returned a prime of 512 bits that is 23 modulo 24: 513 bits"):
         find_safe_prime(513, backend="openssl")
+    _program(tmp_path / "openssl", f"echo '{pem(SAFE_11).decode()}'")
+    with pytest.raises(CertctlError, match="or too old"):
+        find_safe_prime(512, backend="openssl")
 
 
 @pytest.mark.parametrize(("bits", "workers"), [(63, 1), (512, 0), (512, -2)])

@@ -26,7 +26,7 @@ def find_safe_prime(
     called in this thread some twenty times a second. Ctrl-C, *stop* and whatever
     they raise end the search within 0.3 s; no thread, process or file is left.
     The first of *BACKENDS* that this machine has does the work, or the named
-    *backend*: CertctlError when it is missing. SearchStoppedError when *stop* said so.
+    *backend*: CertctlError when it is missing or too old. SearchStoppedError when *stop* said so.
     """
     if bits < SMALLEST_BITS:
         raise CertctlError(f"a safe prime of {bits} bits is too small to be searched for", transient=False)
@@ -39,7 +39,7 @@ def find_safe_prime(
         p = BACKENDS[name](bits, count, watch)
         if p is not None:
             return _checked(p, bits, name)
-    raise CertctlError(f"the search with {backend} cannot run: it is not installed here")
+    raise CertctlError(f"the search with {backend} cannot run: it is missing here, or too old")
 
 
 def usable_processors() -> int:
@@ -73,7 +73,11 @@ def _with_openssl(bits: int, workers: int, watch: Watch) -> int | None:
     from certctl.dhparam import pem, race
 
     openssl = shutil.which("openssl")
-    return None if openssl is None else pem.decode(race.search_openssl(openssl, bits, workers, watch)).p
+    if openssl is None:
+        return None
+    p = pem.decode(race.search_openssl(openssl, bits, workers, watch)).p
+    # Before version 3 it made primes for which 2 generates the whole group, not the subgroup.
+    return None if p % 24 == 11 else p
 
 
 def _with_python(bits: int, workers: int, watch: Watch) -> int | None:
@@ -96,11 +100,10 @@ BACKENDS: dict[str, Callable[[int, int, Watch], int | None]] = {
 
 
 def _checked(p: int, bits: int, backend: str) -> int:
-    """Return *p* if it is of the kind that was asked for; old openssl programs take p ≡ 11 (mod 24)."""
+    """Return *p* if it is of the kind that was asked for, whoever found it."""
     if p.bit_length() != bits or p % 24 != 23:
         raise CertctlError(
-            f"the search with {backend} returned a prime of {p.bit_length()} bits, {p % 24} modulo 24: wanted"
-            f" were {bits} bits and 23",
-            "use a newer openssl",
+            f"the search with {backend} returned a prime of {p.bit_length()} bits that is {p % 24} modulo 24:"
+            f" {bits} bits and 23 were wanted"
         )
     return p
