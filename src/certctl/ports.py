@@ -17,9 +17,10 @@ from certctl.core.model import (
     Request,
     Sighting,
 )
-from certctl.core.observed import AnnouncerSeen, CertificateSeen, DhparamSeen
+from certctl.core.observed import AnnouncerSeen, CertificateSeen, DhparamSeen, FileSeen, PeerSeen
 from certctl.core.pins import Announced
 from certctl.core.spec import AnnouncerSpec, CertificateSpec, DhparamSpec, IssuerSpec
+from certctl.errors import CertctlError
 
 
 class IssueRequest(NamedTuple):
@@ -111,8 +112,25 @@ class Announcer(Protocol):
         """Show exactly *wanted*; by certificate, which of them have been seen where they must be seen.
 
         A certificate that is missing from the answer is shown, but not seen yet: it
-        is asked about again in the next pass. Raises CertctlError.
+        is asked about again at the `ask_at` of what is observed then. Raises
+        CertctlError, having kept when to try again.
         """
+
+
+class Following(Protocol):
+    """Follows the pins that peers tell in their feeds into policy maps."""
+
+    def observe(self) -> tuple[Mapping[str, PeerSeen], Mapping[str, FileSeen]]:
+        """What was believed of each peer, by name, and what is wrong with the maps, by path. No network."""
+
+    def refresh(self, now: datetime, *, urgent: bool = False) -> Mapping[str, CertctlError | None]:
+        """Fetch and check the feeds, keep what is believed; by peer that was asked, what went wrong.
+
+        Peers whose back-off is not over are left out, unless *urgent*. Nobody's failure is raised.
+        """
+
+    def prepare(self, path: str) -> Prepared:
+        """The map at *path* with the pins that are believed. Raises CertctlError."""
 
 
 class Store(Protocol):

@@ -108,6 +108,15 @@ def announced(state: CertificateState, announcer: str, sighting: Sighting) -> Ce
     return state
 
 
+def retracted(state: CertificateState, announcer: str) -> CertificateState:
+    """*announcer* shows the pins of the previous generation no more: they must be seen anew to count."""
+    old = state.previous
+    if old is None or announcer not in old.seen:
+        return state
+    seen = {name: sighting for name, sighting in old.seen.items() if name != announcer}
+    return state._replace(previous=old._replace(seen=seen))
+
+
 def advised(state: CertificateState, slot: str, advice: Advice | None) -> CertificateState:
     generation = state.slot(slot)
     return state if generation is None else with_slot(state, slot, generation._replace(advice=advice))

@@ -1,5 +1,6 @@
 """The gate before promotion: what peers must have seen, and for how long."""
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
@@ -45,14 +46,21 @@ def hold_until(spec: CertificateSpec, generation: Generation | None) -> datetime
     return max(ends, default=after(start, spec.hold_down))
 
 
-def gate(spec: CertificateSpec, generation: Generation, now: datetime) -> Gate:
-    """Whether *generation* may become current at *now* : announced for the hold-down, and acknowledged."""
+def gate(
+    spec: CertificateSpec, generation: Generation, now: datetime, unseen: Mapping[str, str] = {}
+) -> Gate:
+    """Whether *generation* may become current at *now* : announced for the hold-down, and acknowledged.
+
+    *unseen*: what keeps an announcement from being seen, by announcer, for the reason.
+    """
     what = "certificate" if spec.pin == "certificate" else "key"
     start, until = announced_at(spec, generation), hold_until(spec, generation)
     if start is None or until is None:
         missing = [name for name in spec.announce if name not in generation.seen]
         if missing:
-            return Gate(False, None, f"the next {what} has not been seen through {', '.join(missing)} yet")
+            why = "; ".join(unseen[name] for name in missing if name in unseen)
+            reason = f"the next {what} has not been seen through {', '.join(missing)} yet"
+            return Gate(False, None, f"{reason}: {why}" if why else reason)
         return Gate(False, None, f"the next {what} is not made yet")
     if now < until:
         hold = duration_text((until - start).total_seconds())

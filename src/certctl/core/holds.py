@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from certctl.core.gate import gate, hold_until
 from certctl.core.model import CertificateState, Failure
 from certctl.core.observed import CertificateSeen, World
-from certctl.core.others import changed_files, dhparam_due, hook_blocked
+from certctl.core.others import changed_files, dhparam_due, hook_blocked, unsighted
+from certctl.core.pins import previous_ends
 from certctl.core.rules import Case, promotion_reason, rotation_wish
 from certctl.core.spec import CertificateSpec, Spec
 from certctl.core.steps import Hold
@@ -20,9 +21,9 @@ RETRY_UNPLANNED = 60.0
 
 def holds(spec: Spec, world: World, now: datetime, only: Collection[str] | None = None) -> Iterator[Hold]:
     """Everything that waits, certificates first, in the order of the configuration."""
-    for name, seen in world.certificates.items():
+    for name in world.certificates:
         if only is None or name in only:
-            yield from _certificate_holds(spec, spec.certificates[name], seen, now)
+            yield from _certificate_holds(spec, world, spec.certificates[name], now)
     for name, dhparam in world.dhparams.items():
         for failure in dhparam.state.failures:
             if failure.retry_at and failure.retry_at > now:
@@ -31,11 +32,25 @@ def holds(spec: Spec, world: World, now: datetime, only: Collection[str] | None 
         if changed_files(hook) and hook_blocked(hook, now):
             reason = f"failed with exit status {hook.state.exit_status}, attempt {hook.state.attempts}"
             yield Hold("hook", name, reason, hook.state.retry_at)
+    for name in world.announcers:
+        yield from _announcer_holds(spec, world, name, now)
+    for name, peer in world.peers.items() if only is None else ():
+        if peer.failure is not None:
+            yield Hold("write", name, f"failed: {peer.failure.message}", peer.failure.retry_at)
 
 
-def _certificate_holds(
-    spec: Spec, cert: CertificateSpec, seen: CertificateSeen, now: datetime
-) -> Iterator[Hold]:
+def _announcer_holds(spec: Spec, world: World, name: str, now: datetime) -> Iterator[Hold]:
+    seen = world.announcers[name]
+    if seen.failure is not None and seen.failure.retry_at is not None and seen.failure.retry_at > now:
+        yield Hold("announce", name, f"failed: {seen.failure.message}", seen.failure.retry_at)
+        return
+    lacking = unsighted(spec, world, name)
+    for why in dict.fromkeys(seen.unseen[subject] for subject in lacking if subject in seen.unseen):
+        yield Hold("announce", name, why, seen.ask_at)
+
+
+def _certificate_holds(spec: Spec, world: World, cert: CertificateSpec, now: datetime) -> Iterator[Hold]:
+    seen = world.certificates[cert.name]
     state = seen.state
     if seen.unreadable is not None:
         yield Hold("issue", cert.name, seen.unreadable, None)
@@ -49,11 +64,23 @@ def _certificate_holds(
         yield Hold("promote", cert.name, state.held, None)
     if state.current is None or state.next is None or state.rotation == "forced":
         return
-    closed = gate(cert, state.next, now)
+    closed = gate(cert, state.next, now, _unseen(world, cert))
     wish = promotion_reason(Case(spec, cert, seen, now))
     if not closed.open and (wish or closed.until is not None):
         reason = f"{wish}, but {closed.reason}" if wish else closed.reason
         yield Hold("promote", cert.name, reason, closed.until)
+
+
+def _unseen(world: World, cert: CertificateSpec) -> dict[str, str]:
+    """What keeps the pins of *cert* from being seen, by announcer."""
+    reasons = {}
+    for name in cert.announce:
+        seen = world.announcers.get(name)
+        if seen is not None and cert.name in seen.unseen:
+            reasons[name] = seen.unseen[cert.name]
+        elif seen is not None and seen.failure is not None:
+            reasons[name] = seen.failure.message
+    return reasons
 
 
 def next_moment(spec: Spec, world: World, now: datetime) -> datetime | None:
@@ -67,6 +94,11 @@ def next_moment(spec: Spec, world: World, now: datetime) -> datetime | None:
     for hook in world.hooks.values():
         if changed_files(hook):
             moments.append(hook.state.retry_at)
+    for announcer in world.announcers.values():
+        moments += [announcer.ask_at, announcer.due_at]
+        moments.append(announcer.failure.retry_at if announcer.failure else None)
+    for peer in world.peers.values():
+        moments.append(peer.failure.retry_at if peer.failure else peer.fetch_at)
     return min((moment for moment in moments if moment is not None and moment > now), default=None)
 
 
@@ -77,6 +109,7 @@ def _certificate_moments(
     moments: list[datetime | None] = _retries(state.failures)
     if state.current is None:
         return moments
+    moments += [previous_ends(cert, state, spec.announcers[name]) for name in cert.announce]
     early = timedelta(seconds=cert.hold_down if cert.pin == "certificate" else 0)
     renewal, rotation = renew_at(cert, state.current), rotate_at(cert, state.current)
     moments += [renewal, rotation if state.held is None else None]

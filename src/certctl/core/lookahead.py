@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from certctl.core import effects
 from certctl.core.model import CertificateRecord, KeyRecord, Sighting
 from certctl.core.observed import CertificateSeen, World
+from certctl.core.pins import IN_DNS, cache_time
 from certctl.core.spec import Spec
 from certctl.core.steps import Step
 
@@ -24,8 +26,13 @@ def assume(spec: Spec, world: World, step: Step, now: datetime) -> None:
         _assume_announced(spec, world, step, now)
     elif step.scope == "dhparam":
         _assume_dhparam(world, step, now)
+    elif step.scope == "map":
+        file = world.maps[step.subject]
+        _assume_changed(world, file.path, file.hooks)
+        world.maps[step.subject] = file._replace(problem=None)
     else:
         world.certificates[step.subject] = _after(spec, world, step, now)
+        _assume_other_pins(spec, world, step)
 
 
 def _after(spec: Spec, world: World, step: Step, now: datetime) -> CertificateSeen:
@@ -56,10 +63,12 @@ def _after(spec: Spec, world: World, step: Step, now: datetime) -> CertificateSe
         seen = seen._replace(state=state, damaged=seen.damaged - {step.slot})
         return _all_to_write(seen, "holds the certificate before") if step.slot == "current" else seen
     if step.kind == "promote":
-        seen = seen._replace(state=effects.promoted(state, now), lost=frozenset(), damaged=frozenset())
+        seen = _turned(seen, {"next": "current", "current": "previous"})
+        seen = seen._replace(state=effects.promoted(state, now))
         return _all_to_write(seen, "holds the generation before" if state.current else "is missing")
     if step.kind == "rollback":
-        seen = seen._replace(state=effects.rolled_back(state, now), lost=frozenset(), damaged=frozenset())
+        seen = _turned(seen, {"previous": "current", "current": "previous", "next": "next"})
+        seen = seen._replace(state=effects.rolled_back(state, now))
         return _all_to_write(seen, "holds the generation that was rolled back")
     if step.kind == "write":
         for file in seen.files:
@@ -70,6 +79,13 @@ def _after(spec: Spec, world: World, step: Step, now: datetime) -> CertificateSe
     assert step.kind == "retire"
     assert step.path is not None
     return seen._replace(state=effects.removed(state, int(step.path)))
+
+
+def _turned(seen: CertificateSeen, moves: Mapping[str, str]) -> CertificateSeen:
+    """What is wrong with a generation goes with it into its new slot."""
+    lost = frozenset(moves[slot] for slot in seen.lost if slot in moves)
+    damaged = frozenset(moves[slot] for slot in seen.damaged if slot in moves)
+    return seen._replace(lost=lost, damaged=damaged)
 
 
 def _foreseen_key(number: int, algorithm: str) -> KeyRecord:
@@ -84,16 +100,45 @@ def _all_to_write(seen: CertificateSeen, problem: str) -> CertificateSeen:
 def _assume_changed(world: World, path: str, hooks: tuple[str, ...]) -> None:
     for name in hooks:
         hook = world.hooks[name]
-        world.hooks[name] = hook._replace(files={**hook.files, path: FORESEEN})
+        # Other than what is there, even where that is foreseen too: each write is a change.
+        content = f"{FORESEEN} after {hook.files.get(path)}"
+        world.hooks[name] = hook._replace(files={**hook.files, path: content})
+
+
+def _assume_other_pins(spec: Spec, world: World, step: Step) -> None:
+    """After *step* the announcers of its certificate have something else to show."""
+    cert = spec.certificates[step.subject]
+    for name in cert.announce:
+        kind = spec.announcers[name].type
+        made = step.kind == "make-key" and (cert.pin == "key" or kind in IN_DNS)
+        issued = step.kind == "issue" and cert.pin == "certificate" and kind not in IN_DNS
+        turned = step.kind in ("promote", "rollback") and kind in ("feed", "command")
+        if made or issued or turned:
+            announcer = world.announcers[name]
+            foreseen = f"{FORESEEN} after {announcer.wanted.get(cert.name)}"
+            wanted = {**announcer.wanted, cert.name: foreseen}
+            world.announcers[name] = announcer._replace(wanted=wanted, fewer=frozenset())
 
 
 def _assume_announced(spec: Spec, world: World, step: Step, now: datetime) -> None:
     announcer = world.announcers[step.subject]
-    world.announcers[step.subject] = announcer._replace(shown=dict(announcer.wanted), problem=None)
+    if announcer.problem or announcer.shown != announcer.wanted:
+        for file in announcer.files:
+            _assume_changed(world, file.path, file.hooks)
+    world.announcers[step.subject] = announcer._replace(
+        shown=dict(announcer.wanted),
+        problem=None,
+        fewer=frozenset(),
+        unseen={},
+        ask_at=None,
+        due_at=None,
+        failure=None,
+    )
+    sighting = Sighting(now, cache_time(spec.announcers[step.subject]))
     for name, cert in spec.certificates.items():
         seen = world.certificates.get(name)
         if seen is not None and step.subject in cert.announce:
-            state = effects.announced(seen.state, step.subject, Sighting(now))
+            state = effects.announced(seen.state, step.subject, sighting)
             world.certificates[name] = seen._replace(state=state)
 
 

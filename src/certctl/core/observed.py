@@ -1,9 +1,10 @@
 """What was seen before planning: the recorded state, and the files as they are."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import NamedTuple
 
-from certctl.core.model import CertificateState, DhparamState, HookState
+from certctl.core.model import CertificateState, DhparamState, Failure, HookState
 
 
 class FileSeen(NamedTuple):
@@ -62,6 +63,30 @@ class AnnouncerSeen(NamedTuple):
     """What is wrong with what it shows (a file that is gone, say)."""
     files: tuple[FileSeen, ...] = ()
     """What it shows in files, for the hooks that follow them."""
+    fewer: frozenset[str] = frozenset()
+    """Certificates of which all that is wanted is shown, and more that is to be taken away."""
+    unseen: Mapping[str, str] = {}
+    """Certificate -> why what is shown of it cannot be seen everywhere yet."""
+    ask_at: datetime | None = None
+    """When that is looked at again; None: at once."""
+    due_at: datetime | None = None
+    """When all is to be shown anew, though nothing changed."""
+    due_reason: str = ""
+    failure: Failure | None = None
+    """How it failed last; tried again at its retry_at, at once without one."""
+
+
+class PeerSeen(NamedTuple):
+    """One peer whose pins are followed."""
+
+    accepted_at: datetime | None = None
+    """When its feed said something new that was believed; None: never yet."""
+    expires_at: datetime | None = None
+    """The end of what it said last."""
+    fetch_at: datetime | None = None
+    """When its feed is looked at again, passes for other reasons apart."""
+    failure: Failure | None = None
+    """Why its feed was not to be had, or not believed, last time."""
 
 
 class World(NamedTuple):
@@ -71,3 +96,6 @@ class World(NamedTuple):
     dhparams: dict[str, DhparamSeen]
     hooks: dict[str, HookSeen]
     announcers: dict[str, AnnouncerSeen]
+    peers: dict[str, PeerSeen]
+    maps: dict[str, FileSeen]
+    """Policy maps that peers' pins go into, by path."""

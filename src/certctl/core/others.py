@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
-from certctl.core.observed import AnnouncerSeen, DhparamSeen, HookSeen
-from certctl.core.spec import DhparamSpec
+from certctl.core.observed import CertificateSeen, DhparamSeen, FileSeen, HookSeen, World
+from certctl.core.pins import IN_DNS
+from certctl.core.spec import DhparamSpec, Spec
 from certctl.core.steps import Step
 from certctl.core.times import after, duration_text, minute_text
 
@@ -26,25 +27,93 @@ def hook_step(name: str, seen: HookSeen) -> Step | None:
     changed = changed_files(seen)
     if not changed:
         return None
-    shown = ", ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
-    reason = f"{shown} changed"
+    reason = f"{_some(changed)} changed"
     if seen.state.attempts:
         reason += f"; attempt {seen.state.attempts + 1} after exit status {seen.state.exit_status}"
     return Step("hook", name, reason, scope="hook")
 
 
-def announce_step(name: str, seen: AnnouncerSeen) -> Step | None:
-    """Announce where something new is to be shown; retract where something only is to be taken away."""
-    if seen.problem:
-        return Step("announce", name, seen.problem, scope="announcer")
+def undelivered(files: Iterable[FileSeen], hooks: Mapping[str, HookSeen]) -> bool:
+    """Whether a hook has yet to run for one of *files* as it is now."""
+    return any(
+        file.digest is not None and hooks[name].state.delivered.get(file.path) != file.digest
+        for file in files
+        for name in file.hooks
+        if name in hooks
+    )
+
+
+def served(seen: CertificateSeen, hooks: Mapping[str, HookSeen]) -> bool:
+    """Whether servers have been told all that is in the files: then nobody serves what was there before."""
+    return not any(file.problem for file in seen.files) and not undelivered(seen.files, hooks)
+
+
+def unsighted(spec: Spec, world: World, announcer: str) -> list[str]:
+    """Certificates whose current or next pins have not been seen through *announcer* yet."""
+    of_keys = spec.announcers[announcer].type in IN_DNS
+    found = []
+    for name, cert in spec.certificates.items():
+        if announcer in cert.announce:
+            state = world.certificates[name].state
+            if any(
+                generation is not None
+                and announcer not in generation.seen
+                and (of_keys or cert.pin == "key" or generation.issuance)
+                for generation in (state.current, state.next)
+            ):
+                found.append(name)
+    return found
+
+
+def announce_step(spec: Spec, world: World, name: str, now: datetime) -> Step | None:
+    """Announce where something is to be shown, seen or renewed; retract where something only is to go.
+
+    Where a certificate's state cannot be read nothing is due: what it has must not be retracted.
+    """
+    seen = world.announcers[name]
+    failure = seen.failure
+    if failure is not None and failure.retry_at is not None and failure.retry_at > now:
+        return None
+    users = [n for n, cert in spec.certificates.items() if name in cert.announce]
+    if any(world.certificates[user].unreadable is not None for user in users):
+        return None
+    kind, reason = "announce", seen.problem
     stale = [subject for subject, digest in seen.wanted.items() if seen.shown.get(subject) != digest]
-    if stale:
-        shown = ", ".join(stale[:3]) + (f" and {len(stale) - 3} more" if len(stale) > 3 else "")
-        return Step("announce", name, f"the pins of {shown} changed", scope="announcer")
     gone = [subject for subject in seen.shown if subject not in seen.wanted]
-    if gone:
-        return Step("retract", name, f"{', '.join(gone)} is not configured any more", scope="announcer")
-    return None
+    if reason is None and stale:
+        over = seen.fewer.issuperset(stale)
+        kind = "retract" if over else "announce"
+        reason = f"pins of {_some(stale)} are over" if over else f"the pins of {_some(stale)} changed"
+    elif reason is None and gone:
+        kind, reason = "retract", f"{_some(gone)} is not to be announced any more"
+    elif reason is None:
+        reason = _asking(spec, world, name, now)
+    if reason is None and seen.due_at is not None and seen.due_at <= now:
+        reason = seen.due_reason
+    return None if reason is None else Step(kind, name, reason, scope="announcer")
+
+
+def _asking(spec: Spec, world: World, name: str, now: datetime) -> str | None:
+    """Why it is to be looked at whether what is shown can be seen; None: it need not, or not yet."""
+    seen = world.announcers[name]
+    if seen.ask_at is not None and seen.ask_at > now:
+        return None
+    lacking = unsighted(spec, world, name)
+    if not lacking or undelivered(seen.files, world.hooks):
+        return None
+    told = [seen.unseen[subject] for subject in lacking if subject in seen.unseen]
+    return told[0] if told else f"whether the pins of {_some(lacking)} can be seen"
+
+
+def _some(words: list[str]) -> str:
+    return ", ".join(words[:3]) + (f" and {len(words) - 3} more" if len(words) > 3 else "")
+
+
+def map_step(file: FileSeen) -> Step | None:
+    """Write the policy map that peers' pins go into where it does not hold them."""
+    if file.problem is None:
+        return None
+    return Step("write", file.path, f"it {file.problem}", scope="map", path=file.path)
 
 
 def dhparam_due(spec: DhparamSpec, seen: DhparamSeen) -> datetime | None:

@@ -1,13 +1,17 @@
 """Pins: the fingerprints that are told to peers, as data and as lines that they can paste."""
 
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from typing import NamedTuple
 
-from certctl.core.model import CertificateState, Generation
-from certctl.core.spec import CertificateSpec
+from certctl.core.model import SLOTS, CertificateState, Generation
+from certctl.core.spec import AnnouncerSpec, CertificateSpec
+from certctl.core.times import after
 
 FORMATS = ("text", "policy", "access", "tlsa", "json")
 DIGESTS = ("sha256", "sha1", "md5")
+IN_DNS = ("tlsa", "dns")
+"""Types of announcers that show TLSA records."""
 
 
 class Pin(NamedTuple):
@@ -19,6 +23,8 @@ class Pin(NamedTuple):
     sha256: str
     sha1: str
     md5: str
+    made_at: datetime | None = None
+    served_from: datetime | None = None
 
     def digest(self, name: str) -> str:
         text: str = getattr(self, name)
@@ -34,6 +40,7 @@ class Announced(NamedTuple):
     pin: str
     """What the pins are of: key | certificate."""
     pins: tuple[Pin, ...]
+    hold_down: float = 0.0
 
     def of_slot(self, slot: str) -> tuple[Pin, ...]:
         return tuple(pin for pin in self.pins if pin.slot == slot)
@@ -46,16 +53,47 @@ def pins(generation: Generation | None, slot: str, of: str) -> list[Pin]:
         source = key.certificate if of == "certificate" else key
         if source is not None and generation is not None:
             digests = (source.sha256, source.sha1, source.md5)
-            found.append(Pin(slot, generation.number, key.algorithm, *digests))
+            moments = (generation.made_at, generation.promoted_at)
+            found.append(Pin(slot, generation.number, key.algorithm, *digests, *moments))
     return found
 
 
-def announced(cert: CertificateSpec, state: CertificateState) -> Announced:
-    """What is to be announced of *cert*: current first, then next, then previous."""
-    found = [
-        pin for slot in ("current", "next", "previous") for pin in pins(state.slot(slot), slot, cert.pin)
-    ]
-    return Announced(cert.name, cert.names, nexthops(cert), cert.pin, tuple(found))
+def announced(
+    cert: CertificateSpec,
+    state: CertificateState,
+    now: datetime,
+    *,
+    via: AnnouncerSpec | None = None,
+    proved: bool = True,
+) -> Announced:
+    """What is to be announced of *cert*: current, next, and previous as long as somebody may meet it.
+
+    *proved*: the current generation is what is served now; without that, previous
+    stays announced beyond its time. TLSA records are of keys, whatever is pinned.
+    """
+    of = "key" if via is not None and via.type in IN_DNS else cert.pin
+    ends = previous_ends(cert, state, via)
+    slots = SLOTS if ends is not None and (now < ends or not proved) else ("current", "next")
+    found = [pin for slot in slots for pin in pins(state.slot(slot), slot, of)]
+    return Announced(cert.name, cert.names, nexthops(cert), of, tuple(found), cert.hold_down)
+
+
+def previous_ends(
+    cert: CertificateSpec, state: CertificateState, via: AnnouncerSpec | None = None
+) -> datetime | None:
+    """Until when the pins of the previous generation stay announced; None: there is none.
+
+    For the hold-down after it gave way, since servers and peers may lag that long;
+    in the DNS at least as long as caches hold what they have.
+    """
+    if state.previous is None or state.current is None or state.current.promoted_at is None:
+        return None
+    return after(state.current.promoted_at, max(cert.hold_down, cache_time(via)))
+
+
+def cache_time(via: AnnouncerSpec | None) -> float:
+    """Seconds for which others may hold an old answer: twice the TTL in the DNS (RFC 7671 §8.1), else 0."""
+    return 2.0 * via.ttl if via is not None and via.type in IN_DNS else 0.0
 
 
 def nexthops(cert: CertificateSpec) -> tuple[str, ...]:

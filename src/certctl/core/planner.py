@@ -12,7 +12,7 @@ from datetime import datetime
 from certctl.core.basis import blocked
 from certctl.core.lookahead import assume
 from certctl.core.observed import CertificateSeen, World
-from certctl.core.others import announce_step, dhparam_steps, hook_blocked, hook_step
+from certctl.core.others import announce_step, dhparam_steps, hook_blocked, hook_step, map_step
 from certctl.core.rules import (
     PHASE_ANNOUNCE,
     PHASE_FILES,
@@ -103,11 +103,12 @@ def _first_batch(
         step for step in dhparams if step.kind == "write" or spec.dhparams[step.subject].source == "ffdhe"
     ]
     first = min((rank for rank, _ in ranked), default=PHASE_DHPARAM)
+    quick += _map_steps(world, avoid, only)
     if quick:
         first = PHASE_FILES
     if first > PHASE_HOOKS and (hooks := list(_hook_steps(spec, world, now, avoid, only))):
         return PHASE_HOOKS, hooks
-    if first > PHASE_ANNOUNCE and (announce := list(_announce_steps(world, avoid))):
+    if first > PHASE_ANNOUNCE and (announce := list(_announce_steps(spec, world, now, avoid))):
         return PHASE_ANNOUNCE, announce
     batch = [step for rank, step in ranked if rank == first]
     if first == PHASE_FILES:
@@ -131,14 +132,23 @@ def _serves(spec: Spec, hook: str, only: Collection[str]) -> bool:
         cert, dhparam = spec.certificates.get(name), spec.dhparams.get(name)
         if cert and (hook in cert.hooks or any(hook in file.hooks for file in cert.files)):
             return True
+        if cert and any(hook in spec.announcers[announcer].hooks for announcer in cert.announce):
+            return True
         if dhparam and hook in dhparam.hooks:
             return True
     return False
 
 
-def _announce_steps(world: World, avoid: Collection[object]) -> Iterator[Step]:
-    for name, seen in world.announcers.items():
-        step = announce_step(name, seen)
+def _map_steps(world: World, avoid: Collection[object], only: Collection[str] | None) -> Iterator[Step]:
+    for file in world.maps.values() if only is None else ():
+        step = map_step(file)
+        if step and step.key not in avoid:
+            yield step
+
+
+def _announce_steps(spec: Spec, world: World, now: datetime, avoid: Collection[object]) -> Iterator[Step]:
+    for name in world.announcers:
+        step = announce_step(spec, world, name, now)
         if step and step.key not in avoid:
             yield step
 

@@ -18,8 +18,8 @@ from certctl.core.planner import walk
 from certctl.core.spec import Spec
 from certctl.core.steps import Step
 from certctl.core.times import minute_text
-from certctl.engine import advising, hooking, issuing
-from certctl.engine.observing import Observer, wanted_pins
+from certctl.engine import advising, announcing, hooking, issuing
+from certctl.engine.observing import Observer
 from certctl.engine.outcome import Event, Failed, Outcome
 from certctl.engine.ports import Adapters
 from certctl.errors import CertctlError
@@ -36,6 +36,7 @@ class Engine:
         self._adapters = adapters
         self._store = adapters.store
         self._avoid: set[object] = set()
+        self._rounds: dict[str, int] = {}
         self._outcome = Outcome([], [], [])
         self._observer = Observer(spec, adapters)
         self.world = self._observer.look()
@@ -47,6 +48,12 @@ class Engine:
         self._store.prepare()
         self._repair(only)
         ask = partial(advising.refresh, self.spec, self._adapters, self.world, only)
+
+        def before_network() -> None:
+            if only is None:
+                self._follow()
+            ask()
+
         walk(
             self.spec,
             self.world,
@@ -54,7 +61,7 @@ class Engine:
             self._apply,
             self._avoid,
             only=only,
-            before_network=ask,
+            before_network=before_network,
             stop=self._adapters.stop,
         )
         if any(step.kind == "issue" for step in self._outcome.done):
@@ -256,6 +263,9 @@ class Engine:
         assert step.path is not None
         if step.scope == "dhparam":
             return self._store.prepare_dhparam_file(self.spec.dhparams[step.subject])
+        if step.scope == "map":
+            assert self._adapters.following is not None
+            return self._adapters.following.prepare(step.path)
         state = self.world.certificates[step.subject].state
         assert state.current is not None
         return self._store.prepare_file(self.spec.certificates[step.subject], state.current, step.path)
@@ -293,18 +303,39 @@ class Engine:
             )
         self._done(step, f"hook ran: {step.reason}", output=state.output[-500:])
 
+    def announce(self, names: Collection[str]) -> None:
+        """Announce through all of *names* now, whether or not it is due."""
+        for name in names:
+            step = Step("announce", name, "it was asked for", scope="announcer")
+            self._guard(step, partial(self._announce, step))
+
     def _announce(self, step: Step) -> None:
-        wanted = wanted_pins(self.spec, self.world, step.subject)
-        now = self._adapters.clock()
-        sightings = self._adapters.announcer(step.subject).publish(wanted, now)
-        for name, sighting in sightings.items():
-            state = self.world.certificates[name].state
-            seen = effects.announced(state, step.subject, sighting)
-            if seen != state:
-                self._save(effects.without_failure(seen, "announce", step.subject))
-        self._avoid.add(step.key)
-        self._observer.look_again(self.world, sightings)
-        self._done(step, f"announced: {step.reason}", certificates=sorted(wanted))
+        name = step.subject
+        self._rounds[name] = self._rounds.get(name, 0) + 1
+        if self._rounds[name] >= announcing.MOST_IN_A_PASS:
+            self._avoid.update(step._replace(kind=kind).key for kind in ("announce", "retract"))
+        published = announcing.publish(self.spec, self._adapters, self.world, name)
+        self._observer.look_at_followers(self.world)
+        seen = []
+        for state, slots in announcing.recorded(self.world, name, published):
+            self._save(state)
+            announcing.journal_seen(self._adapters, name, state, slots)
+            seen += [state.name] if slots else []
+        if not published.changed and not seen:
+            self._tell(name, f"asked: {step.reason}", "detail")
+            return
+        verb = "retracted" if step.kind == "retract" else "announced" if published.changed else "seen"
+        self._done(step, f"{verb}: {step.reason}", certificates=published.changed, seen=seen)
+
+    def _follow(self) -> None:
+        """Look at the feeds of peers; their maps and the hooks of these come right after."""
+        following = self._adapters.following
+        if following is None:
+            return
+        for peer, error in following.refresh(self._adapters.clock()).items():
+            if error is not None:
+                self._failed(Step("write", peer, "its pins are followed", scope="peer"), error)
+        self._observer.look_at_followers(self.world)
 
     # DH parameters
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from datetime import datetime
 
 from certctl.core import pins
 from certctl.core.model import HookState
 from certctl.core.observed import AnnouncerSeen, FileSeen, HookSeen, World
+from certctl.core.others import served
 from certctl.core.spec import Spec
 from certctl.engine.ports import Adapters
 from certctl.errors import CertctlError
@@ -26,8 +28,10 @@ class Observer:
         world = World(
             {name: store.observe_certificate(cert, now) for name, cert in spec.certificates.items()},
             {name: store.observe_dhparam(dhparam) for name, dhparam in spec.dhparams.items()},
-            {},
-            {},
+            hooks={},
+            announcers={},
+            peers={},
+            maps={},
         )
         self.look_at_followers(world)
         return world
@@ -43,14 +47,23 @@ class Observer:
         self.look_at_followers(world)
 
     def look_at_followers(self, world: World) -> None:
-        """What announcers and hooks have to follow, given the files and pins of *world*."""
+        """What peers' maps, announcers and hooks have to follow, given the files and pins of *world*."""
+        if self._adapters.following is not None:
+            peers, maps = self._adapters.following.observe()
+            world.peers.update(peers)
+            world.maps.update(maps)
+        self._look_at_hooks(world)
         for name in self._spec.announcers:
             world.announcers[name] = self._announcer(world, name)
+        if any(file.hooks for seen in world.announcers.values() for file in seen.files):
+            self._look_at_hooks(world)
+
+    def _look_at_hooks(self, world: World) -> None:
         world.hooks.clear()
         world.hooks.update(_hooks(self._spec, world, self._adapters))
 
     def _announcer(self, world: World, name: str) -> AnnouncerSeen:
-        wanted = wanted_pins(self._spec, world, name)
+        wanted = wanted_pins(self._spec, world, name, self._adapters.clock())
         try:
             return self._adapters.announcer(name).observe(wanted)
         except CertctlError:
@@ -58,13 +71,17 @@ class Observer:
             return AnnouncerSeen({certificate: pins.digest(entry) for certificate, entry in wanted.items()})
 
 
-def wanted_pins(spec: Spec, world: World, announcer: str) -> dict[str, pins.Announced]:
-    """What *announcer* should show, by certificate."""
-    return {
-        name: pins.announced(spec.certificates[name], seen.state)
-        for name, seen in world.certificates.items()
-        if announcer in spec.certificates[name].announce and seen.unreadable is None
-    }
+def wanted_pins(spec: Spec, world: World, announcer: str, now: datetime) -> dict[str, pins.Announced]:
+    """What *announcer* should show, by certificate; those without any pin are left out."""
+    via, found = spec.announcers[announcer], {}
+    for name, seen in world.certificates.items():
+        cert = spec.certificates[name]
+        if announcer in cert.announce and seen.unreadable is None:
+            proved = seen.state.previous is None or served(seen, world.hooks)
+            entry = pins.announced(cert, seen.state, now, via=via, proved=proved)
+            if entry.pins:
+                found[name] = entry
+    return found
 
 
 def _hooks(spec: Spec, world: World, adapters: Adapters) -> dict[str, HookSeen]:
@@ -96,3 +113,4 @@ def _served(world: World) -> Iterator[FileSeen]:
         yield dhparam.file
     for announcer in world.announcers.values():
         yield from announcer.files
+    yield from world.maps.values()

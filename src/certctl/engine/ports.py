@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from certctl.core.spec import DhparamSpec, HookSpec
     from certctl.engine.outcome import Report
-    from certctl.ports import Announcer, HookRunner, Issuer, Store
+    from certctl.ports import Announcer, Following, HookRunner, Issuer, Store
 
 Progress = Callable[[object], None]
 """Called now and then during long work, with a value that the CLI knows how to show."""
@@ -39,3 +39,5 @@ class Adapters(NamedTuple):
     report: Report
     stop: Callable[[], bool]
     """Asked between steps: True ends the pass after the step in hand."""
+    following: Following | None = None
+    """Follows peers' feeds; None where there are no peers."""

@@ -1,0 +1,87 @@
+"""Announcing: publishing through one announcer, and recording what has been seen of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+from certctl.core import effects
+from certctl.core.model import CertificateState, HookState, Sighting
+from certctl.core.observed import AnnouncerSeen, World
+from certctl.core.others import undelivered
+from certctl.core.pins import Announced
+from certctl.core.spec import Spec
+from certctl.engine.observing import wanted_pins
+from certctl.engine.ports import Adapters
+
+MOST_IN_A_PASS = 5
+"""Times that one announcer is asked in one pass: after keys were made, after its hooks ran, …"""
+
+
+class Published(NamedTuple):
+    """What one announcer did."""
+
+    wanted: Mapping[str, Announced]
+    sightings: Mapping[str, Sighting]
+    changed: list[str]
+    """Certificates of which something else was shown before."""
+
+
+def publish(spec: Spec, adapters: Adapters, world: World, name: str) -> Published:
+    """Let announcer *name* show what it should. Raises CertctlError."""
+    before: AnnouncerSeen = world.announcers[name]
+    now = adapters.clock()
+    wanted = wanted_pins(spec, world, name, now)
+    _forget_half_delivered(adapters, world, before)
+    sightings = adapters.announcer(name).publish(wanted, now)
+    anew = before.problem is not None or (before.due_at is not None and before.due_at <= now)
+    subjects = [*wanted, *(subject for subject in before.shown if subject not in wanted)]
+    changed = [s for s in subjects if anew or before.shown.get(s) != before.wanted.get(s)]
+    return Published(wanted, sightings, changed)
+
+
+def _forget_half_delivered(adapters: Adapters, world: World, seen: AnnouncerSeen) -> None:
+    """A hook that failed may have taken half of what is there: whatever is written now, it runs again."""
+    forgotten: dict[str, HookState] = {}
+    for file in seen.files:
+        for hook in file.hooks:
+            state = forgotten.get(hook, world.hooks[hook].state)
+            if state.delivered.get(file.path, file.digest) != file.digest:
+                kept = {path: digest for path, digest in state.delivered.items() if path != file.path}
+                forgotten[hook] = state._replace(delivered=kept)
+    if forgotten:
+        adapters.store.save_hooks(list(forgotten.values()))
+
+
+def recorded(world: World, name: str, published: Published) -> Iterator[tuple[CertificateState, list[str]]]:
+    """The states that change by what was seen, each with the slots that were seen for the first time.
+
+    As long as a hook has to carry the files further, nobody has seen them.
+    """
+    waits = undelivered(world.announcers[name].files, world.hooks)
+    for subject, entry in published.wanted.items():
+        before = world.certificates[subject].state
+        state = before if entry.of_slot("previous") else effects.retracted(before, name)
+        slots: list[str] = []
+        if subject in published.sightings and not waits:
+            state = effects.announced(state, name, published.sightings[subject])
+            slots = [slot for slot in ("current", "next") if state.slot(slot) != before.slot(slot)]
+        if state != before:
+            yield state, slots
+
+
+def journal_seen(adapters: Adapters, announcer: str, state: CertificateState, slots: Iterable[str]) -> None:
+    """Tell which pins were seen for the first time: what invariants are checked by afterwards."""
+    for slot in slots:
+        generation = state.slot(slot)
+        assert generation is not None
+        sighting = generation.seen[announcer]
+        adapters.store.journal(
+            sighting.at,
+            "seen",
+            state.name,
+            through=announcer,
+            generation=generation.number,
+            wait=sighting.wait or None,
+            pins=[f"{key.algorithm} {key.sha256}" for key in generation.keys],
+        )
