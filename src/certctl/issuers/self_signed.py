@@ -12,8 +12,8 @@ from certctl.ports import Issued, IssueRequest
 class SelfSignedIssuer:
     """Makes a leaf that is its own root, at once and without a file.
 
-    It says CA:FALSE. OpenSSL (so Postfix's CAfile), GnuTLS and Go accept such a
-    leaf as its own trust anchor, browsers take CA:TRUE ill in a server's
+    It says CA:FALSE. OpenSSL (so Postfix's CAfile) and GnuTLS accept such a leaf
+    as its own trust anchor, browsers take CA:TRUE ill in a server's
     certificate, and a peer who trusts it trusts this server, not what else its
     key would sign. It has a subject in any case, since an issuer's name may not be
     empty (RFC 5280 §4.1.2.4): the first DNS name that fits, else the lineage's name.
