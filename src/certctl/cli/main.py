@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 
 from certctl.cli import parser as command_line
@@ -38,6 +39,8 @@ def main(argv: Sequence[str]) -> int:
 
 
 def _run(argv: Sequence[str], console: Console) -> int:
+    # What libraries deprecate is for developers; a tired admin can do nothing about it.
+    warnings.simplefilter("ignore")
     wanted = next((word for word in argv if word in command_line.COMMANDS), None)
     asked = any(word in ("-h", "--help") for word in argv)
     parser = command_line.build(None if asked and not wanted else wanted)

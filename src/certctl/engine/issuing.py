@@ -116,11 +116,15 @@ def _ask(adapters: Adapters, job: Job, issuer_name: str, now: datetime) -> Obtai
     issuer = adapters.issuer(issuer_name)
     requests = _requests(adapters, job, now)
     answers: list[Issued] = []
+    waits: list[Waiting] = []
     for request in requests:
         answer = issuer.issue(request)
         if isinstance(answer, Waiting):
-            return answer
-        answers.append(answer)
+            waits.append(answer)
+        else:
+            answers.append(answer)
+    if waits:
+        return Waiting("; ".join(dict.fromkeys(wait.reason for wait in waits)))
     asked = Request(job.cert.names, issuer_name, now)
     return _checked(job, requests, answers, asked, adapters.clock())
 

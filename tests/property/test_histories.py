@@ -1,0 +1,345 @@
+"""Random histories: whatever happens in whatever order, the invariants of the design hold."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta, timezone
+
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from certctl.core import effects, x509
+from certctl.core.gate import hold_until
+from certctl.core.model import CertificateState
+from certctl.core.pem import certificates
+from certctl.core.planner import plan
+from certctl.core.spec import (
+    DAY,
+    HOUR,
+    CertificateSpec,
+    FileSpec,
+    HookSpec,
+    IssuerSpec,
+    Spec,
+    WatchSpec,
+)
+from certctl.engine.engine import Engine
+from certctl.engine.observing import Observer
+from certctl.engine.outcome import Outcome
+from certctl.engine.ports import Adapters
+from certctl.errors import CertctlError, IssuerError
+from certctl.issuers.self_signed import SelfSignedIssuer
+from certctl.ports import Announcer, HookOutcome, Issued, Issuer, IssueRequest, Waiting
+from certctl.store import keys
+from certctl.store.disk import DiskStore
+
+NAMES = ("a", "b")
+BEGIN = datetime(2026, 1, 1, tzinfo=timezone.utc)
+
+
+class MoodyIssuer:
+    """The self-signed issuer, when it is up."""
+
+    def __init__(self, host: Host, name: str) -> None:
+        self.spec = IssuerSpec(name, "command")
+        self._host = host
+        self._real = SelfSignedIssuer(IssuerSpec(name, "self-signed"), host.home)
+
+    def issue(self, request: IssueRequest) -> Issued | Waiting:
+        if request.certificate in self._host.dead_issuers:
+            raise IssuerError("the ca is down")
+        return self._real.issue(request)
+
+    def finish(self, request: IssueRequest) -> None:
+        self._real.finish(request)
+
+
+class Host:
+    """One host: a directory on a memory file system, a clock that is set, hooks and issuers that may fail."""
+
+    def __init__(self) -> None:
+        place = "/dev/shm" if os.path.isdir("/dev/shm") else None
+        self.home = tempfile.mkdtemp(prefix="certctl-history-", dir=place)
+        os.mkdir(f"{self.home}/out")
+        self.now = BEGIN
+        self.dead_issuers: set[str] = set()
+        self.dead_hooks: set[str] = set()
+        self.delivered: dict[str, dict[str, bytes]] = {}
+        """Hook -> path -> content at its last successful run."""
+        self.write_watched(b"first")
+
+    def write_watched(self, data: bytes) -> None:
+        with open(f"{self.home}/watched", "wb") as file:
+            file.write(data)
+
+    def run_hook(self, argv: Sequence[str], env: Mapping[str, str], _: float) -> HookOutcome:
+        name = argv[0]
+        if name in self.dead_hooks:
+            return HookOutcome(1, "the service is down", timed_out=False, seconds=0.0)
+        for path in env["CERTCTL_FILES"].splitlines():
+            self.delivered.setdefault(name, {})[path] = content(path) or b""
+        return HookOutcome(0, "", timed_out=False, seconds=0.0)
+
+    def issuer(self, name: str) -> Issuer:
+        return MoodyIssuer(self, name)
+
+    def adapters(self) -> Adapters:
+        return Adapters(
+            store=DiskStore(f"{self.home}/state"),
+            issuer=self.issuer,
+            announcer=_no_announcer,
+            make_keys=keys.generate_many,
+            make_dhparam=lambda *_: b"",
+            resolve_hook=lambda hook: [hook.name],
+            run_hook=self.run_hook,
+            hook_basis=lambda hook: hook.name,
+            hook_path=lambda: "/usr/bin",
+            clock=lambda: self.now,
+            report=lambda _: None,
+            stop=lambda: False,
+        )
+
+    def spec(self, certs: Mapping[str, CertificateSpec]) -> Spec:
+        return Spec(
+            path=f"{self.home}/certctl.toml",
+            state_dir=f"{self.home}/state",
+            issuers={name: IssuerSpec(name, "command") for name in ("ca", "other")},
+            certificates=dict(certs),
+            watches={"map": WatchSpec("map", (f"{self.home}/watched",), ("reload",))},
+            hooks={"reload": HookSpec("reload"), "map": HookSpec("map")},
+        )
+
+    def certificate(self, name: str) -> CertificateSpec:
+        files = (
+            FileSpec(f"{self.home}/out/{name}.pem", hooks=("reload",)),
+            FileSpec(f"{self.home}/out/{name}.crt", ("cert", "chain"), mode=0o644, hooks=("map",)),
+        )
+        return CertificateSpec(
+            name,
+            (f"{name}.example.org",),
+            issuers=("ca", "other"),
+            rotate_every=200 * DAY,
+            hold_down=7 * DAY,
+            files=files,
+        )
+
+
+def _no_announcer(name: str) -> Announcer:
+    raise CertctlError(f"there is no announcer {name}")
+
+
+def content(path: str) -> bytes | None:
+    """What a file holds; None where there is none."""
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return None
+
+
+class Histories(RuleBasedStateMachine):
+    """Time passes, people ask for things, disks and services misbehave, and passes run in between."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.host = Host()
+        self.certs = {name: self.host.certificate(name) for name in NAMES}
+        self.first_served: dict[str, datetime] = {}
+        self.excused: set[str] = set()
+        """Pins that may be served unannounced: first generations and forced ones."""
+        self.served: dict[str, datetime] = {}
+        """Certificate -> end of what it serves."""
+
+    def teardown(self) -> None:
+        shutil.rmtree(self.host.home)
+
+    # What happens
+
+    @initialize(pins=st.sampled_from(["key", "certificate"]), two=st.booleans())
+    def configure(self, pins: str, two: bool) -> None:
+        algorithms = ("ecdsa-p256", "ecdsa-p384") if two else ("ecdsa-p256",)
+        self.certs["b"] = self.certs["b"]._replace(pin=pins, keys=algorithms)
+
+    @rule(hours=st.integers(1, 24 * 40))
+    def time_passes(self, hours: int) -> None:
+        self.host.now += timedelta(hours=hours)
+
+    @rule(name=st.sampled_from(NAMES), how=st.sampled_from(["wanted", "forced"]))
+    def rotate(self, name: str, how: str) -> None:
+        self.wish(name, lambda state: state._replace(rotation=how, held=None))
+
+    @rule(name=st.sampled_from(NAMES))
+    def abort(self, name: str) -> None:
+        self.wish(name, effects.aborted)
+
+    @rule(name=st.sampled_from(NAMES))
+    def renew(self, name: str) -> None:
+        self.wish(name, lambda state: state._replace(renewal_wanted=state.current is not None))
+
+    @rule(name=st.sampled_from(NAMES))
+    def rollback(self, name: str) -> None:
+        self.wish(name, lambda state: state._replace(rollback_wanted=state.previous is not None))
+
+    @rule(name=st.sampled_from(NAMES), issuers=st.sampled_from([("ca",), ("other",), ("ca", "other")]))
+    def change_issuer(self, name: str, issuers: tuple[str, ...]) -> None:
+        self.certs[name] = self.certs[name]._replace(issuers=issuers)
+
+    @rule(name=st.sampled_from(NAMES), more=st.booleans())
+    def change_names(self, name: str, more: bool) -> None:
+        names = (f"{name}.example.org", *(["www.example.org"] if more else []))
+        self.certs[name] = self.certs[name]._replace(names=names)
+
+    @rule(name=st.sampled_from(NAMES), algorithms=st.sampled_from([("ecdsa-p256",), ("ed25519",)]))
+    def change_keys(self, name: str, algorithms: tuple[str, ...]) -> None:
+        self.certs[name] = self.certs[name]._replace(keys=algorithms)
+
+    @rule(name=st.sampled_from(NAMES), dead=st.booleans())
+    def issuer_fails(self, name: str, dead: bool) -> None:
+        (self.host.dead_issuers.add if dead else self.host.dead_issuers.discard)(name)
+
+    @rule(hook=st.sampled_from(["reload", "map"]), dead=st.booleans())
+    def hook_fails(self, hook: str, dead: bool) -> None:
+        (self.host.dead_hooks.add if dead else self.host.dead_hooks.discard)(hook)
+
+    @rule(name=st.sampled_from(NAMES), end=st.sampled_from(["pem", "crt"]), data=st.binary(max_size=20))
+    def someone_edits(self, name: str, end: str, data: bytes) -> None:
+        path = f"{self.host.home}/out/{name}.{end}"
+        if os.path.exists(path):
+            with open(path, "wb") as file:
+                file.write(data)
+
+    @rule(name=st.sampled_from(NAMES), end=st.sampled_from(["pem", "crt"]))
+    def someone_removes(self, name: str, end: str) -> None:
+        path = f"{self.host.home}/out/{name}.{end}"
+        if os.path.exists(path):
+            os.unlink(path)
+
+    @rule(data=st.binary(max_size=4))
+    def watched_file_changes(self, data: bytes) -> None:
+        self.host.write_watched(data)
+
+    @rule()
+    def standby_key_is_lost(self) -> None:
+        state = self.state("a")
+        if state.next is not None:
+            shutil.rmtree(f"{self.host.home}/state/certificates/a/{state.next.number}", ignore_errors=True)
+
+    @rule()
+    def run(self) -> None:
+        self.run_pass()
+
+    @rule()
+    def all_is_well_again(self) -> None:
+        """With everything up and no back-off left, one pass does all there is, as the plan said."""
+        self.host.dead_issuers.clear()
+        self.host.dead_hooks.clear()
+        self.host.now += timedelta(seconds=HOUR * 7)
+        spec, adapters = self.host.spec(self.certs), self.host.adapters()
+        foreseen = plan(spec, Observer(spec, adapters).look(), self.host.now)
+        outcome = self.run_pass()
+        assert not outcome.failed
+        told = sorted(step.key for step in foreseen.steps)
+        assert sorted(step.key for step in outcome.done) == told
+        after = plan(spec, Observer(spec, self.host.adapters()).look(), self.host.now)
+        assert after.steps == ()
+        for hook, files in self.expected_deliveries().items():
+            for path, data in files.items():
+                assert self.host.delivered.get(hook, {}).get(path) == data, (hook, path)
+
+    # What a pass does, and what is checked after each
+
+    def run_pass(self) -> Outcome:
+        before = {name: self.state(name) for name in NAMES}
+        outcome = Engine(self.host.spec(self.certs), self.host.adapters()).run()
+        for name in NAMES:
+            self.check_pins(name, before[name], self.state(name))
+        self.check_isolation(outcome)
+        return outcome
+
+    def check_pins(self, name: str, before: CertificateState, after: CertificateState) -> None:
+        """No pin is served that was not announced for its hold-down, but for first and forced ones."""
+        if after.current is None:
+            return
+        cert = self.certs[name]
+        source = [k.certificate if cert.pin == "certificate" else k for k in after.current.keys]
+        for record in source:
+            assert record is not None
+            if record.sha256 in self.first_served:
+                continue
+            self.first_served[record.sha256] = self.host.now
+            first = before.current is None
+            forced = before.rotation == "forced"
+            rolled_back = before.rollback_wanted
+            if first or forced or rolled_back:
+                continue
+            until = hold_until(cert, after.current)
+            assert until is not None
+            assert until <= self.host.now, f"{name} served before {until}"
+
+    def check_isolation(self, outcome: Outcome) -> None:
+        """Only what was made to fail has failed."""
+        for item in outcome.failed:
+            if item.step.kind == "issue":
+                assert item.step.subject in self.host.dead_issuers
+            else:
+                assert item.step.kind == "hook", item
+                assert item.step.subject in self.host.dead_hooks
+
+    @invariant()
+    def what_is_served_fits_together(self) -> None:
+        """live/NAME is a key with its own certificate, and never goes from valid to invalid."""
+        for name in NAMES:
+            bundle = content(f"{self.host.home}/state/live/{name}/bundle.pem")
+            if bundle is None:
+                assert self.state(name).current is None or name not in self.served
+                continue
+            leaf = certificates(bundle)[0]
+            facts = x509.facts(leaf)
+            assert x509.key_facts(bundle).key in {facts.key}
+            end = self.served.get(name)
+            if end is not None and end > self.host.now:
+                assert facts.not_before <= self.host.now < facts.not_after
+            self.served[name] = facts.not_after
+
+    @invariant()
+    def what_a_rollback_needs_is_there(self) -> None:
+        """The previous generation's keys are never deleted while it stands in its slot."""
+        for name in NAMES:
+            previous = self.state(name).previous
+            if previous is not None:
+                for key in previous.keys:
+                    path = f"{self.host.home}/state/certificates/{name}/{previous.number}/{key.algorithm}.key"
+                    assert os.path.exists(path)
+
+    # Helpers
+
+    def state(self, name: str) -> CertificateState:
+        cert = self.certs[name]
+        return self.host.adapters().store.observe_certificate(cert, self.host.now).state
+
+    def wish(self, name: str, change: object) -> None:
+        assert callable(change)
+        store = self.host.adapters().store
+        store.prepare()
+        store.save(change(self.state(name)))
+
+    def expected_deliveries(self) -> dict[str, dict[str, bytes]]:
+        home = self.host.home
+        reload = {f"{home}/watched": content(f"{home}/watched") or b""}
+        reload |= {f"{home}/out/{name}.pem": content(f"{home}/out/{name}.pem") or b"" for name in NAMES}
+        listed = {f"{home}/out/{name}.crt": content(f"{home}/out/{name}.crt") or b"" for name in NAMES}
+        return {"reload": reload, "map": listed}
+
+
+Histories.TestCase.settings = settings(
+    max_examples=100,
+    stateful_step_count=50,
+    deadline=None,
+    phases=(Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink),
+    suppress_health_check=list(HealthCheck),
+)
+TestHistories = Histories.TestCase
