@@ -12,10 +12,10 @@ from certctl.core.spec import AcmeOptions
 from certctl.errors import IssuerError
 from certctl.issuers.acme import accountfile, rollover
 from certctl.issuers.acme.accountfile import Registration
-from certctl.issuers.acme.client import Client, Payload
+from certctl.issuers.acme.client import ANYTHING, JSON, Client, Payload
 from certctl.issuers.acme.eab import binding
 from certctl.issuers.acme.jws import Signer
-from certctl.issuers.acme.problem import RefusedError
+from certctl.issuers.acme.problem import RefusedError, UnreachableError
 from certctl.issuers.acme.transport import Answer
 
 
@@ -46,7 +46,7 @@ class Account:
         payload: Payload,
         *,
         what: str,
-        accept: str = "application/json",
+        accept: str = JSON,
         repeatable: bool = True,
     ) -> Answer:
         """POST to *url* as this account; see `Client.post`."""
@@ -58,7 +58,7 @@ class Account:
                 self._forget()
             raise
 
-    def get(self, url: str, *, what: str, accept: str = "application/json") -> Answer:
+    def get(self, url: str, *, what: str, accept: str = JSON) -> Answer:
         """POST-as-GET (RFC 8555 §6.3)."""
         return self.post(url, None, what=what, accept=accept)
 
@@ -80,7 +80,9 @@ class Account:
         signer = self.signer()
         assert signer.account is not None
         with self._lock:
-            self._client.post(signer.account, signer, {"status": "deactivated"}, what="the deactivation")
+            self._client.post(
+                signer.account, signer, {"status": "deactivated"}, what="the deactivation", accept=ANYTHING
+            )
             registration = Registration(self._client.url, signer.account, (), deactivated=True)
             accountfile.write_registration(self._home, registration)
             self._signer = None
@@ -126,7 +128,9 @@ class Account:
         answer = self._client.post(directory.new_account, Signer(key), body, what="the account")
         url = answer.header("Location")
         if not url:
-            raise IssuerError(f"{self._client.name} made an account but does not say where (no Location)")
+            raise UnreachableError(
+                f"{self._client.name} answered a new account without a Location: {answer.excerpt()}"
+            )
         signer = Signer(key, url)
         if answer.status == 200:  # it was there before, with contacts of its own
             return self._update(signer)
@@ -136,7 +140,9 @@ class Account:
     def _update(self, signer: Signer) -> Signer:
         assert signer.account is not None
         contact = self._contact()
-        self._client.post(signer.account, signer, {"contact": list(contact)}, what="the account's contacts")
+        self._client.post(
+            signer.account, signer, {"contact": list(contact)}, what="the account's contacts", accept=ANYTHING
+        )
         accountfile.write_registration(self._home, Registration(self._client.url, signer.account, contact))
         return signer
 

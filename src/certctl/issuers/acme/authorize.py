@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from typing import Any, NamedTuple
 
 from certctl.errors import IssuerError
@@ -21,6 +22,9 @@ from certctl.issuers.acme.transport import Answer
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{16,}")
 """RFC 8555 §8.1 forbids anything else, and it becomes a file name."""
+
+GRACE = 2.0
+"""Seconds that proofs stay up after an error that left the CA's verdict open."""
 
 
 class Challenge(NamedTuple):
@@ -75,9 +79,16 @@ class Prover:
             for one, challenge in zip(open_ones, challenges, strict=True)
         ]
         with self._solver.present(proofs):
-            for one, challenge in zip(open_ones, challenges, strict=True):
-                self._answer(one, challenge)
-            self._await(open_ones, patience)
+            try:
+                for one, challenge in zip(open_ones, challenges, strict=True):
+                    self._answer(one, challenge)
+                self._await(open_ones, patience)
+            except OrderFailedError:
+                raise
+            except IssuerError:
+                # The CA may be looking at this moment; finding nothing would cost the whole order.
+                time.sleep(GRACE)
+                raise
 
     def _look(self, url: str) -> Authorization:
         return _read(self._account.get(url, what="to show an authorization"), url)

@@ -30,6 +30,8 @@ DIRECTORY_AGE = 3600.0
 FAILURE_AGE = 10.0
 """Twenty orders that wait for the directory of a dead CA learn of it together, not one after the other."""
 
+JSON = "application/json"
+ANYTHING = "*/*"
 Payload = JSONDeSerializable | dict[str, Any] | None
 
 
@@ -82,7 +84,7 @@ class Client:
 
     def get(self, url: str) -> Answer:
         """GET without a signature. Raises `RefusedError` or `UnreachableError`."""
-        return self._patiently(lambda: self._transport.request("GET", url), url)
+        return self._patiently(lambda: _checked(self._transport.request("GET", url), JSON), url)
 
     def post(
         self,
@@ -91,16 +93,18 @@ class Client:
         payload: Payload,
         *,
         what: str,
-        accept: str = "application/json",
+        accept: str = JSON,
         repeatable: bool = True,
     ) -> Answer:
         """POST *payload* signed; None is POST-as-GET. *what* names the deed in the error's message.
 
-        *repeatable* says that sending it twice does no harm. Raises `RefusedError` or `UnreachableError`.
+        Where `JSON` is accepted, nothing else is. *repeatable* says that sending it twice does no
+        harm. Raises `RefusedError` or `UnreachableError`.
         """
         body = b"" if payload is None else dump(_plain(payload))
-        send = lambda: self._post(url, signer, body, accept)  # noqa: E731 (one line, used once)
-        return self._patiently(send, what, repeatable=repeatable)
+        return self._patiently(
+            lambda: _checked(self._post(url, signer, body, accept), accept), what, repeatable=repeatable
+        )
 
     def check_pause(self) -> None:
         """Raise the CA's own wish again while the time it asked for is not over."""
@@ -146,8 +150,8 @@ class Client:
                 answer = send()
             except _StatusError as again:
                 answer = again.answer
-            except UnreachableError:
-                if not waits:
+            except UnreachableError as error:
+                if not waits or not error.by_chance:
                     raise
                 time.sleep(waits.pop(0))
                 continue
@@ -186,6 +190,15 @@ class _StatusError(Exception):
     def __init__(self, answer: Answer) -> None:
         super().__init__(answer.status)
         self.answer = answer
+
+
+def _checked(answer: Answer, accept: str) -> Answer:
+    """Return *answer*; raise `UnreachableError` where its success is not what a CA says."""
+    if answer.status < 300 and accept == JSON:
+        answer.document()
+    if answer.status < 300 and accept == ANYTHING and "html" in (answer.header("Content-Type") or ""):
+        raise UnreachableError(f"{answer.url} answered {answer.status} with {answer.excerpt()}")
+    return answer
 
 
 def _plain(payload: JSONDeSerializable | dict[str, Any]) -> dict[str, Any]:

@@ -62,9 +62,10 @@ class Lookup:
             target = self._cname(current)
             if target is None:
                 return current.to_text(omit_final_dot=True)
-            if target in seen or len(seen) > HOPS:
-                raise IssuerError(f"the CNAMEs of {LABEL}.{name} lead nowhere: {' -> '.join(map(str, seen))}")
             seen.append(target)
+            if target in seen[:-1] or len(seen) > HOPS:
+                way = " -> ".join(hop.to_text(omit_final_dot=True) for hop in seen)
+                raise IssuerError(f"the CNAMEs of {LABEL}.{name} lead nowhere: {way}", "mend the zone")
             current = target
 
     def zone(self, name: str) -> str:

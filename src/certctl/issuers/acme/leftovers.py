@@ -55,19 +55,21 @@ class Leftovers:
             if self._swept:
                 return
             self._swept = True
-            for path in self._notes():
+            for path in self._notes(atomic.TEMPORARY):  # of a note that was not done: nothing was put up
+                atomic.remove(path)
+            for path in self._notes(".json"):
                 kind, items = _read(path)
                 if kind in removers:
                     self.clear(path, items, removers[kind])
                 else:
                     _log.warning("%s: left by %s, which is not configured any more", path, kind)
 
-    def _notes(self) -> list[str]:
+    def _notes(self, ending: str) -> list[str]:
         try:
             names = sorted(os.listdir(self._directory))
         except FileNotFoundError:
             return []
-        return [os.path.join(self._directory, name) for name in names if name.endswith(".json")]
+        return [os.path.join(self._directory, name) for name in names if name.endswith(ending)]
 
 
 def _read(path: str) -> tuple[str, list[Item]]:

@@ -47,12 +47,15 @@ class Lexicon:
             "provider_name": self._provider,
             "action": action,
             "domain": zone,
-            "delegated": zone,  # otherwise it would guess by the public suffix list
+            # Otherwise it would fetch the public suffix list, and guess.
+            "resolve_zone_name": True,
+            "delegated": zone,
             "type": "TXT",
             "name": record.name,
             "content": record.value,
             "ttl": self._ttl,
-            self._provider: self._options,
+            # A few providers (ddns) look for the zone among their own options.
+            self._provider: {"domain": zone, **self._options},
         }
         try:
             done = self._call(wanted, record)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from certctl.core import pem
 from certctl.core.x509 import facts, key_facts, make_csr
+from certctl.errors import IssuerError
 from certctl.issuers.acme.ari import certificate_id
 from certctl.issuers.acme.authorize import OrderFailedError, Prover
 from certctl.issuers.acme.chain import UnusableError, download
@@ -50,7 +51,7 @@ def _finish(session: Session, request: IssueRequest, order: Order, patience: Pat
     if order.status == "pending":
         prover = Prover(session.name, session.account, session.solver(), session.options.challenge)
         prover.prove(order, patience)
-        order = look(session.account, order)
+        order = order._replace(status="ready")  # if the CA sees it otherwise, it will say so
     order = _finalize(session, request, order, patience)
     for left in reversed(range(DOWNLOAD_TRIES)):
         try:
@@ -68,12 +69,13 @@ def _finish(session: Session, request: IssueRequest, order: Order, patience: Pat
 def _finalize(session: Session, request: IssueRequest, order: Order, patience: Patience) -> Order:
     """Return the order once it is valid (RFC 8555 §7.4)."""
     tries = FINALIZE_TRIES
+    refused: IssuerError | None = None
     while order.status != "valid":
         if order.status == "invalid":
-            raise _invalid(session, request, order)
+            raise _invalid(session, request, order, refused)
         if order.status == "ready" and tries:
             tries -= 1
-            order = _submit(session, request, order)
+            order, refused = _submit(session, request, order)
             if order.status in ("valid", "invalid"):
                 continue
         awaited = ("valid", "invalid", "ready") if tries else ("valid", "invalid")
@@ -91,27 +93,33 @@ def _await(session: Session, order: Order, statuses: Sequence[str], patience: Pa
     )
 
 
-def _submit(session: Session, request: IssueRequest, order: Order) -> Order:
-    """Send the certificate request. Without a clear answer, the order itself tells what came of it."""
+def _submit(
+    session: Session, request: IssueRequest, order: Order
+) -> tuple[Order, RefusedError | UnreachableError | None]:
+    """Send the certificate request. Without a clear answer the order itself tells what came of it."""
     block = pem.blocks(make_csr(request.key_pem, request.names))[0]
     try:
         answer = session.account.post(
             order.finalize, {"csr": b64(block.der)}, what="the certificate request", repeatable=False
         )
-        return read_order(answer, order.url)
+        return read_order(answer, order.url), None
     except RefusedError as refusal:
         if refusal.retry_after or (refusal.problem.status < 500 and refusal.problem.code != "orderNotReady"):
             raise
-        _log.info("%s: %s", request.certificate, refusal)
+        unclear: RefusedError | UnreachableError = refusal
     except UnreachableError as error:
-        _log.info("%s: %s", request.certificate, error)
-    return order._replace(status="processing")
+        unclear = error
+    _log.info("%s: %s", request.certificate, unclear)
+    return order._replace(status="processing"), unclear
 
 
-def _invalid(session: Session, request: IssueRequest, order: Order) -> OrderFailedError:
+def _invalid(
+    session: Session, request: IssueRequest, order: Order, refused: IssuerError | None
+) -> OrderFailedError:
     what = f"{session.name} gave up the order for {request.certificate}"
     if order.error is None:
-        return OrderFailedError(f"{what} and does not say why: {order.url}")
+        why = f": {refused}" if refused else f" and does not say why: {order.url}"
+        return OrderFailedError(what + why)
     words = RefusedError(what, order.error)
     return OrderFailedError(words.message, words.hint, transient=words.transient)
 
@@ -144,7 +152,7 @@ def _new(session: Session, request: IssueRequest, replaces: str | None) -> Order
     answer = session.account.post(url, message, what=what, repeatable=replaces is None)
     location = answer.header("Location")
     if not location:
-        raise UnreachableError(f"{session.name} took an order but does not say where it is (no Location)")
+        raise UnreachableError(f"{session.name} answered an order without a Location: {answer.excerpt()}")
     return read_order(answer, location)
 
 

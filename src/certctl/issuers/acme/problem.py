@@ -87,6 +87,11 @@ class RefusedError(IssuerError):
 class UnreachableError(IssuerError):
     """No answer, or none that makes sense: the other side, or what lies between, is at fault."""
 
+    def __init__(self, message: str, hint: str | None = None, *, by_chance: bool = True) -> None:
+        """*by_chance*: the next moment it may be otherwise."""
+        super().__init__(message, hint)
+        self.by_chance = by_chance
+
 
 def permanent(problem: Problem) -> bool:
     """True if trying again without changing the configuration cannot help."""

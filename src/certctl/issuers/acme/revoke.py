@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from certctl.errors import IssuerError, UsageError
 from certctl.issuers.acme.account import Account
-from certctl.issuers.acme.client import Client
+from certctl.issuers.acme.client import ANYTHING, Client
 from certctl.issuers.acme.jws import Signer, b64, load_key
 from certctl.issuers.acme.problem import RefusedError
 
@@ -45,11 +45,10 @@ def revoke(client: Client, account: Account, leaf_pem: bytes, key_pem: bytes | N
     payload = {"certificate": b64(der), "reason": code}
     try:
         if key_pem is None:
-            account.post(url, payload, what="the revocation")
+            account.post(url, payload, what="the revocation", accept=ANYTHING)
         else:
-            client.post(
-                url, Signer(load_key(key_pem, "the certificate's key")), payload, what="the revocation"
-            )
+            signer = Signer(load_key(key_pem, "the certificate's key"))
+            client.post(url, signer, payload, what="the revocation", accept=ANYTHING)
     except RefusedError as refusal:
         if refusal.problem.code != "alreadyRevoked":
             raise

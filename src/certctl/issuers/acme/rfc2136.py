@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import socket
 from typing import NamedTuple
@@ -19,7 +20,11 @@ from certctl.issuers.acme.dnsoptions import Address, Table
 
 TIMEOUT = 20.0
 _KEY = re.compile(r'\bkey\s+"?([^"\s{]+)"?\s*\{([^}]*)\}', re.IGNORECASE)
-_COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*|#[^\n]*", re.DOTALL)
+_COMMENT = re.compile(r'("[^"]*")|/\*.*?\*/|//[^\n]*|#[^\n]*', re.DOTALL)
+"""A quoted string is none: a secret in base64 may have // in it."""
+_ALGORITHMS = frozenset(
+    {"hmac-md5.sig-alg.reg.int", "hmac-sha1", "hmac-sha224", "hmac-sha256", "hmac-sha384", "hmac-sha512"}
+)
 _HINTS = {
     dns.rcode.REFUSED: "the zone must grant it, such as: update-policy { grant KEY subdomain NAME TXT; };",
     dns.rcode.NOTAUTH: "is it the zone's primary, and does it know the key?",
@@ -82,16 +87,23 @@ def read_tsig_key(path: str) -> TsigKey:
     """Read the first ``key`` clause in *path*, as tsig-keygen(8) prints it. Raises `IssuerError`."""
     try:
         with open(path, encoding="utf-8") as file:
-            found = _KEY.search(_COMMENT.sub("", file.read()))
+            found = _KEY.search(_COMMENT.sub(r"\1", file.read()))
     except (OSError, ValueError) as error:
         raise _no_key(path, (getattr(error, "strerror", None) or str(error)).lower()) from error
     if not found:
         raise _no_key(path, "there is no key clause in it")
     pairs = [part.split(None, 1) for part in found[2].split(";")]
     values = {pair[0].lower(): pair[1].strip().strip('"') for pair in pairs if len(pair) == 2}
-    if not values.get("secret"):
+    key = TsigKey(found[1], values.get("algorithm", "hmac-sha256").lower(), values.get("secret", ""))
+    if key.algorithm not in _ALGORITHMS:
+        raise _no_key(path, f"the algorithm {key.algorithm} is not known")
+    try:
+        secret = base64.b64decode(key.secret, validate=True)
+    except ValueError as error:
+        raise _no_key(path, "its secret is no base64") from error
+    if not secret:
         raise _no_key(path, "its key clause has no secret")
-    return TsigKey(found[1], values.get("algorithm", "hmac-sha256"), values["secret"])
+    return key
 
 
 def _no_key(path: str, why: str) -> IssuerError:

@@ -1,7 +1,7 @@
 """A new key for the account (RFC 8555 §7.3.5), such that no crash loses the account.
 
-The new key is on disk before the CA hears of it, and takes the old one's place after the CA has said
-yes. In between nobody here knows which of the two the CA goes by; `settle` asks.
+The new key is on disk before the CA hears of it, and takes the old one's place once the CA is seen to
+know it. In between nobody here can tell which of the two the CA goes by; `settle` asks.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from josepy.jwk import JWK
 
 from certctl.errors import IssuerError
 from certctl.issuers.acme import accountfile
-from certctl.issuers.acme.client import Client
+from certctl.issuers.acme.client import ANYTHING, Client
 from certctl.issuers.acme.jws import Signer, dump, sign
 from certctl.issuers.acme.problem import RefusedError
 from certctl.store import atomic
@@ -29,12 +29,13 @@ def roll(client: Client, home: str, signer: Signer) -> Signer:
     assert key is not None
     inner = sign(Signer(key), url, dump({"account": signer.account, "oldKey": signer.public()}))
     try:
-        client.post(url, signer, dict(inner), what="the new account key", repeatable=False)
+        client.post(url, signer, dict(inner), what="the new account key", accept=ANYTHING, repeatable=False)
     except RefusedError as refusal:
         if refusal.problem.status < 500:
             atomic.remove(path)
         raise
-    _take(home)
+    if settle(client, home) is None:
+        raise IssuerError(f"{client.name} answered the change of the account's key, but does not know it")
     return Signer(key, signer.account)
 
 

@@ -161,6 +161,7 @@ class Transport:
                 f"look at what {self._ca_file} holds"
                 if self._ca_file
                 else "set ca_file if the CA's server has a root of its own; check this host's clock",
+                by_chance=False,
             )
         where = "the proxy before " if isinstance(error, ProxyError) else ""
         kind = "TLS with " if isinstance(error, SSLError) else ""

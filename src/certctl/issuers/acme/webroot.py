@@ -51,5 +51,7 @@ class Webroot:
 
 
 def remove(item: Item) -> None:
-    """Take away one token's file."""
-    atomic.remove(item[0])
+    """Take away one token's file, and what a crash in the middle of writing it has left."""
+    directory, name = os.path.split(item[0])
+    for path in (item[0], os.path.join(directory, f".{name}{atomic.TEMPORARY}")):
+        atomic.remove(path)

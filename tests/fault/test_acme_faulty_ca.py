@@ -1,0 +1,155 @@
+"""A CA that fails: in every way, at each request of an order in turn.
+
+Whatever goes wrong, the order ends with a certificate, in this process or in the next, and with one only.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import pytest
+
+from certctl.errors import CertctlError
+from tests.fault import acme_proxy as faults
+from tests.fault.acme_proxy import Fault, Proxy, proxy, the_nth
+from tests.real.acme_world import World, checked
+from tests.real.servers.pebble import pebble
+from tests.real.servers.scratch import scratch_directory
+
+AT_MOST = 40
+
+
+class FaultyWorld(NamedTuple):
+    world: World
+    proxy: Proxy
+
+    def options(self) -> dict[str, object]:
+        return {"directory": self.proxy.directory_url, "ca_file": self.proxy.ca_file, "timeout": 2.0}
+
+
+@pytest.fixture(scope="module")
+def faulty() -> Iterator[FaultyWorld]:
+    """Pebble with every tenth nonce rejected, and no Retry-After of its own, behind the proxy."""
+    with scratch_directory() as scratch, contextlib.ExitStack() as stack:
+        for name in ("pebble", "proxy"):
+            os.mkdir(os.path.join(scratch, name))
+        server = stack.enter_context(pebble(f"{scratch}/pebble", nonce_reject=10, retry_after=(0, 0)))
+        yield FaultyWorld(World(server, scratch), stack.enter_context(proxy(f"{scratch}/proxy", server)))
+
+
+EVERYWHERE = [
+    faults.drop,
+    faults.lose,
+    faults.internal_error,
+    faults.bare_error,
+    faults.unavailable_seconds,
+    faults.unavailable_date,
+    faults.limited_seconds,
+    faults.limited_date,
+    faults.html,
+    faults.empty,
+    faults.cut,
+    faults.torn,
+    faults.slow,
+    faults.foreign,
+    faults.leaf_only,
+]
+
+
+@pytest.mark.parametrize("fault", EVERYWHERE, ids=lambda fault: fault.__name__)
+def test_each_request_in_turn(faulty: FaultyWorld, fault: Fault) -> None:
+    """One request of an order fails; the next process goes on with that order: one certificate is made."""
+    options = {**faulty.options(), "timeout": 0.4} if fault is faults.slow else faulty.options()
+    for number in range(AT_MOST):
+        label = f"{fault.__name__.replace('_', '-')}-{number}"
+        request = faulty.world.request(f"{label}.example.test", certificate=label)
+        faulty.proxy.reset(fault, the_nth(number))
+        try:
+            checked(faulty.world.issuer(f"issuers/{label}", **options).issue(request), request)
+        except CertctlError as error:
+            assert len(faulty.proxy.requests) > number
+            if faulty.proxy.requests[number] != "/nonce-plz":  # a HEAD, which has no body
+                _tells(error, fault)
+            checked(faulty.world.issuer(f"issuers/{label}", **options).issue(request), request)
+        assert faulty.proxy.count("/finalize-order/") == 1, label
+        hit = faulty.proxy.requests[number] if len(faulty.proxy.requests) > number else ""
+        assert faulty.proxy.count("/order-plz") == 1 or hit == "/order-plz", label
+        if not hit:
+            return
+    raise AssertionError("the conversation never ended")
+
+
+def _tells(error: CertctlError, fault: Fault) -> None:
+    """The message has the CA's own words, and its wish is there."""
+    assert error.transient, error
+    if "unavailable" in fault.__name__ or "limited" in fault.__name__:
+        assert faults.WORDS in error.message
+        assert error.retry_after is not None
+        assert faults.PAUSE - 3 < error.retry_after <= faults.PAUSE
+    elif fault is faults.internal_error:
+        assert faults.WORDS in error.message
+    elif fault is faults.html:
+        assert "Please log in" in error.message
+
+
+@pytest.mark.parametrize("fault", [faults.limited_seconds, faults.unavailable_date], ids=lambda f: f.__name__)
+def test_pause(faulty: FaultyWorld, fault: Fault) -> None:
+    """While the CA wants a pause, no other order of this process reaches it."""
+    label = f"pause-{fault.__name__.replace('_', '-')}"
+    issuer = faulty.world.issuer(f"issuers/{label}", **faulty.options())
+    faulty.proxy.reset(fault, lambda _, path: path == "/order-plz")
+    with pytest.raises(CertctlError, match=faults.WORDS):
+        issuer.issue(faulty.world.request(f"{label}.example.test", certificate=label))
+    seen = len(faulty.proxy.requests)
+    with pytest.raises(CertctlError, match=f"asked for a pause.*{faults.WORDS}") as caught:
+        issuer.issue(faulty.world.request("other.example.test", certificate=f"{label}-other"))
+    assert len(faulty.proxy.requests) == seen
+    assert caught.value.retry_after is not None
+    assert faults.PAUSE - 5 < caught.value.retry_after <= faults.PAUSE
+
+
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (faults.html, "Please log in"),
+        (faults.empty, "an empty body"),
+        (faults.cut, "of no use"),
+        (faults.foreign, "none of 2 certificates is for the key"),
+        (faults.leaf_only, "is missing"),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_certificate_that_is_none(faulty: FaultyWorld, fault: Fault, words: str) -> None:
+    """What is no certificate of ours is never returned; the order is asked again, in the end given up."""
+    label = f"none-{fault.__name__.replace('_', '-')}"
+    request = faulty.world.request(f"{label}.example.test", certificate=label)
+    faulty.proxy.reset(fault, lambda _, path: path.startswith("/certZ/"))
+    for passes in range(3):
+        with pytest.raises(CertctlError, match=words):
+            faulty.world.issuer(f"issuers/{label}", **faulty.options()).issue(request)
+        assert faulty.proxy.count("/finalize-order/") == 1
+        assert (os.listdir(request.work_dir) == []) == (passes == 2)
+    faulty.proxy.reset()
+    checked(faulty.world.issuer(f"issuers/{label}", **faulty.options()).issue(request), request)
+
+
+def test_dead_ca_is_one_wait_for_all(faulty: FaultyWorld) -> None:
+    """Nobody listens: the address and the system's words are in the message."""
+    issuer = faulty.world.issuer("issuers/dead", directory="https://localhost:1/dir")
+    for name in ("a", "b"):
+        with pytest.raises(CertctlError, match="no answer from localhost:1: connection refused"):
+            issuer.issue(faulty.world.request(f"{name}.example.test", certificate=f"dead-{name}"))
+
+
+def test_untrusted_server(faulty: FaultyWorld) -> None:
+    """A server whose certificate is not trusted is named as such, with ca_file as the remedy."""
+    for ca_file, remedy in (("", "set ca_file"), (faulty.world.pebble.ca_file, "look at what")):
+        issuer = faulty.world.issuer(
+            "issuers/untrusted", directory=faulty.proxy.directory_url, ca_file=ca_file
+        )
+        with pytest.raises(CertctlError, match="is not trusted") as caught:
+            issuer.issue(faulty.world.request("u.example.test", certificate="untrusted"))
+        assert remedy in str(caught.value.hint)
