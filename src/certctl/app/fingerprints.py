@@ -3,7 +3,8 @@
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from certctl.app import passes, wiring
+from certctl.app import names as named
+from certctl.app import wiring
 from certctl.core.model import SLOTS
 from certctl.core.pins import access_line, nexthops, pins, policy_line, tlsa_line, tlsa_names
 from certctl.core.spec import CertificateSpec, Spec
@@ -52,7 +53,7 @@ class Found(NamedTuple):
 def find(spec: Spec, names: Collection[str], query: Query) -> list[Found]:
     """The fingerprints of certificates; *names* none: of all."""
     check(query)
-    passes.certificates(spec, names)
+    named.certificates(spec, names)
     store = DiskStore(spec.state_dir)
     return [
         _certificate(store, cert, query)

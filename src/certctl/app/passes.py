@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from certctl.app import wiring
+from certctl.app.names import certificates, known
 from certctl.core import effects
 from certctl.core.gate import gate
 from certctl.core.model import CertificateState, Generation
@@ -282,23 +283,3 @@ def locked(spec: Spec, wait: float, *, dhparam: bool = False) -> Iterator[None]:
     atomic.make_directory(os.path.dirname(path))
     with lock(path, wait):
         yield
-
-
-def known(spec: Spec, names: Collection[str]) -> None:
-    """Raise `UsageError` for a name that is neither a certificate nor DH parameters."""
-    _must_be(names, [*spec.certificates, *spec.dhparams], "certificate or DH parameter file", spec)
-
-
-def certificates(spec: Spec, names: Collection[str]) -> None:
-    """Raise `UsageError` for a name that is no certificate."""
-    _must_be(names, list(spec.certificates), "certificate", spec)
-
-
-def _must_be(names: Collection[str], there: list[str], what: str, spec: Spec) -> None:
-    for name in names:
-        if name not in there:
-            import difflib
-
-            near = difflib.get_close_matches(name, there, 1)
-            hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(there) or 'none'}"
-            raise UsageError(f"{name} is no {what} of {spec.path}", hint)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,27 +17,47 @@ Progress = Callable[[object], None]
 """Called now and then during long work, with a value that the CLI knows how to show."""
 
 
-class Adapters(NamedTuple):
-    """Everything that the engine reaches the outside by."""
+class Adapters:
+    """Everything that the engine reaches the outside by.
 
-    store: Store
-    issuer: Callable[[str], Issuer]
-    """By name; raises CertctlError where it cannot be had."""
-    announcer: Callable[[str], Announcer]
-    make_keys: Callable[[Sequence[str]], list[bytes]]
-    """A new private key (PKCS #8 PEM) for each algorithm."""
-    make_dhparam: Callable[[DhparamSpec, Progress | None], bytes]
-    """DH parameters (PEM), confirmed by somebody else than who made them."""
-    resolve_hook: Callable[[HookSpec], Sequence[str]]
-    """The argument vector of a hook. Raises CertctlError."""
-    run_hook: HookRunner
-    hook_basis: Callable[[HookSpec], str]
-    """Identity of the program that would run, so that a mended hook is tried at once."""
-    hook_path: Callable[[], str]
-    """PATH as hooks get it."""
-    clock: Callable[[], datetime]
-    report: Report
-    stop: Callable[[], bool]
-    """Asked between steps: True ends the pass after the step in hand."""
-    following: Following | None = None
-    """Follows peers' feeds; None where there are no peers."""
+    A plain class: the annotations of a NamedTuple would be looked at at start-up.
+    """
+
+    def __init__(
+        self,
+        *,
+        store: Store,
+        issuer: Callable[[str], Issuer],
+        announcer: Callable[[str], Announcer],
+        make_keys: Callable[[Sequence[str]], list[bytes]],
+        make_dhparam: Callable[[DhparamSpec, Progress | None], bytes],
+        resolve_hook: Callable[[HookSpec], Sequence[str]],
+        run_hook: HookRunner,
+        hook_basis: Callable[[HookSpec], str],
+        hook_path: Callable[[], str],
+        clock: Callable[[], datetime],
+        report: Report,
+        stop: Callable[[], bool],
+        following: Following | None = None,
+    ) -> None:
+        self.store = store
+        self.issuer = issuer
+        """By name; raises CertctlError where it cannot be had."""
+        self.announcer = announcer
+        self.make_keys = make_keys
+        """A new private key (PKCS #8 PEM) for each algorithm."""
+        self.make_dhparam = make_dhparam
+        """DH parameters (PEM), confirmed by somebody else than who made them."""
+        self.resolve_hook = resolve_hook
+        """The argument vector of a hook. Raises CertctlError."""
+        self.run_hook = run_hook
+        self.hook_basis = hook_basis
+        """Identity of the program that would run, so that a mended hook is tried at once."""
+        self.hook_path = hook_path
+        """PATH as hooks get it."""
+        self.clock = clock
+        self.report = report
+        self.stop = stop
+        """Asked between steps: True ends the pass after the step in hand."""
+        self.following = following
+        """Follows peers' feeds; None where there are no peers."""
