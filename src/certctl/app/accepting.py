@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from certctl.app import passes, wiring
+from certctl.app.names import certificates
 from certctl.core.model import CertificateState
 from certctl.core.spec import Spec
 from certctl.errors import CertctlError
@@ -19,7 +20,7 @@ def accept(spec: Spec, name: str, paths: Sequence[str], options: passes.Options)
     """
     from certctl.issuers import accepting
 
-    passes.certificates(spec, [name])
+    certificates(spec, [name])
     data = [_read(path) for path in paths]
 
     def take(state: CertificateState) -> CertificateState:

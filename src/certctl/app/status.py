@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from certctl.app import passes, wiring
+from certctl.app.names import known
 from certctl.core.gate import announced_at, hold_until
 from certctl.core.holds import condition
 from certctl.core.model import Generation
@@ -24,7 +25,7 @@ VERSION = 1
 
 def status(spec: Spec, names: Collection[str] = ()) -> dict[str, Any]:
     """The document of ``status --json``; *names* of certificates and DH parameters, none: all."""
-    passes.known(spec, names)
+    known(spec, names)
     world = passes.observe(spec)
     now = wiring.clock()
     return describe(spec, world, plan(spec, world, now), names)
