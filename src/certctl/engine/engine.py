@@ -12,13 +12,13 @@ from functools import partial
 
 from certctl.core import effects
 from certctl.core.bundle import Prepared
-from certctl.core.model import CertificateState, DhparamState, Failure, KeyRecord
+from certctl.core.model import CertificateState, DhparamState, Failure
 from certctl.core.observed import HookSeen
 from certctl.core.planner import walk
 from certctl.core.spec import Spec
 from certctl.core.steps import Step
 from certctl.core.times import minute_text
-from certctl.engine import advising, announcing, hooking, issuing
+from certctl.engine import advising, announcing, hooking, issuing, keymaking
 from certctl.engine.observing import Observer
 from certctl.engine.outcome import Event, Failed, Outcome
 from certctl.engine.ports import Adapters
@@ -150,31 +150,17 @@ class Engine:
     # Steps
 
     def _make_key(self, step: Step) -> None:
-        from certctl.core.x509 import key_facts
-
-        cert = self.spec.certificates[step.subject]
         state = self.world.certificates[step.subject].state
-        number = self._store.free_number(state)
-        if step.reuse and state.current:
-            current = state.current
-            algorithms = current.algorithms
-            data = [self._store.read_key(cert.name, current, key) for key in current.keys]
-        else:
-            algorithms = cert.keys
-            data = self._adapters.make_keys(cert.keys)
-        records = tuple(
-            KeyRecord(algorithm, *key_facts(key).key) for algorithm, key in zip(algorithms, data, strict=True)
-        )
-        now = self._adapters.clock()
+        keys = keymaking.keys(self._adapters, self.spec.certificates[step.subject], state, step)
         state = effects.without_failure(state, "make-key")
-        state = effects.with_next(state, number, records, now)
-        self._store.keep_keys(number, list(zip(algorithms, data, strict=True)), state)
-        made = "the same keys again" if step.reuse else f"a new {' and '.join(algorithms)} key"
+        state = effects.with_next(state, keys.number, keys.records, self._adapters.clock())
+        algorithms = [key.algorithm for key in keys.records]
+        self._store.keep_keys(keys.number, list(zip(algorithms, keys.data, strict=True)), state)
         self._done(
             step,
-            f"generation {number}: made {made}",
-            generation=number,
-            pins=[f"{key.algorithm} {key.sha256}" for key in records],
+            f"generation {keys.number}: made {keys.made}",
+            generation=keys.number,
+            pins=[f"{key.algorithm} {key.sha256}" for key in keys.records],
         )
 
     def _turn(self, step: Step) -> None:

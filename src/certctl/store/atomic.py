@@ -88,13 +88,14 @@ class Batch:
             for entry in self._entries:
                 _discard(_temporary(entry.path))
             raise
-        for entry, temporary in zip(self._entries, staged, strict=True):
+        for at, (entry, temporary) in enumerate(zip(self._entries, staged, strict=True)):
             with _failing(entry.path):
                 try:
                     seam("rename", entry.path)
                     os.rename(temporary, entry.path)
                 except OSError:
-                    _discard(temporary)
+                    for path in staged[at:]:
+                        _discard(path)
                     raise
         with _failing(self._entries[0].path):
             _sync_all(dict.fromkeys(os.path.dirname(entry.path) for entry in self._entries))
@@ -116,16 +117,19 @@ def make_directory(path: str, mode: int = 0o700) -> None:
         with contextlib.suppress(FileExistsError):
             os.mkdir(path, mode)
             os.chmod(path, mode)
-        sync(parent)
+        _sync(parent)
 
 
 def append_line(path: str, line: bytes, mode: int = 0o600) -> None:
     """Append one line in one write(2). Not synced: for what people read, not for state."""
     with _failing(path):
         seam("append", path)
-        fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
+        fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
         try:
-            os.write(fd, line.rstrip(b"\n") + b"\n")
+            end = os.fstat(fd).st_size
+            # A full disk or a power cut may have left half a line, which is not to spoil this one.
+            torn = end > 0 and os.pread(fd, 1, end - 1) != b"\n"
+            _write_all(fd, (b"\n" if torn else b"") + line.rstrip(b"\n") + b"\n", path)
         finally:
             os.close(fd)
 
@@ -142,7 +146,7 @@ def move(path: str, target: str) -> None:
     with _failing(path, verb="rename"):
         seam("rename", target)
         os.rename(path, target)
-        sync(os.path.dirname(target))
+        _sync(os.path.dirname(target))
 
 
 def remove(path: str) -> None:
@@ -160,7 +164,16 @@ def remove_tree(path: str, *, durable: bool = True) -> None:
         if os.path.isdir(path) and not os.path.islink(path):
             _remove_below(path)
             if durable:
-                sync(os.path.dirname(path))
+                _sync(os.path.dirname(path))
+
+
+def sweep(directory: str) -> None:
+    """Take away what a crash left unfinished in *directory*; nobody else may be writing there."""
+    with _failing(directory, verb="look into"):
+        for name in os.listdir(directory):
+            if name.startswith(".") and name.endswith(TEMPORARY):
+                seam("unlink", os.path.join(directory, name))
+                _discard(os.path.join(directory, name))
 
 
 def open_lock(path: str) -> int:
@@ -171,6 +184,11 @@ def open_lock(path: str) -> int:
 
 def sync(path: str) -> None:
     """fsync(2) a file or directory by name."""
+    with _failing(path, verb="sync"):
+        _sync(path)
+
+
+def _sync(path: str) -> None:
     seam("fsync", path)
     fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
@@ -207,10 +225,7 @@ def _write_file(file: _File, temporary: str | None = None) -> str:
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
     fd = os.open(temporary, flags, file.mode & 0o600)
     try:
-        view = memoryview(file.data)
-        while view:
-            seam("write", file.path)
-            view = view[os.write(fd, view) :]
+        _write_all(fd, file.data, file.path)
         if file.uid != -1 or file.gid != -1:
             seam("chown", file.path)
             os.fchown(fd, file.uid, file.gid)
@@ -221,6 +236,13 @@ def _write_file(file: _File, temporary: str | None = None) -> str:
     finally:
         os.close(fd)
     return temporary
+
+
+def _write_all(fd: int, data: bytes, path: str) -> None:
+    view = memoryview(data)
+    while view:
+        seam("write", path)
+        view = view[os.write(fd, view) :]
 
 
 def _sync_all(paths: Iterable[str]) -> None:
@@ -239,7 +261,7 @@ def _sync_all(paths: Iterable[str]) -> None:
         if len(members) > 1 and _sync_filesystem(members[0]):
             continue
         for member in members:
-            sync(member)
+            _sync(member)
 
 
 def _sync_filesystem(path: str) -> bool:

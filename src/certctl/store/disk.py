@@ -32,9 +32,15 @@ class DiskStore:
         self._dhparams = records.load_dhparams(self.layout)
 
     def prepare(self) -> None:
-        """Make the state directory and what is always in it."""
+        """Make the state directory and what is always in it; clear up after a crash.
+
+        Lineages and issuers are not looked through: there, whatever was interrupted
+        is done again, and takes its own remains away.
+        """
         for path in self.layout.directories():
             atomic.make_directory(path, 0o700)
+        for path in ("", "/state", "/live", "/dhparam"):
+            atomic.sweep(self.layout.root + path)
 
     # Certificates
 
@@ -94,8 +100,12 @@ class DiskStore:
     def save(self, state: CertificateState) -> None:
         atomic.write(self.layout.state(state.name), records.encode(state), 0o600)
 
-    def free_number(self, state: CertificateState) -> int:
-        return generations.free_number(self.layout, state)
+    def free_number(self, state: CertificateState, keys: Sequence[bytes] = ()) -> int:
+        return generations.free_number(self.layout, state, keys)
+
+    def unrecorded_keys(self, state: CertificateState, algorithms: Sequence[str]) -> tuple[bytes, ...] | None:
+        """What a crash made but did not record: a key for each of *algorithms*, never issued for."""
+        return generations.unrecorded_keys(self.layout, state, algorithms)
 
     def keep_keys(self, number: int, keys: Sequence[tuple[str, bytes]], state: CertificateState) -> None:
         generations.keep_keys(self.layout, number, keys, state, records.encode(state))

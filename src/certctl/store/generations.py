@@ -12,19 +12,53 @@ from certctl.core.bundle import Material, issuance_files
 from certctl.core.model import CertificateState, Generation, KeyRecord, Request
 from certctl.errors import CertctlError, StateError
 from certctl.store import outputs
-from certctl.store.atomic import Batch, make_directory, remove_tree
+from certctl.store.atomic import Batch, make_directory, remove_tree, sync
 from certctl.store.layout import LIVE_FILES, Layout
 
 REQUEST = "request.json"
 """In each issuance: what was asked for and of whom, so that state can be put together again."""
 
 
-def free_number(layout: Layout, state: CertificateState) -> int:
-    """The number of the next generation. One that a crash left without a record is not used again."""
+def free_number(layout: Layout, state: CertificateState, keys: Sequence[bytes] = ()) -> int:
+    """The number of the next generation, which is to have *keys*.
+
+    One that a crash left without a record is used again for the same keys only.
+    """
     number = state.last_number + 1
     while os.path.lexists(layout.generation(state.name, number)):
+        if keys and set(keys) == set(_keys_alone(layout.generation(state.name, number)).values()):
+            break
         number += 1
     return number
+
+
+def unrecorded_keys(
+    layout: Layout, state: CertificateState, algorithms: Sequence[str]
+) -> tuple[bytes, ...] | None:
+    """The keys of a generation that nothing was done with since a crash: one for each of *algorithms*."""
+    from certctl.core.x509 import key_facts
+
+    found = _keys_alone(layout.generation(state.name, state.last_number + 1))
+    if set(found) != set(algorithms):
+        return None
+    try:
+        if any(key_facts(found[algorithm]).algorithm != algorithm for algorithm in algorithms):
+            return None
+    except CertctlError:
+        return None
+    return tuple(found[algorithm] for algorithm in algorithms)
+
+
+def _keys_alone(directory: str) -> dict[str, bytes]:
+    """The key files of a generation by algorithm; nothing if it holds anything else."""
+    try:
+        names = os.listdir(directory)
+    except OSError:
+        return {}
+    found = {name: outputs.read(os.path.join(directory, name)) for name in names if name.endswith(".key")}
+    if len(found) != len(names):
+        return {}
+    return {name.removesuffix(".key"): data for name, data in found.items() if data is not None}
 
 
 def keep_keys(
@@ -32,8 +66,13 @@ def keep_keys(
 ) -> None:
     """Make generation *number* durable together with the *state* that names it."""
     make_directory(layout.lineage(state.name))
-    files = [(f"{algorithm}.key", data, 0o600) for algorithm, data in keys]
-    batch = Batch().tree(layout.generation(state.name, number), files)
+    path = layout.generation(state.name, number)
+    batch = Batch()
+    if _keys_alone(path) == dict(keys):
+        # A crash left them; whether they would outlive a power cut, nobody knows.
+        sync(layout.lineage(state.name))
+    else:
+        batch.tree(path, [(f"{algorithm}.key", data, 0o600) for algorithm, data in keys])
     batch.file(layout.state(state.name), encoded, 0o600).commit()
 
 
@@ -50,7 +89,7 @@ def keep_issuance(
     The issuance before stays: it is what the files hold until they are written.
     """
     path = layout.issuance(state.name, generation.number, generation.issuance)
-    remove_tree(path)
+    _remove_issuances(layout, state.name, generation)
     asked = {
         "names": request.names,
         "issuer": request.issuer,
@@ -59,9 +98,29 @@ def keep_issuance(
     files = issuance_files(LIVE_FILES, materials)
     files.append((REQUEST, json.dumps(asked).encode() + b"\n", 0o600))
     Batch().tree(path, files).file(layout.state(state.name), encoded, 0o600).commit()
-    if generation.issuance > 2:
-        older = layout.issuance(state.name, generation.number, generation.issuance - 2)
-        remove_tree(older, durable=False)
+
+
+def _remove_issuances(layout: Layout, name: str, generation: Generation) -> None:
+    """Make room for an issuance: its own remains go, and all but the one before, if nothing uses them.
+
+    That is done first, so that a crash leaves none of them behind for good.
+    """
+    directory = layout.generation(name, generation.number)
+    number, served = os.path.split(_link_target(layout.live(name)))
+    kept = {f"issued-{generation.issuance - 1}"}
+    if os.path.basename(number) == str(generation.number):
+        kept.add(served)
+    for entry in sorted(os.listdir(directory)):
+        own = entry == f"issued-{generation.issuance}"
+        if own or (entry.startswith("issued-") and entry not in kept):
+            remove_tree(os.path.join(directory, entry), durable=own)
+
+
+def _link_target(path: str) -> str:
+    try:
+        return os.readlink(path)
+    except OSError:
+        return ""
 
 
 def read_request(layout: Layout, name: str, number: int, issuance: int) -> Request | None:

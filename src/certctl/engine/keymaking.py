@@ -1,0 +1,63 @@
+"""The keys of a next generation: new ones, the current ones again, or those that a crash left behind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from certctl.core.model import CertificateState, KeyRecord
+from certctl.core.spec import CertificateSpec
+from certctl.core.steps import Step
+from certctl.engine.ports import Adapters
+
+
+class Keys(NamedTuple):
+    """The keys of one generation."""
+
+    number: int
+    records: tuple[KeyRecord, ...]
+    data: tuple[bytes, ...]
+    """PEM, one for each record."""
+    made: str
+    """Where they are from, for people."""
+
+
+def keys(adapters: Adapters, cert: CertificateSpec, state: CertificateState, step: Step) -> Keys:
+    """The keys that a make-key *step* asks for. Raises CertctlError.
+
+    A pass that was killed between keeping keys and recording them left them where
+    nobody else looks: they are as good as new ones.
+    """
+    current = state.current
+    if step.reuse and current:
+        again = tuple(adapters.store.read_key(cert.name, current, key) for key in current.keys)
+        return _recorded(adapters, state, current.algorithms, again, "the same keys again")
+    left = adapters.store.unrecorded_keys(state, cert.keys)
+    if left is not None and not _known(state, left):
+        return _recorded(adapters, state, cert.keys, left, "the keys that an interrupted pass made")
+    made = tuple(adapters.make_keys(cert.keys))
+    return _recorded(adapters, state, cert.keys, made, f"a new {' and '.join(cert.keys)} key")
+
+
+def _recorded(
+    adapters: Adapters, state: CertificateState, algorithms: Sequence[str], data: tuple[bytes, ...], made: str
+) -> Keys:
+    number = adapters.store.free_number(state, data)
+    records = [
+        KeyRecord(algorithm, *key) for algorithm, key in zip(algorithms, map(_digests, data), strict=True)
+    ]
+    return Keys(number, tuple(records), data, made)
+
+
+def _known(state: CertificateState, data: Sequence[bytes]) -> bool:
+    """Whether a slot has one of these keys: they were left when the current ones were to be used again."""
+    slots = (state.current, state.next, state.previous)
+    known = {key.sha256 for generation in slots if generation for key in generation.keys}
+    return any(_digests(key)[0] in known for key in data)
+
+
+def _digests(pem: bytes) -> tuple[str, str, str]:
+    from certctl.core.x509 import key_facts
+
+    found = key_facts(pem).key
+    return found.sha256, found.sha1, found.md5
