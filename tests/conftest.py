@@ -36,7 +36,14 @@ def require_program() -> Callable[[str], str]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say at the end, too, which checks of tests/run failed before pytest."""
+    """Say at the end what tests counted, and which checks of tests/run failed before pytest."""
+    counts: dict[str, int] = {}
+    for report in terminalreporter.getreports("passed"):
+        for what, number in report.user_properties:
+            if isinstance(number, int):
+                counts[what] = counts.get(what, 0) + number
+    for what, number in counts.items():
+        terminalreporter.line(f"{what}: {number}")
     if FAILED_CHECKS:
         terminalreporter.section("other checks", red=True)
         terminalreporter.line(f"failed: {FAILED_CHECKS} (their output is above)", red=True)

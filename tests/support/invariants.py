@@ -1,0 +1,183 @@
+"""What must hold of a world at any instant, and what must hold once a pass has converged."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from certctl.core.spec import CertificateSpec, FileSpec
+from certctl.store.lock import lock
+from tests.support import evidence
+from tests.support.world import World
+
+TEMPORARY = ".certctl-tmp"
+Rows = dict[str, dict[str, Any]]
+
+
+def roots(world: World) -> list[x509.Certificate]:
+    """The roots that a chain may end at."""
+    places = [*Path(world.layout.issuers).glob("*/root.pem"), world.root / "ca" / "root.pem"]
+    return [x509.load_pem_x509_certificate(path.read_bytes()) for path in places]
+
+
+def check_always(world: World, *, first: bool = False, damaged: bytes | None = None) -> None:
+    """What is served is whole, no key lies open, and the state can be read.
+
+    *first*: nothing was served before, so that files may still be missing.
+    *damaged*: what a state file may hold besides JSON.
+    """
+    check_served(world, first=first)
+    check_modes(world)
+    for path, _, data in evidence.files(world.layout.root):
+        if path.endswith(".json") and TEMPORARY not in path and data != damaged:
+            json.loads(data)
+
+
+def check_served(world: World, *, first: bool = False) -> None:
+    """live/NAME and every configured file: a key, its own certificate, its whole chain."""
+    known = roots(world)
+    for cert in world.spec.certificates.values():
+        _check_live(world, cert, known, first=first)
+        for file in cert.files:
+            if os.path.lexists(file.path) or not first:
+                _check_file(Path(file.path).read_bytes(), file.parts, cert, known)
+
+
+def _check_live(world: World, cert: CertificateSpec, known: list[x509.Certificate], *, first: bool) -> None:
+    live = Path(world.layout.live(cert.name))
+    if not os.path.lexists(live) and first:
+        return
+    assert live.is_dir(), f"{live} points at {os.readlink(live)}"
+    places = [live, *(place for place in live.iterdir() if place.is_dir())]
+    for place in places:
+        _check_file((place / "bundle.pem").read_bytes(), ("key", "cert", "chain"), cert, known)
+        key, leaf, chain = ((place / name).read_bytes() for name in ("key.pem", "cert.pem", "chain.pem"))
+        assert (place / "fullchain.pem").read_bytes() == leaf + chain
+        _check_file(key + leaf + chain, ("key", "cert", "chain"), cert, known)
+
+
+def _check_file(
+    data: bytes, parts: tuple[str, ...], cert: CertificateSpec, known: list[x509.Certificate]
+) -> None:
+    if "cert" not in parts:
+        return
+    found = evidence.served(data)
+    assert found
+    for item in found:
+        assert ("key" in parts) == (item.pin is not None)
+        if "chain" in parts:
+            evidence.check_chain(item, known, ())
+
+
+def check_modes(world: World) -> None:
+    """No private key is readable by anyone who may not read it in the end; directories of state are 0700."""
+    allowed = {file.path: file.mode for cert in world.spec.certificates.values() for file in cert.files}
+    for path, info, data in evidence.files(world.layout.root, world.tls):
+        if b"PRIVATE KEY" in data:
+            target = os.path.join(
+                os.path.dirname(path), os.path.basename(path).removeprefix(".").removesuffix(TEMPORARY)
+            )
+            mode = stat.S_IMODE(info.st_mode)
+            assert not mode & ~allowed.get(target, 0o600), f"{path} has mode {mode:04o}"
+    for top, _, _ in os.walk(world.layout.root):
+        mode = stat.S_IMODE(os.lstat(top).st_mode)
+        assert mode == 0o700, f"{top} has mode {mode:04o}"
+
+
+def check_settled(world: World) -> None:
+    """After a converging pass: nothing is left to do, nothing lies about, no hook was forgotten."""
+    rows = world.status()
+    check_always(world, first=any(row["current"] is None for row in rows.values()))
+    assert world.steps() == []
+    check_leftovers(world, rows)
+    check_agreement(world, rows)
+    check_hooks(world)
+    check_lock(world)
+
+
+def check_leftovers(world: World, rows: Rows) -> None:
+    """No temporary name is left, and no generation that stands in no slot."""
+    left = [
+        os.path.join(top, name)
+        for top, dirs, names in os.walk(world.root)
+        for name in dirs + names
+        if name.endswith(TEMPORARY)
+    ]
+    assert left == []
+    for name, row in rows.items():
+        there = {int(entry) for entry in os.listdir(world.layout.lineage(name))}
+        assert there == {number for number in numbers(row) if number}, name
+
+
+def numbers(row: dict[str, Any]) -> tuple[int | None, int | None, int | None]:
+    """The generations in the slots current, next and previous."""
+    slots = [row[slot] and row[slot]["generation"] for slot in ("current", "next", "previous")]
+    return slots[0], slots[1], slots[2]
+
+
+def check_agreement(world: World, rows: Rows) -> None:
+    """live/NAME and every configured file hold the certificates that status calls current."""
+    known = roots(world)
+    for cert in world.spec.certificates.values():
+        row = rows[cert.name]
+        if row["current"] is None:
+            continue
+        wanted = [key["certificate_sha256"] for key in row["current"]["keys"]]
+        bundle = (Path(world.layout.live(cert.name)) / "bundle.pem").read_bytes()
+        assert _leaves(bundle) == wanted
+        for item in evidence.served(bundle):
+            evidence.check_chain(item, known, cert.names)
+            start, end = item.chain[0].not_valid_before_utc, item.chain[0].not_valid_after_utc
+            assert start <= world.now < end
+        for file in cert.files:
+            _check_output(file, wanted, bundle)
+
+
+def _check_output(file: FileSpec, wanted: list[str], bundle: bytes) -> None:
+    data = Path(file.path).read_bytes()
+    assert stat.S_IMODE(os.lstat(file.path).st_mode) == file.mode, file.path
+    if "cert" in file.parts:
+        assert [leaf for leaf in _leaves(data) if leaf in wanted], file.path
+    for _, block in evidence.blocks(data) if "root" not in file.parts else ():
+        assert block in bundle, file.path
+
+
+def _leaves(data: bytes) -> list[str]:
+    found = [item.chain[0] for item in evidence.served(data)]
+    return [hashlib.sha256(leaf.public_bytes(Encoding.DER)).digest().hex(":").upper() for leaf in found]
+
+
+def check_hooks(world: World) -> None:
+    """Each hook ran after the last change of each file: what it logged last is what the file holds."""
+    spec = world.spec
+    served = [(file.path, file.hooks) for cert in spec.certificates.values() for file in cert.files]
+    served += [(world.layout.live(cert.name), cert.hooks) for cert in spec.certificates.values()]
+    served += [(dhparam.path, dhparam.hooks) for dhparam in spec.dhparams.values()]
+    served += [(path, watch.hooks) for watch in spec.watches.values() for path in watch.paths]
+    for name in spec.hooks:
+        log = world.root / f"{name}.log"
+        lines = log.read_text().splitlines() if log.exists() else []
+        last = {path: content for content, path in (line.split("  ", 1) for line in lines)}
+        for path, hooks in served:
+            if name in hooks and os.path.lexists(path):
+                assert last.get(path) == held(path), f"{name} was not run for {path}"
+
+
+def held(path: str) -> str:
+    """What the hook logs of a file as it is now."""
+    if os.path.islink(path):
+        return os.readlink(path)
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def check_lock(world: World) -> None:
+    """Nobody holds the lock."""
+    with lock(world.layout.lock, 0):
+        pass
