@@ -16,7 +16,7 @@ from certctl.issuers.acme.issuer import account_show
 from certctl.store.keys import generate
 from tests.fault.acme_child import Children, Task, children
 from tests.fault.acme_proxy import Exchange, Proxy, Reply, proxy, the_nth
-from tests.real.acme_world import World
+from tests.real.acme_world import World, account
 from tests.real.servers.pebble import pebble
 from tests.real.servers.scratch import scratch_directory
 
@@ -153,7 +153,7 @@ def test_rollover_killed_anywhere(crash: CrashWorld) -> None:
     task = crash.task("rollover")
     crash.proxy.reset()
     ca = {"directory": crash.proxy.directory_url, "ca_file": crash.proxy.ca_file}
-    url = account_show(crash.world.issuer("home-rollover", **ca)).url
+    url = account(crash.world.issuer("home-rollover", **ca)).url
     for moment in ("before", "after", "operation"):
         for number in range(AT_MOST):
             assassin = Assassin()

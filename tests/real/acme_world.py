@@ -10,7 +10,7 @@ from cryptography import x509
 
 from certctl.core.spec import DAY, AcmeOptions, IssuerSpec
 from certctl.core.x509 import check, key_facts
-from certctl.issuers.acme.issuer import AcmeIssuer
+from certctl.issuers.acme.issuer import AccountFacts, AcmeIssuer, account_show
 from certctl.ports import Issued, IssueRequest
 from certctl.store.keys import generate
 from tests.real.servers.pebble import Pebble
@@ -55,6 +55,12 @@ class World(NamedTuple):
         key_pem = key_pem or generate(algorithm)
         now = datetime.now(timezone.utc)
         return IssueRequest(certificate, 1, algorithm, names, key_pem, 90 * DAY, now, work, replaces)
+
+
+def account(issuer: AcmeIssuer) -> AccountFacts:
+    """Return the issuer's account; it is made, as the first order does, if there is none."""
+    issuer.session().account.signer()
+    return account_show(issuer)
 
 
 def checked(issued: Issued, request: IssueRequest, root: bytes | None = None) -> Issued:

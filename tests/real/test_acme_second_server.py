@@ -7,9 +7,9 @@ from datetime import datetime, timezone
 from certctl.core.spec import AcmeOptions, IssuerSpec
 from certctl.issuers.acme.issuer import AcmeIssuer, account_rollover, account_show
 from certctl.store.keys import generate
+from tests.real.acme2certifier import acme2certifier
 from tests.real.acme_world import World, checked, serial
 from tests.real.dns_world import own_address
-from tests.real.acme2certifier import acme2certifier
 from tests.real.servers.require import root
 from tests.real.servers.start import Start
 

@@ -18,6 +18,9 @@ from certctl.issuers.acme.jws import Signer
 from certctl.issuers.acme.problem import RefusedError, UnreachableError
 from certctl.issuers.acme.transport import Answer
 
+FORGOTTEN = ""
+"""In place of the directory: the CA does not know the account any more."""
+
 
 class Account:
     """Who asks. Shared by all threads; the registration is looked at once a process."""
@@ -62,6 +65,10 @@ class Account:
         """POST-as-GET (RFC 8555 §6.3)."""
         return self.post(url, None, what=what, accept=accept)
 
+    def exists(self) -> bool:
+        """True if there is an account, or at least its key."""
+        return accountfile.read_key(accountfile.key_path(self._home)) is not None
+
     def show(self) -> dict[str, Any]:
         """Return the account object as the CA has it now."""
         url = self.signer().account
@@ -89,8 +96,8 @@ class Account:
 
     def _ready(self) -> Signer:
         registration = accountfile.read_registration(self._home)
-        if registration and registration.directory != self._client.url:
-            registration = None  # the issuer was pointed at another CA: the key is made known there, too
+        if registration and registration.directory not in (self._client.url, FORGOTTEN):
+            return self._register(self._key())  # pointed at another CA: the key is made known there, too
         if registration and registration.deactivated:
             raise IssuerError(
                 f"the account {registration.url} of issuer {self._client.name} was deactivated",
@@ -98,13 +105,18 @@ class Account:
                 f"{accountfile.key_path(self._home)}",
                 transient=False,
             )
-        if registration is None:
-            return self._register(self._key())
         key = rollover.settle(self._client, self._home) or self._key()
+        if registration is None or registration.directory == FORGOTTEN:
+            return self._register(key)
         signer = Signer(key, registration.url)
-        if registration.contact != self._contact():
+        if registration.contact == self._contact():
+            return signer
+        try:
             return self._update(signer)
-        return signer
+        except RefusedError as refusal:
+            if refusal.problem.code != "accountDoesNotExist":
+                raise
+            return self._register(key)
 
     def _key(self) -> JWK:
         path = accountfile.key_path(self._home)
@@ -164,5 +176,5 @@ class Account:
             if self._signer is not None:
                 registration = accountfile.read_registration(self._home)
                 if registration and not registration.deactivated:
-                    accountfile.write_registration(self._home, registration._replace(directory=""))
+                    accountfile.write_registration(self._home, registration._replace(directory=FORGOTTEN))
                 self._signer = None

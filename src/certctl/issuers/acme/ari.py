@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import time
 from datetime import datetime
 
 from certctl.core.model import Advice
@@ -17,6 +18,7 @@ SHORTEST_CHECK = 60.0
 LONGEST_CHECK = 86400.0
 """RFC 9773 §4.3.2 wants limits on both sides of Retry-After."""
 AFTER_FAILURE = 3600.0
+DOWN = 60.0
 _random = random.SystemRandom()
 
 
@@ -37,36 +39,49 @@ def certificate_id(leaf_pem: bytes) -> str | None:
     return f"{b64(aki.key_identifier)}.{b64(octets)}"
 
 
-def renewal_info(client: Client, leaf_pem: bytes, known: Advice | None, now: datetime) -> Advice | None:
-    """Return the CA's advice at *now*; None if it has none for this certificate.
+class Adviser:
+    """Asks one CA; where it cannot be asked, the certificates after that one do not wait for it again."""
 
-    While *known* need not be asked for again it is returned as it is; while its window stays, its
-    moment stays. Where the CA cannot be asked, *known* holds on. Raises `IssuerError` where nothing
-    is known and the CA cannot be asked.
-    """
-    if known and now < known.check_at:
-        return known
-    url = _url(client, leaf_pem, now)
-    if url is None:
-        return None
-    try:
-        return _read(client.get(url), known, now)
-    except RefusedError as refusal:
-        if refusal.problem.status < 500 and refusal.problem.status != 429:
-            return None  # another CA's certificate, or one that it has forgotten
-        return _kept(known, now, refusal)
-    except UnreachableError as error:
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self._down: tuple[float, RefusedError | UnreachableError] | None = None
+
+    def advice(self, leaf_pem: bytes, known: Advice | None, now: datetime) -> Advice | None:
+        """Return the CA's advice at *now*; None if it has none for this certificate.
+
+        While *known* need not be asked for again it is returned as it is; while its window stays,
+        its moment stays. Where the CA cannot be asked, *known* holds on. Raises `IssuerError` where
+        nothing is known and the CA cannot be asked.
+        """
+        if known and now < known.check_at:
+            return known
+        if self._down and time.monotonic() < self._down[0]:
+            return _kept(known, now, self._down[1])
+        try:
+            url = self._url(leaf_pem, now)
+            return _read(self._client.get(url, patient=False), known, now) if url else None
+        except RefusedError as refusal:
+            if refusal.problem.status < 500 and refusal.problem.status != 429:
+                return None  # another CA's certificate, or one that it has forgotten
+            return self._note_down(known, now, refusal)
+        except UnreachableError as error:
+            return self._note_down(known, now, error)
+
+    def _url(self, leaf_pem: bytes, now: datetime) -> str:
+        """Return where to ask; empty where there is nobody to ask."""
+        from cryptography import x509
+
+        if x509.load_pem_x509_certificate(leaf_pem).not_valid_after_utc <= now:
+            return ""  # §4.3: nobody asks for one that has expired
+        identifier = certificate_id(leaf_pem)
+        base = self._client.directory().renewal_info
+        return f"{base.rstrip('/')}/{identifier}" if base and identifier else ""
+
+    def _note_down(
+        self, known: Advice | None, now: datetime, error: RefusedError | UnreachableError
+    ) -> Advice:
+        self._down = time.monotonic() + max(error.retry_after or 0.0, DOWN), error
         return _kept(known, now, error)
-
-
-def _url(client: Client, leaf_pem: bytes, now: datetime) -> str | None:
-    from cryptography import x509
-
-    base = client.directory().renewal_info
-    identifier = certificate_id(leaf_pem)
-    if not base or not identifier or x509.load_pem_x509_certificate(leaf_pem).not_valid_after_utc <= now:
-        return None  # §4.3: nobody asks for one that has expired
-    return f"{base.rstrip('/')}/{identifier}"
 
 
 def _kept(known: Advice | None, now: datetime, error: RefusedError | UnreachableError) -> Advice:

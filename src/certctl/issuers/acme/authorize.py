@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 import time
-from typing import Any, NamedTuple
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple, TypeVar
 
+from certctl.core.spec import CHALLENGES
 from certctl.errors import IssuerError
 from certctl.issuers.acme.account import Account
 from certctl.issuers.acme.order import Order, Patience
@@ -25,6 +28,11 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]{16,}")
 
 GRACE = 2.0
 """Seconds that proofs stay up after an error that left the CA's verdict open."""
+
+AT_ONCE = 6
+"""Requests for one order."""
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
 class Challenge(NamedTuple):
@@ -67,22 +75,21 @@ class Prover:
 
     def prove(self, order: Order, patience: Patience) -> None:
         """Return when all authorizations are valid. Raises `OrderFailedError` with the CA's words."""
-        found = [self._look(url) for url in order.authorizations]
+        found = _each(self._look, order.authorizations)
         self._check(found)
         open_ones = [one for one in found if one.status == "pending"]
         if not open_ones:
             return
-        challenges = [self._challenge(one) for one in open_ones]
+        answers = [(one, self._challenge(one)) for one in open_ones]
         thumbprint = self._account.signer().thumbprint()
         proofs = [
             Proof(one.name, one.is_ip, challenge.token, f"{challenge.token}.{thumbprint}")
-            for one, challenge in zip(open_ones, challenges, strict=True)
+            for one, challenge in answers
         ]
         with self._solver.present(proofs):
             try:
-                for one, challenge in zip(open_ones, challenges, strict=True):
-                    self._answer(one, challenge)
-                self._await(open_ones, patience)
+                _each(self._answer, answers)
+                self._check(_each(lambda one: self._verdict(one, patience), open_ones))
             except OrderFailedError:
                 raise
             except IssuerError:
@@ -93,8 +100,9 @@ class Prover:
     def _look(self, url: str) -> Authorization:
         return _read(self._account.get(url, what="to show an authorization"), url)
 
-    def _answer(self, one: Authorization, challenge: Challenge) -> None:
+    def _answer(self, pair: tuple[Authorization, Challenge]) -> None:
         """Tell the CA to look (§7.5.1), unless it does so already."""
+        one, challenge = pair
         if challenge.status != "pending":
             return
         try:
@@ -103,16 +111,6 @@ class Prover:
             # Another order may have settled the same authorization, or the first of two tries got through.
             if refusal.retry_after or self._look(one.url).status == "pending":
                 raise
-
-    def _await(self, open_ones: list[Authorization], patience: Patience) -> None:
-        """Wait for the CA's verdict on each; once one has failed, the others are only looked at."""
-        seen: list[Authorization] = []
-        for one in open_ones:
-            if any(earlier.status != "valid" for earlier in seen):
-                seen.append(self._look(one.url))
-            else:
-                seen.append(self._verdict(one, patience))
-        self._check(seen)
 
     def _verdict(self, one: Authorization, patience: Patience) -> Authorization:
         return patience.poll(
@@ -139,13 +137,24 @@ class Prover:
                         f"{self._ca} gave the token {challenge.token[:80]!r}, which is none"
                     )
                 return challenge
-        offered = ", ".join(challenge.type for challenge in one.challenges) or "nothing"
+        offered = sorted(challenge.type for challenge in one.challenges) or ["nothing"]
+        possible = [kind for kind in CHALLENGES if kind in offered]
         why = " (wildcards are proven by DNS only)" if one.wildcard and self._kind != "dns-01" else ""
         raise IssuerError(
-            f"{self._ca} does not offer {self._kind} for {one.title}, but {offered}{why}",
-            f"set challenge to one of them in [issuer.{self._ca}], or give the certificate another issuer",
+            f"{self._ca} does not offer {self._kind} for {one.title}, but {', '.join(offered)}{why}",
+            f"set challenge to {' or '.join(possible)} in [issuer.{self._ca}]"
+            if possible
+            else "give the certificate another issuer",
             transient=False,
         )
+
+
+def _each(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+    """Return what *function* makes of each item, several at once: a CA far away takes its time for each."""
+    if len(items) < 2:
+        return [function(item) for item in items]
+    with ThreadPoolExecutor(min(len(items), AT_ONCE)) as pool:
+        return list(pool.map(function, items))
 
 
 def _problem(one: Authorization) -> Problem:

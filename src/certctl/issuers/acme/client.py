@@ -82,9 +82,14 @@ class Client:
             self._directory, self._failure = (found, time.monotonic()), None
             return found
 
-    def get(self, url: str) -> Answer:
-        """GET without a signature. Raises `RefusedError` or `UnreachableError`."""
-        return self._patiently(lambda: _checked(self._transport.request("GET", url), JSON), url)
+    def get(self, url: str, *, patient: bool = True) -> Answer:
+        """GET a JSON object without a signature; *patient*: try again what may have failed by chance.
+
+        Raises `RefusedError` or `UnreachableError`.
+        """
+        return self._patiently(
+            lambda: _checked(self._transport.request("GET", url), JSON), url, repeatable=patient
+        )
 
     def post(
         self,

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from certctl.core.model import Advice
 from certctl.core.spec import IssuerSpec
+from certctl.errors import IssuerError
 from certctl.ports import Issued, IssueRequest
 
 if TYPE_CHECKING:
@@ -71,9 +72,7 @@ class AcmeIssuer:
             return None
         if known and now < known.check_at:
             return known
-        from certctl.issuers.acme import ari
-
-        return ari.renewal_info(self.session().client, leaf_pem, known, now)
+        return self.session().adviser.advice(leaf_pem, known, now)
 
     def revoke(self, leaf_pem: bytes, key_pem: bytes | None, reason: str) -> None:
         """Revoke as the account that ordered, or with the certificate's own key where *key_pem* is given."""
@@ -93,10 +92,10 @@ class AcmeIssuer:
 
 
 def account_show(issuer: AcmeIssuer) -> AccountFacts:
-    """Return what the CA knows of the issuer's account, which is made if there is none."""
+    """Return what the CA knows of the issuer's account. Raises `CertctlError`, also if there is none."""
     from certctl.issuers.acme.accountfile import key_path
 
-    session = issuer.session()
+    session = _with_account(issuer)
     found = session.account.show()
     signer = session.account.signer()
     contact = found.get("contact")
@@ -113,10 +112,21 @@ def account_show(issuer: AcmeIssuer) -> AccountFacts:
 
 def account_rollover(issuer: AcmeIssuer) -> AccountFacts:
     """Give the account a new key (RFC 8555 §7.3.5); return what the CA knows of it then."""
-    issuer.session().account.rollover()
+    _with_account(issuer).account.rollover()
     return account_show(issuer)
 
 
 def account_deactivate(issuer: AcmeIssuer) -> None:
     """Deactivate the account for good (RFC 8555 §7.3.6). Its files stay, and the issuer refuses to order."""
-    issuer.session().account.deactivate()
+    _with_account(issuer).account.deactivate()
+
+
+def _with_account(issuer: AcmeIssuer) -> Session:
+    session = issuer.session()
+    if not session.account.exists():
+        raise IssuerError(
+            f"issuer {issuer.spec.name} has no account yet",
+            "the first order makes it: certctl run",
+            transient=False,
+        )
+    return session

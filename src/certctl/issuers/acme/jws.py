@@ -7,9 +7,8 @@ import json
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from josepy.errors import Error as JoseError
 from josepy.jwa import ES256, ES384, ES512, RS256, JWASignature
-from josepy.jwk import JWK, JWKEC
+from josepy.jwk import JWK, JWKEC, JWKRSA
 
 from certctl.errors import IssuerError
 
@@ -34,11 +33,25 @@ class Signer(NamedTuple):
 
 
 def load_key(pem: bytes, what: str) -> JWK:
-    """Return the JWK of an RSA or EC private key. Raises `IssuerError`, which says *what* it is not."""
+    """Return the JWK of an RSA or EC private key. Raises `IssuerError`, which says *what* it is not.
+
+    Not by josepy's own loader: that takes a damaged file for a symmetric key.
+    """
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives.asymmetric import ec, rsa
+    from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
     try:
-        return JWK.load(pem)
-    except (JoseError, ValueError, TypeError) as error:
-        raise IssuerError(f"{what} is no RSA or EC private key in PEM: {error}", transient=False) from error
+        key = load_pem_private_key(pem, None)
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
+        raise IssuerError(
+            f"{what} holds no private key that can be read: {error}", transient=False
+        ) from error
+    if isinstance(key, ec.EllipticCurvePrivateKey) and key.curve.name in _CURVES:
+        return JWKEC(key=key)
+    if isinstance(key, rsa.RSAPrivateKey):
+        return JWKRSA(key=key)
+    raise IssuerError(f"{what} is of a kind that ACME requests are not signed with here", transient=False)
 
 
 def sign(signer: Signer, url: str, payload: bytes, nonce: str | None = None) -> dict[str, str]:

@@ -14,7 +14,7 @@ from certctl.issuers.acme.chain import UnusableError, download
 from certctl.issuers.acme.jws import b64
 from certctl.issuers.acme.note import Note, drop_note, read_note, write_note
 from certctl.issuers.acme.order import Order, Patience, check_profile, look, new_order, read_order
-from certctl.issuers.acme.problem import RefusedError, UnreachableError
+from certctl.issuers.acme.problem import RefusedError, UnreachableError, permanent
 from certctl.issuers.acme.session import Session
 from certctl.ports import Issued, IssueRequest
 
@@ -29,6 +29,7 @@ def obtain(session: Session, request: IssueRequest) -> Issued:
     """Return the chain for *request*. Raises `CertctlError`; an order that is not lost goes on later."""
     what = f"the order of {session.name} for {request.certificate}"
     patience = Patience(session.options.validation_timeout, what, session.pace)
+    session.solver()  # what is wrong with its configuration shows before anything is ordered
     note, order = _resume(session, request) or _place(session, request)
     try:
         issued = _finish(session, request, order, patience)
@@ -135,7 +136,7 @@ def _place(session: Session, request: IssueRequest) -> tuple[Note, Order]:
     except RefusedError as refusal:
         if refusal.problem.code == "accountDoesNotExist":
             order = _new(session, request, replaces)  # under the account that the first try has found missing
-        elif replaces is None or refusal.retry_after or refusal.problem.code == "rateLimited":
+        elif replaces is None or refusal.retry_after or _is_about_more(refusal):
             raise
         else:
             _log.info("%s: ordered again without naming what it replaces: %s", request.certificate, refusal)
@@ -143,6 +144,11 @@ def _place(session: Session, request: IssueRequest) -> tuple[Note, Order]:
     note = _wanted(session, request, order.url)
     write_note(request, note)
     return note, order
+
+
+def _is_about_more(refusal: RefusedError) -> bool:
+    """True if the order would be refused without `replaces`, too."""
+    return refusal.problem.code == "rateLimited" or permanent(refusal.problem)
 
 
 def _new(session: Session, request: IssueRequest, replaces: str | None) -> Order:

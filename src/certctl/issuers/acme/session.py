@@ -7,6 +7,7 @@ import threading
 from certctl.core.spec import AcmeOptions, IssuerSpec
 from certctl.issuers.acme import webroot
 from certctl.issuers.acme.account import Account
+from certctl.issuers.acme.ari import Adviser
 from certctl.issuers.acme.client import Client
 from certctl.issuers.acme.directory import directory_url
 from certctl.issuers.acme.leftovers import Leftovers
@@ -25,6 +26,7 @@ class Session:
         transport = Transport(options.ca_file, options.timeout, options.max_orders + 2)
         self.client = Client(spec.name, directory_url(options.directory), transport)
         self.account = Account(self.client, options, home)
+        self.adviser = Adviser(self.client)
         self.pace = Pace()
         self.leftovers = Leftovers(home)
         self._lock = threading.Lock()
