@@ -169,11 +169,11 @@ def test_wrong_key(shared: DnsWorld, tmp_path: Any) -> None:
 
 
 COMMAND = """
-import json, sys, time
+import json, os, sys
 import dns.query, dns.tsigkeyring, dns.update
 zone, port, secret, log = sys.argv[1:5]
 action, name, value = sys.argv[5:]
-open(log, "a").write(json.dumps([action, name]) + "\\n")
+open(log, "a").write(json.dumps([action, name, os.environ["CERTCTL_TTL"]]) + "\\n")
 update = dns.update.UpdateMessage(zone, keyring=dns.tsigkeyring.from_text({"certctl": secret}))
 change = update.add if action == "add" else update.delete
 change(name + ".", *((1, "TXT", value) if action == "add" else ("TXT", value)))
@@ -198,7 +198,7 @@ def test_command(shared: DnsWorld, tmp_path: Any) -> None:
     checked(issuer.issue(request), request, shared.world.pebble.root())
     with open(log, encoding="ascii") as file:
         calls = [json.loads(line) for line in file]
-    assert calls == [[action, "_acme-challenge.host.example.test"] for action in ("add", "remove")]
+    assert calls == [[action, "_acme-challenge.host.example.test", "60"] for action in ("add", "remove")]
 
 
 def test_command_that_fails(shared: DnsWorld) -> None:

@@ -74,7 +74,7 @@ def _writer(method: str, table: Table, lookup: Lookup) -> Writer:
     if method == "command":
         from certctl.issuers.acme.dnscommand import Command
 
-        return Command(table)
+        return Command(table, ttl)
     from certctl.issuers.acme.lexicon import Lexicon
 
     return Lexicon(method, table, lookup, ttl)

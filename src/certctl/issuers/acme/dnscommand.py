@@ -1,4 +1,4 @@
-"""TXT records by a program of the user's own: ``PROGRAM… add|remove NAME VALUE``."""
+"""TXT records by a program of the user's own: ``PROGRAM… add|remove NAME VALUE``, with CERTCTL_TTL."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 class Command:
     """Runs the program once for each record; exit status 0 is success."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, ttl: int) -> None:
         self._command = table.texts("command")
+        self._ttl = ttl
         self._timeout = table.seconds("timeout", 60.0)
         if not self._command:
             raise table.wrong("command", "the program with its arguments")
@@ -31,7 +32,11 @@ class Command:
     def _run(self, action: str, record: Record) -> None:
         """No shell, a small environment, a process group of its own, which the timeout ends whole."""
         argv = [*self._command, action, record.name, record.value]
-        environment = {"PATH": os.environ.get("PATH", PATH), "LC_ALL": "C.UTF-8"}
+        environment = {
+            "PATH": os.environ.get("PATH", PATH),
+            "LC_ALL": "C.UTF-8",
+            "CERTCTL_TTL": str(self._ttl),
+        }
         try:
             child = subprocess.Popen(
                 argv,
