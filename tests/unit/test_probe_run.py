@@ -15,14 +15,7 @@ import pytest
 from certctl.core import pem
 from certctl.deploy.probe import Expected, ExpectedKey, compare, handshake, probe
 from tests.real.servers.pki import Identity, certificate_pin, key_pin, make_authority, make_identity
-from tests.unit.probe_server import script, serving, tls, tls_context
-
-# RFC 2409 §6.2: 1024 bits, as nobody should use any more.
-OAKLEY_2 = (
-    "FFFFFFFFFFFFFFFFC90FDAA22168C234C4C6628B80DC1CD129024E088A67CC74020BBEA63B139B22514A08798E3404DD"
-    "EF9519B3CD3A431B302B0A6DF25F14374FE1356D6D51C245E485B576625E7EC6F44C42E9A637ED6B0BFF5CB6F406B7ED"
-    "EE386BFB5A899FA5AE9F24117C4B1FE649286651ECE65381FFFFFFFFFFFFFFFF"
-)
+from tests.unit.probe_server import OAKLEY_2, script, serving, tls, tls_context
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,91 @@
+"""Dovecot's configuration form: `name = value`, `name [argument] { … }`, !include (Dovecot 2.3 and 2.4)."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from certctl.doctor.files import read_text
+
+_DEEPEST = 10
+
+
+class Block(NamedTuple):
+    """A block, or the whole file, which has no name."""
+
+    name: str
+    argument: str
+    settings: dict[str, str]
+    blocks: list[Block]
+
+    def below(self) -> Iterator[Block]:
+        """This block and all in it."""
+        yield self
+        for block in self.blocks:
+            yield from block.below()
+
+    @property
+    def title(self) -> str:
+        return f"{self.name} {self.argument}".strip()
+
+
+def parse(text: str, path: str = "", depth: int = 0) -> Block:
+    """Parse *text*; includes are relative to the directory of *path*, and taken in where they stand."""
+    root = Block("", "", {}, [])
+    stack = [root]
+    for line in _lines(text):
+        if line.startswith(("!include ", "!include_try ")):
+            _include(stack[-1], line.split(None, 1)[1], path, depth)
+        elif line == "}":
+            if len(stack) > 1:
+                stack.pop()
+        elif line.endswith("{") and "=" not in line.split("{")[0]:
+            name, _, argument = line[:-1].strip().partition(" ")
+            block = Block(name, argument.strip().strip('"'), {}, [])
+            stack[-1].blocks.append(block)
+            stack.append(block)
+        else:
+            name, equals, value = line.partition("=")
+            if equals:
+                stack[-1].settings[name.strip()] = _unquote(value.strip())
+    return root
+
+
+def _lines(text: str) -> Iterator[str]:
+    pending = ""
+    for raw in text.split("\n"):
+        line = (pending + " " + raw.strip()).strip() if pending else raw.strip()
+        if line.startswith("#"):
+            pending = ""
+            continue
+        line = _without_comment(line)
+        if line.endswith("\\"):
+            pending = line[:-1].rstrip()
+            continue
+        pending = ""
+        if line:
+            yield line
+
+
+def _without_comment(line: str) -> str:
+    at = line.find(" #")
+    quoted = line[:at].count('"') % 2 if at >= 0 else 0
+    return line[:at].rstrip() if at >= 0 and not quoted else line
+
+
+def _unquote(value: str) -> str:
+    return value[1:-1] if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'" else value
+
+
+def _include(into: Block, pattern: str, path: str, depth: int) -> None:
+    if depth >= _DEEPEST:
+        return
+    pattern = os.path.join(os.path.dirname(path), _unquote(pattern.strip()))
+    for name in sorted(glob.glob(pattern)):
+        text = read_text(name)
+        if text is not None:
+            inner = parse(text, name, depth + 1)
+            into.settings.update(inner.settings)
+            into.blocks.extend(inner.blocks)

@@ -1,0 +1,73 @@
+"""Exim: its key and certificate, which it reads at each connection as its own user."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from datetime import datetime
+
+from certctl.doctor.chain import Scene
+from certctl.doctor.dh import Advice, check_dh
+from certctl.doctor.files import read_text
+from certctl.doctor.finding import Finding, Place
+from certctl.doctor.pem_files import Findings, check_pair
+
+_USERS = ("Debian-exim", "exim", "mail")
+_SETTING = re.compile(
+    r"^\s*(?:MAIN_)?(tls_[a-z]+|TLS_[A-Z]+|exim_user)\s*=\s*(\S.*?)\s*$", re.MULTILINE | re.IGNORECASE
+)
+_RELOAD = "no reload: Exim reads its files at each connection"
+
+
+def check_exim(path: str, now: datetime) -> Findings:
+    """Check the configuration *path*: the main section's plain settings, no expansions."""
+    settings = _settings(path)
+    place = Place(f"exim {path}", "exim")
+    certificate = _plain(settings.get("tls_certificate", ""))
+    key = _plain(settings.get("tls_privatekey", "")) or certificate
+    if certificate:
+        yield from check_pair(Scene(place, now, reload=_RELOAD), certificate, key)
+        yield from _check_readable(place, key, settings.get("exim_user", ""))
+    parameters = _plain(settings.get("tls_dhparam", ""))
+    if parameters:
+        why = "Exim has good groups of its own, and takes primes above 2236 bits for none at all"
+        yield from check_dh(
+            place, parameters, Advice("take tls_dhparam out", why, largest=2236, reload=_RELOAD)
+        )
+
+
+def _settings(path: str) -> dict[str, str]:
+    text = read_text(path) or ""
+    return {name.lower(): value for name, value in _SETTING.findall(text)}
+
+
+def _plain(value: str) -> str:
+    """A file's name; empty where Exim would expand it first."""
+    return value if value.startswith("/") and "$" not in value and ":" not in value else ""
+
+
+def _check_readable(place: Place, path: str, user: str) -> Iterator[Finding]:
+    """A key of root alone fails at the first connection: Exim has dropped root by then."""
+    import grp
+    import pwd
+
+    names = (user,) if user else _USERS
+    known = [entry for entry in pwd.getpwall() if entry.pw_name in names]
+    if not known or known[0].pw_uid == 0 or not os.path.exists(path):
+        return
+    account, info = known[0], os.stat(path)
+    groups = {account.pw_gid} | {group.gr_gid for group in grp.getgrall() if account.pw_name in group.gr_mem}
+    if info.st_uid == account.pw_uid:
+        readable = bool(info.st_mode & 0o400)
+    elif info.st_gid in groups:
+        readable = bool(info.st_mode & 0o040)
+    else:
+        readable = bool(info.st_mode & 0o004)
+    if not readable:
+        group = grp.getgrgid(account.pw_gid).gr_name
+        yield place.error(
+            "key-unreadable",
+            f"{path}: Exim runs as {account.pw_name}, which may not read it",
+            f'chgrp {group} {path} && chmod 0640 {path}; in certctl.toml: mode = "0640", group = "{group}"',
+        )

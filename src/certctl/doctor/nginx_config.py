@@ -1,0 +1,80 @@
+"""nginx's configuration form: words, `;`, `{ … }`, include.
+
+`nginx -T` would print it too, but it opens (and makes) logs and temporary directories, and prints nothing of
+a configuration that has the very fault that is looked for.
+"""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from certctl.doctor.files import read_text
+
+_DEEPEST = 10
+_TOKEN = re.compile(
+    r"""#[^\n]*
+    | (?P<quoted>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')
+    | (?P<word>[;{}]|(?:\$\{[^}\s]*\}|\\.|[^\s;{}])+)""",
+    re.VERBOSE | re.DOTALL,
+)
+_END, _OPEN, _CLOSE = ";", "{", "}"
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+
+
+class Directive(NamedTuple):
+    """One directive, with its block where it has one."""
+
+    name: str
+    arguments: tuple[str, ...]
+    block: list[Directive] | None
+    path: str
+    line: int
+
+
+def parse_nginx(text: str, path: str, base: str, depth: int = 0) -> list[Directive]:
+    """Parse *text*, with what it includes in place; relative includes are below *base*."""
+    return list(_directives(_tokens(text), path, base, depth))
+
+
+def _directives(tokens: Iterator[tuple[str, int]], path: str, base: str, depth: int) -> Iterator[Directive]:
+    words: list[str] = []
+    first = 0
+    for token, line in tokens:
+        if token == _CLOSE:
+            return
+        if token not in (_END, _OPEN):
+            first = first if words else line
+            words.append(token)
+            continue
+        if not words:
+            continue
+        name, arguments = words[0], tuple(words[1:])
+        words = []
+        block = list(_directives(tokens, path, base, depth)) if token == _OPEN else None
+        if name == "include" and arguments and depth < _DEEPEST:
+            yield from _include(os.path.join(base, arguments[0]), base, depth)
+        else:
+            yield Directive(name, arguments, block, path, first)
+
+
+def _include(pattern: str, base: str, depth: int) -> Iterator[Directive]:
+    for name in sorted(glob.glob(pattern)):
+        text = read_text(name)
+        if text is not None:
+            yield from parse_nginx(text, name, base, depth + 1)
+
+
+def _tokens(text: str) -> Iterator[tuple[str, int]]:
+    """Yield words, `;`, `{` and `}` with their lines; quotes and backslashes hold words together."""
+    line, at = 1, 0
+    for match in _TOKEN.finditer(text):
+        line += text.count("\n", at, match.start())
+        at = match.start()
+        if match["quoted"]:
+            yield _ESCAPE.sub(r"\1", match["quoted"][1:-1]), line
+        elif match["word"]:
+            yield match["word"], line

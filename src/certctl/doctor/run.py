@@ -1,0 +1,94 @@
+"""The doctor's round: every target looked at, nothing changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from certctl.doctor.chain import Scene
+from certctl.doctor.detect import detect
+from certctl.doctor.dovecot import check_dovecot, read_dovecot
+from certctl.doctor.exim import check_exim
+from certctl.doctor.finding import ERROR, INFO, WARNING, Finding, Place, Used
+from certctl.doctor.haproxy import check_haproxy
+from certctl.doctor.managed import ManagedFile, check_managed
+from certctl.doctor.nginx import check_nginx
+from certctl.doctor.pem_files import Findings, check_chain_files
+from certctl.doctor.postfix_config import read_postfix
+from certctl.doctor.postfix_keys import check_keys
+from certctl.doctor.postfix_maps import check_maps
+from certctl.doctor.postfix_services import check_services
+from certctl.doctor.postfix_tls import check_settings
+from certctl.errors import UsageError
+
+KINDS = ("postfix", "dovecot", "nginx", "haproxy", "exim", "pem")
+_RANK = {ERROR: 0, WARNING: 1, INFO: 2}
+
+
+class Target(NamedTuple):
+    """What is to be looked at."""
+
+    kind: str
+    """One of KINDS; pem is a bundle by itself."""
+    path: str
+    """The configuration file; for postfix the directory of main.cf."""
+    ask: bool = True
+    """Whether the server's own tool (postconf, doveconf) is asked, where it is installed."""
+
+
+def installed_targets(root: str = "/") -> list[Target]:
+    """Return what is set up on this host."""
+    import os
+
+    targets = []
+    for found in detect(root):
+        path = os.path.join(root, found.config.lstrip("/"))
+        targets.append(Target(found.hook, os.path.dirname(path) if found.hook == "postfix" else path))
+    return targets
+
+
+def doctor(targets: Sequence[Target], now: datetime, *, managed: Sequence[ManagedFile] = ()) -> list[Finding]:
+    """Look at *targets* and return what is wrong, the worst first; nothing is changed.
+
+    *managed* are the files that certctl writes: a certificate among them that no target uses is a finding.
+    Raises CertctlError for a target that cannot be read at all, UsageError for one of an unknown kind.
+    """
+    findings: list[Finding] = []
+    used: list[Used] = []
+    for target in targets:
+        for one in _look_at(target, now):
+            if isinstance(one, Used):
+                used.append(one)
+            else:
+                findings.append(one)
+    if targets:
+        findings += check_managed(managed, used)
+    return sorted(dict.fromkeys(findings), key=lambda finding: _RANK[finding.severity])
+
+
+def _look_at(target: Target, now: datetime) -> Findings:
+    if target.kind == "postfix":
+        yield from _look_at_postfix(target, now)
+    elif target.kind == "dovecot":
+        yield from check_dovecot(read_dovecot(target.path, ask_doveconf=target.ask), now)
+    elif target.kind == "nginx":
+        yield from check_nginx(target.path, now)
+    elif target.kind == "haproxy":
+        yield from check_haproxy(target.path, now)
+    elif target.kind == "exim":
+        yield from check_exim(target.path, now)
+    elif target.kind == "pem":
+        scene = Scene(Place(f"pem {target.path}", "pem"), now, reload="reload the server")
+        yield from check_chain_files(scene, [target.path])
+    else:
+        raise UsageError(f"the doctor knows no {target.kind}", hint=f"one of {', '.join(KINDS)}")
+
+
+def _look_at_postfix(target: Target, now: datetime) -> Iterator[Finding | Used]:
+    postfix = read_postfix(target.path, ask_postconf=target.ask)
+    scene = Scene(Place(postfix.subject, "postfix"), now, reload=postfix.reload)
+    yield from check_keys(postfix, scene)
+    yield from check_settings(postfix)
+    yield from check_services(postfix)
+    yield from check_maps(postfix, scene)
