@@ -40,7 +40,7 @@ def adapters(
         store=DiskStore(spec.state_dir, verify=verify),
         issuer=cache(partial(_issuer, spec)),
         announcer=cache(partial(_announcer, spec)),
-        make_keys=_make_keys,
+        make_keys=make_keys,
         make_dhparam=partial(_make_dhparam, stop),
         resolve_hook=partial(resolve_hook, spec),
         run_hook=_run_hook,
@@ -67,7 +67,7 @@ def _announcer(spec: Spec, name: str) -> Announcer:
     )
 
 
-def _make_keys(algorithms: Sequence[str]) -> list[bytes]:
+def make_keys(algorithms: Sequence[str]) -> list[bytes]:
     from certctl.store.keys import generate_many
 
     return generate_many(algorithms)

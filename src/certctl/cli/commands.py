@@ -83,8 +83,26 @@ def _plan(arguments: Arguments, console: Console) -> int:
 def _run(arguments: Arguments, console: Console) -> int:
     from certctl.cli.show import ran
 
+    if arguments.dry_run:
+        return _rehearse(arguments, console)
     result = passes.run(_spec(arguments), arguments.names, _options(arguments, console))
     return ran.show(console, result)
+
+
+def _rehearse(arguments: Arguments, console: Console) -> int:
+    from certctl.app import rehearsal
+
+    results = rehearsal.rehearse(_spec(arguments), arguments.names, console.event)
+    for item in results:
+        if item.error is not None:
+            console.error(item.error, item.certificate)
+    if console.as_json:
+        rows = [
+            {"certificate": r.certificate, "issuer": r.issuer, "error": r.error and r.error.message}
+            for r in results
+        ]
+        console.document({"version": 1, "rehearsed": rows})
+    return EXIT_FAILED if any(item.error for item in results) else EXIT_OK
 
 
 def _rotate(arguments: Arguments, console: Console) -> int:
@@ -104,6 +122,8 @@ def _rotate(arguments: Arguments, console: Console) -> int:
 def _renew(arguments: Arguments, console: Console) -> int:
     from certctl.cli.show import ran
 
+    if arguments.dry_run:
+        return _rehearse(arguments, console)
     result = passes.renew(_spec(arguments), arguments.names, _options(arguments, console))
     return ran.show(console, result, asked=arguments.names)
 
@@ -162,6 +182,34 @@ def _fingerprints(arguments: Arguments, console: Console) -> int:
     else:
         found = fingerprints.find(_spec(arguments), arguments.names, query)
     return shown.show(console, found, query)
+
+
+def _account(arguments: Arguments, console: Console) -> int:
+    from certctl.app import accounts
+    from certctl.cli.show import account
+
+    options = _options(arguments, console)
+    document = accounts.account(_spec(arguments), arguments.action, arguments.issuer, options)
+    if console.as_json:
+        console.document(document)
+    else:
+        account.show(console, document)
+    return EXIT_OK
+
+
+def _revoke(arguments: Arguments, console: Console) -> int:
+    from certctl.app import accounts
+    from certctl.cli.show import ran
+
+    name, slot, reason = arguments.name, arguments.slot, arguments.reason
+    result = accounts.revoke(_spec(arguments), name, slot, reason, _options(arguments, console))
+    if console.as_json:
+        console.document(accounts.revoked_document(name, slot, reason))
+    else:
+        console.answer(f"{name}: the {slot} certificate is revoked ({reason})")
+    if result is None or console.as_json:
+        return EXIT_FAILED if result and result.failed else EXIT_OK
+    return ran.show(console, result, asked=[name])
 
 
 def _hooks(arguments: Arguments, console: Console) -> int:
@@ -226,6 +274,8 @@ _COMMANDS: dict[str, Callable[[Arguments, Console], int]] = {
     "fingerprints": _fingerprints,
     "ack": _ack,
     "accept": _accept,
+    "account": _account,
+    "revoke": _revoke,
     "hooks": _hooks,
     "dhparam": _dhparam,
     "log": _log,

@@ -135,6 +135,31 @@ def _plan(parser: argparse.ArgumentParser) -> None:
 def _run(parser: argparse.ArgumentParser) -> None:
     _names(parser)
     _pass(parser)
+    _dry_run(parser)
+
+
+def _dry_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--dry-run", action="store_true", help="ask the ACME CA's staging directory, and keep nothing"
+    )
+
+
+def _account(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", choices=("show", "rollover", "deactivate"))
+    parser.add_argument("issuer", metavar="ISSUER", help="an issuer of type acme")
+    _pass(parser)
+
+
+def _revoke(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", help="certificate")
+    parser.add_argument("--slot", choices=("current", "next", "previous"), default="current")
+    parser.add_argument(
+        "--reason",
+        default="unspecified",
+        metavar="R",
+        help="keyCompromise, superseded, cessationOfOperation, … (RFC 5280); default: unspecified",
+    )
+    _pass(parser)
 
 
 def _rotate(parser: argparse.ArgumentParser) -> None:
@@ -148,6 +173,7 @@ def _rotate(parser: argparse.ArgumentParser) -> None:
 def _renew(parser: argparse.ArgumentParser) -> None:
     _names(parser, "+")
     _pass(parser)
+    _dry_run(parser)
 
 
 def _rollback(parser: argparse.ArgumentParser) -> None:
@@ -234,6 +260,8 @@ COMMANDS = {
     "fingerprints": ("print pins to publish", _fingerprints),
     "ack": ("record that a peer has taken the next pin", _ack),
     "accept": ("complete the request of a csr issuer", _accept),
+    "account": ("show an ACME account, give it a new key, or end it", _account),
+    "revoke": ("revoke a certificate, once another one is served", _revoke),
     "hooks": ("show hooks, or run one now", _hooks),
     "dhparam": ("make or check DH parameters now", _dhparam),
     "log": ("show what happened", _log),

@@ -1,0 +1,119 @@
+"""account and revoke: what an ACME CA keeps of this host."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from certctl.app import passes, wiring
+from certctl.app.names import certificates
+from certctl.core import effects
+from certctl.core.model import CertificateState, Generation
+from certctl.core.spec import Spec
+from certctl.core.times import rfc3339
+from certctl.engine.ports import Adapters
+from certctl.errors import CertctlError, UsageError
+from certctl.issuers.acme.issuer import AcmeIssuer
+from certctl.ports import Revoker
+
+COMPROMISED = "keycompromise"
+
+
+def account(spec: Spec, action: str, name: str, options: passes.Options) -> dict[str, Any]:
+    """Show, roll over or deactivate the account of the issuer *name*; the document of ``account --json``."""
+    from certctl.issuers.acme import issuer as acme
+
+    found = _acme(spec, name)
+    adapters = wiring.adapters(spec, options.report)
+    issuer = cast(AcmeIssuer, adapters.issuer(found))
+    if action == "show":
+        return {"version": 1, "issuer": found, **acme.account_show(issuer)._asdict()}
+    with passes.locked(spec, options.wait):
+        adapters.store.prepare()
+        if action == "rollover":
+            facts = acme.account_rollover(issuer)
+            adapters.store.journal(adapters.clock(), "account-rollover", found, thumbprint=facts.thumbprint)
+            return {"version": 1, "issuer": found, **facts._asdict()}
+        acme.account_deactivate(issuer)
+        adapters.store.journal(adapters.clock(), "account-deactivated", found)
+    return {"version": 1, "issuer": found, "status": "deactivated"}
+
+
+def _acme(spec: Spec, name: str) -> str:
+    there = [issuer.name for issuer in spec.issuers.values() if issuer.type == "acme"]
+    if name not in there:
+        raise UsageError(
+            f"{name} is no ACME issuer of {spec.path}", f"there are: {', '.join(there) or 'none'}"
+        )
+    return name
+
+
+def revoke(spec: Spec, name: str, slot: str, reason: str, options: passes.Options) -> passes.Ran | None:
+    """Revoke the certificates of one slot. What is served is replaced first; None: it was not served.
+
+    With the reason keyCompromise the standby key takes the place of the current one,
+    hold-down or not; with any other the same key gets a new certificate. Raises
+    CertctlError where the issuer cannot revoke, before anything is changed.
+    """
+    certificates(spec, [name])
+    adapters = wiring.adapters(spec, options.report)
+    state = adapters.store.observe_certificate(spec.certificates[name], adapters.clock()).state
+    generation = state.slot(slot)
+    if generation is None or not generation.issuance or generation.issued_by is None:
+        raise CertctlError(f"{name} has no {slot} certificate that could be revoked", transient=False)
+    compromised = reason.replace("-", "").replace("_", "").lower() == COMPROMISED
+    revokers = _prepare(adapters, name, generation, compromised=compromised)
+    ran = None
+    if slot == "current":
+        ran = passes.ask(spec, [name], _replacement(compromised), f"revocation: {reason}", options)
+    for revoke_one in revokers:
+        revoke_one(reason)
+    with passes.locked(spec, options.wait):
+        serials = [key.certificate.serial for key in generation.keys if key.certificate]
+        adapters.store.journal(adapters.clock(), "revoked", name, reason=reason, serials=serials)
+    return ran
+
+
+def _prepare(
+    adapters: Adapters, name: str, generation: Generation, *, compromised: bool
+) -> list[Callable[[str], None]]:
+    """One call for each certificate, with everything read beforehand that a replacement may move."""
+    assert generation.issued_by is not None
+    issuer = adapters.issuer(generation.issued_by)
+    if not hasattr(issuer, "revoke"):
+        raise CertctlError(
+            f"issuer {generation.issued_by} cannot revoke: it publishes nothing that peers would look at",
+            f"replace the key instead: certctl rotate --force {name}, and tell those who pin it",
+            transient=False,
+        )
+    revoker = cast(Revoker, issuer)
+    calls: list[Callable[[str], None]] = []
+    for material in adapters.store.read_materials(name, generation):
+        # Signed by the lost key itself, the CA also learns that it is lost.
+        key = material.key if compromised else None
+
+        def call(reason: str, leaf: bytes = material.leaf, key: bytes | None = key) -> None:
+            revoker.revoke(leaf, key, reason)
+
+        calls.append(call)
+    return calls
+
+
+def _replacement(compromised: bool) -> Callable[[CertificateState], CertificateState]:
+    def wish(state: CertificateState) -> CertificateState:
+        state = effects.without_failure(state, "issue")._replace(waiting=None)
+        if compromised:
+            return state._replace(rotation="forced", held=None)
+        return state._replace(renewal_wanted=True)
+
+    return wish
+
+
+def revoked_document(name: str, slot: str, reason: str) -> dict[str, Any]:
+    return {
+        "version": 1,
+        "certificate": name,
+        "slot": slot,
+        "reason": reason,
+        "revoked_at": rfc3339(wiring.clock()),
+    }
