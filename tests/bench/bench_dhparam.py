@@ -2,8 +2,9 @@
 
 Whole processes, started in turn so that a busy machine burdens all alike. How many
 candidates a search needs is exponentially distributed, so a mean of n runs is off by
-1/sqrt(n) of itself (the ± of the table), and the processor time of one worker is the
-steadier measure where others use the processors too.
+1/sqrt(n) of itself (the ± of the table). "cores" is how many processors a run had on
+average: where that is less than its workers, others used them, and only the ratio of
+processor times says something.
 
     python tests/bench/bench_dhparam.py [--runs N] [--openssl-runs N] [--bits N] [--json]
 """
@@ -20,7 +21,8 @@ import time
 from statistics import mean, quantiles
 from typing import NamedTuple
 
-# Mean time as a share of openssl's mean time.
+# Mean time as a share of openssl's mean time, for primes of this size.
+TARGET_BITS = 2048
 TARGET_ONE_WORKER = 0.4
 TARGET_TWO_WORKERS = 0.2
 
@@ -32,10 +34,11 @@ find_safe_prime(int(sys.argv[1]), workers=int(sys.argv[2]))
 
 
 class Contestant(NamedTuple):
-    """A way to search: its command, how often it runs, and the share of openssl's time it may take."""
+    """A way to search; *target* is the share of openssl's mean time that it may take."""
 
     name: str
     command: list[str]
+    workers: int
     runs: int
     target: float | None
 
@@ -48,16 +51,17 @@ class Run(NamedTuple):
 
 
 def contestants(bits: int, runs: int, openssl_runs: int, openssl: str) -> list[Contestant]:
-    """Return those who compete; with all processors only where there is more than one."""
+    """Return who competes; all processors only where there are more than one."""
     usable = len(os.sched_getaffinity(0))
+    one, two = (TARGET_ONE_WORKER, TARGET_TWO_WORKERS) if bits == TARGET_BITS else (None, None)
     command = [sys.executable, "-c", _SEARCH, str(bits)]
     field = [
-        Contestant("openssl dhparam", [openssl, "dhparam", str(bits)], openssl_runs, None),
-        Contestant("certctl, 1 worker", [*command, "1"], runs, TARGET_ONE_WORKER),
+        Contestant("openssl dhparam", [openssl, "dhparam", str(bits)], 1, openssl_runs, None),
+        Contestant("certctl, 1 worker", [*command, "1"], 1, runs, one),
     ]
     if usable > 1:
         name = f"certctl, {usable} workers"
-        field.append(Contestant(name, [*command, str(usable)], runs, TARGET_TWO_WORKERS))
+        field.append(Contestant(name, [*command, str(usable)], usable, runs, two))
     return field
 
 
@@ -95,6 +99,8 @@ def summary(one: Contestant, runs: list[Run], base: list[Run]) -> dict[str, obje
         "median": quantiles(walls, n=10, method="inclusive")[4] if len(runs) > 1 else wall,
         "p90": quantiles(walls, n=10, method="inclusive")[8] if len(runs) > 1 else wall,
         "cpu": cpu,
+        "cores": cpu / wall,
+        "workers": one.workers,
         "ratio": wall / mean(run.wall for run in base),
         "cpu_ratio": cpu / mean(run.cpu for run in base),
         "target": one.target,
@@ -103,17 +109,18 @@ def summary(one: Contestant, runs: list[Run], base: list[Run]) -> dict[str, obje
 
 def table(rows: list[dict[str, object]]) -> str:
     """Return the *rows* as text."""
-    head = (
-        f"{'':22}{'runs':>5}{'mean':>9}{'±':>7}{'median':>9}{'p90':>9}{'cpu':>9}{'ratio':>8}{'cpu ratio':>11}"
-    )
+    titles = (("runs", 27), ("mean", 9), ("±", 7), ("median", 9), ("p90", 9), ("cpu", 9), ("cores", 7))
+    head = "".join(f"{title:>{width}}" for title, width in (*titles, ("ratio", 8), ("cpu ratio", 11)))
     lines = [head + "  target"]
     for row in rows:
         met = ""
         if row["target"] is not None:
             verdict = "met" if float(str(row["ratio"])) <= float(str(row["target"])) else "missed"
             met = f"  ≤ {row['target']}: {verdict}"
-        figures = "{runs:5}{mean:8.2f}s{standard_error:7.2f}{median:8.2f}s{p90:8.2f}s{cpu:8.2f}s"
+        figures = "{runs:5}{mean:8.2f}s{standard_error:7.2f}{median:8.2f}s{p90:8.2f}s{cpu:8.2f}s{cores:7.2f}"
         lines.append(f"{row['name']:22}" + (figures + "{ratio:8.2f}{cpu_ratio:11.2f}").format(**row) + met)
+    if any(float(str(row["cores"])) < 0.8 * int(str(row["workers"])) for row in rows):
+        lines.append("others used the processors meanwhile: see cores, and measure again on a quiet machine")
     return "\n".join(lines)
 
 
