@@ -68,7 +68,7 @@ def _certificate_holds(spec: Spec, world: World, cert: CertificateSpec, now: dat
     wish = promotion_reason(Case(spec, cert, seen, now))
     if not closed.open and (wish or closed.until is not None):
         reason = f"{wish}, but {closed.reason}" if wish else closed.reason
-        yield Hold("promote", cert.name, reason, closed.until)
+        yield Hold("promote", cert.name, reason, closed.until, standby=wish is None)
 
 
 def _unseen(world: World, cert: CertificateSpec) -> dict[str, str]:

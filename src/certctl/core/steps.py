@@ -47,6 +47,8 @@ class Hold(NamedTuple):
     reason: str
     until: datetime | None
     """None: until somebody does what the reason says."""
+    standby: bool = False
+    """Nothing is wanted yet: it only says from when the next key could be served."""
 
 
 class Plan(NamedTuple):

@@ -22,7 +22,8 @@ def show(console: Console, ran: Ran, asked: Sequence[str] = ()) -> int:
         console.document(run_document(ran))
         return EXIT_FAILED if ran.failed or waiting else EXIT_OK
     if asked:
-        for line in plan.holds([hold for hold in ran.plan.holds if hold.subject in asked], ran.plan):
+        told = [hold for hold in ran.plan.holds if hold.subject in asked and not hold.standby]
+        for line in plan.holds(told, ran.plan):
             console.answer(line)
     if not ran.done and not ran.failed:
         console.say("nothing to do")
