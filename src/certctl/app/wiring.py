@@ -16,7 +16,7 @@ from certctl.errors import CertctlError
 from certctl.store.disk import DiskStore
 
 if TYPE_CHECKING:
-    from certctl.ports import Announcer, HookOutcome, Issuer
+    from certctl.ports import Announcer, Following, HookOutcome, Issuer
 
 
 def clock() -> datetime:
@@ -49,6 +49,7 @@ def adapters(
         clock=clock,
         report=report,
         stop=stop,
+        following=_following(spec) if spec.peers else None,
     )
 
 
@@ -59,12 +60,16 @@ def _issuer(spec: Spec, name: str) -> Issuer:
 
 
 def _announcer(spec: Spec, name: str) -> Announcer:
-    kind = spec.announcers[name].type
-    raise CertctlError(
-        f"announcer {name}: the type {kind} is not available in this version of certctl",
-        "take it out of announce, and tell the pins yourself: certctl fingerprints --slot all",
-        transient=False,
-    )
+    from certctl.announce.build import build
+    from certctl.app.announcing import tools
+
+    return build(spec.announcers[name], spec.state_dir, tools())
+
+
+def _following(spec: Spec) -> Following:
+    from certctl.app.peering import follower
+
+    return follower(spec)
 
 
 def make_keys(algorithms: Sequence[str]) -> list[bytes]:

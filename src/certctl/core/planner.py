@@ -108,7 +108,7 @@ def _first_batch(
         first = PHASE_FILES
     if first > PHASE_HOOKS and (hooks := list(_hook_steps(spec, world, now, avoid, only))):
         return PHASE_HOOKS, hooks
-    if first > PHASE_ANNOUNCE and (announce := list(_announce_steps(spec, world, now, avoid))):
+    if first > PHASE_ANNOUNCE and (announce := list(_announce_steps(spec, world, now, avoid, only))):
         return PHASE_ANNOUNCE, announce
     batch = [step for rank, step in ranked if rank == first]
     if first == PHASE_FILES:
@@ -127,9 +127,11 @@ def _hook_steps(
 
 
 def _serves(spec: Spec, hook: str, only: Collection[str]) -> bool:
-    """Whether *hook* runs for a certificate or DH parameter file among *only*."""
+    """Whether *hook* runs for a certificate, DH parameter file or peer among *only*."""
     for name in only:
-        cert, dhparam = spec.certificates.get(name), spec.dhparams.get(name)
+        cert, dhparam, peer = spec.certificates.get(name), spec.dhparams.get(name), spec.peers.get(name)
+        if peer and hook in peer.hooks:
+            return True
         if cert and (hook in cert.hooks or any(hook in file.hooks for file in cert.files)):
             return True
         if cert and any(hook in spec.announcers[announcer].hooks for announcer in cert.announce):
@@ -140,17 +142,23 @@ def _serves(spec: Spec, hook: str, only: Collection[str]) -> bool:
 
 
 def _map_steps(world: World, avoid: Collection[object], only: Collection[str] | None) -> Iterator[Step]:
-    for file in world.maps.values() if only is None else ():
+    for path, file in world.maps.items():
         step = map_step(file)
-        if step and step.key not in avoid:
+        if step and step.key not in avoid and (only is None or path in only):
             yield step
 
 
-def _announce_steps(spec: Spec, world: World, now: datetime, avoid: Collection[object]) -> Iterator[Step]:
+def _announce_steps(
+    spec: Spec, world: World, now: datetime, avoid: Collection[object], only: Collection[str] | None
+) -> Iterator[Step]:
     for name in world.announcers:
         step = announce_step(spec, world, name, now)
-        if step and step.key not in avoid:
+        if step and step.key not in avoid and (only is None or _announces(spec, name, only)):
             yield step
+
+
+def _announces(spec: Spec, announcer: str, only: Collection[str]) -> bool:
+    return any(name in only and announcer in cert.announce for name, cert in spec.certificates.items())
 
 
 def _dhparam_steps(

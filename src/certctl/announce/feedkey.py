@@ -1,0 +1,125 @@
+"""The key that a feed is signed with: made once, handed over by its own signature, never lost unnoticed."""
+
+from __future__ import annotations
+
+import json
+import os
+from datetime import datetime
+from typing import NamedTuple
+
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from josepy.b64 import b64decode, b64encode
+from josepy.errors import Error as JoseError
+from josepy.jwa import ES256
+from josepy.jwk import JWK, JWKEC
+from josepy.jws import JWS
+
+from certctl.announce import memory
+from certctl.core.feed import HANDOVER, MOST_HANDOVERS, key_text
+from certctl.core.times import rfc3339
+from certctl.errors import StateError
+from certctl.store import atomic, outputs
+
+TYPE = "application/"
+
+
+class FeedKey(NamedTuple):
+    """A private key, and how those who know an older one get to it."""
+
+    jwk: JWKEC
+    handovers: tuple[str, ...] = ()
+
+    @property
+    def text(self) -> str:
+        """The public key, as a peer's `key` wants it."""
+        return key_text(_point(self.jwk))
+
+
+def load(home: str) -> FeedKey:
+    """The key of the feed whose directory is *home*; it is made if there is none. Raises CertctlError."""
+    path = os.path.join(home, "feed.key")
+    pem = outputs.read(path)
+    if pem is None:
+        if outputs.lstat(path) is not None:
+            raise StateError(f"{path} is not a regular file", f"ls -l {path}")
+        jwk = JWKEC(key=ec.generate_private_key(ec.SECP256R1()))
+        _save(home, jwk)
+        return FeedKey(jwk)
+    try:
+        found = JWK.load(pem)
+    except (JoseError, ValueError, TypeError) as error:
+        raise StateError(
+            f"{path} is damaged: {error}",
+            "bring it back from a backup; else move it away, and tell the new key to all peers: "
+            "certctl announce --key",
+        ) from error
+    if not isinstance(found, JWKEC) or found.to_json()["crv"] != "P-256":
+        raise StateError(f"{path} is no P-256 key")
+    return FeedKey(found, _leading_to(found, _handovers(home)))
+
+
+def replace(home: str, now: datetime) -> FeedKey:
+    """Make a new key, named by the one before for the peers that know only that. Raises CertctlError."""
+    old = load(home)
+    new = JWKEC(key=ec.generate_private_key(ec.SECP256R1()))
+    handover = {
+        "kind": HANDOVER,
+        "version": 1,
+        "key": key_text(_point(new)),
+        "issued_at": rfc3339(now),
+    }
+    signed = sign(old.jwk, json.dumps(handover, separators=(",", ":")).encode(), HANDOVER)
+    handovers = [*old.handovers, signed.decode()][-MOST_HANDOVERS:]
+    # First the way to the new key, then the key: a crash between leaves a way
+    # that leads nowhere, which is left out when it is read.
+    memory.save(os.path.join(home, "handovers.json"), {"version": 1, "handovers": handovers})
+    _save(home, new)
+    note = memory.load(os.path.join(home, "feed.json"))
+    if note:
+        memory.save(os.path.join(home, "feed.json"), {**note, "renew_at": note.get("issued_at")})
+    return FeedKey(new, tuple(handovers))
+
+
+def sign(key: JWKEC, payload: bytes, kind: str) -> bytes:
+    """A compact JWS (RFC 7515 §7.1), ES256, that carries its public key and says what it is."""
+    protect = frozenset({"alg", "kid", "jwk", "typ"})
+    signed = JWS.sign(payload, key=key, alg=ES256, kid=thumbprint(key), typ=TYPE + kind, protect=protect)
+    return signed.to_compact()
+
+
+def thumbprint(key: JWKEC) -> str:
+    """The key's RFC 7638 thumbprint in base64url."""
+    return b64encode(key.thumbprint()).decode()
+
+
+def _save(home: str, key: JWKEC) -> None:
+    pem = key.key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    atomic.make_directory(home)
+    atomic.write(os.path.join(home, "feed.key"), pem, 0o600)
+
+
+def _handovers(home: str) -> list[str]:
+    found = memory.load(os.path.join(home, "handovers.json")).get("handovers")
+    return [text for text in found if isinstance(text, str)] if isinstance(found, list) else []
+
+
+def _leading_to(key: JWKEC, handovers: list[str]) -> tuple[str, ...]:
+    """The handovers up to the last one that names *key*."""
+    text = key_text(_point(key))
+    while handovers:
+        try:
+            named = json.loads(JWS.from_compact(handovers[-1].encode()).payload).get("key")
+        except (JoseError, ValueError, AttributeError, AssertionError):
+            named = None
+        if named == text:
+            break
+        handovers = handovers[:-1]
+    return tuple(handovers)
+
+
+def _point(key: JWKEC) -> bytes:
+    public = key.public_key().to_json()
+    return b"".join(b64decode(public[name].encode()).rjust(32, b"\0") for name in ("x", "y"))

@@ -1,0 +1,114 @@
+"""Around every kind of announcer: that it failed, or that somebody could not see it, outlives the process."""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from certctl.announce import memory
+from certctl.announce.tools import Kind
+from certctl.core import effects, pins
+from certctl.core.model import Failure, Sighting
+from certctl.core.observed import AnnouncerSeen
+from certctl.core.pins import Announced
+from certctl.core.spec import HOUR, MINUTE
+from certctl.errors import CertctlError, StoreError
+
+RETRY = (30.0, HOUR)
+"""Seconds until a failed announcement is tried again: at first, and at most."""
+ASK = (2.0, 5 * MINUTE)
+"""The same until it is looked again whether what is shown can be seen."""
+
+
+class Remembering:
+    """An announcer as the engine knows it, made of one kind and one note on disk."""
+
+    def __init__(self, kind: Kind, home: str) -> None:
+        self.spec = kind.spec
+        self._kind = kind
+        self._path = os.path.join(home, "asked.json")
+
+    def observe(self, wanted: Mapping[str, Announced]) -> AnnouncerSeen:
+        """What is shown, with what is remembered of failures and of those who could not see it."""
+        try:
+            seen = self._kind.observe(wanted)
+        except CertctlError:
+            # The step that is due then fails for the same reason, and that is told.
+            seen = AnnouncerSeen({name: pins.digest(entry) for name, entry in wanted.items()})
+        note = memory.load(self._path)
+        unseen = {
+            name: why
+            for name, why in memory.texts(note.get("unseen")).items()
+            if name in seen.wanted and seen.wanted[name] == seen.shown.get(name)
+        }
+        return seen._replace(
+            unseen=unseen,
+            ask_at=memory.moment(note.get("ask_at")) if unseen else None,
+            failure=self._failure(note, wanted),
+        )
+
+    def publish(self, wanted: Mapping[str, Announced], now: datetime) -> Mapping[str, Sighting]:
+        """Show *wanted*; a failure is kept with the moment of the next try, and raised."""
+        note = memory.load(self._path)
+        try:
+            shown = self._kind.show(wanted, now)
+        except CertctlError as error:
+            self._keep_failure(note, wanted, error, now)
+            raise
+        attempts = memory.number(note.get("attempts")) + 1 if shown.unseen else 0
+        ask_at = effects.back_off(attempts, *ASK, now) if shown.unseen else None
+        new = {
+            "version": 1,
+            "failure": None,
+            "unseen": dict(shown.unseen),
+            "attempts": attempts,
+            "ask_at": memory.moment_text(ask_at),
+        }
+        if new != note and (note or shown.unseen):
+            memory.save(self._path, new)
+        return shown.sightings
+
+    def _basis(self, wanted: Mapping[str, Announced]) -> str:
+        """What an announcement is tried with: when it changes, a back-off is over."""
+        what = (self.spec, sorted(pins.digest(entry) for entry in wanted.values()))
+        return f"{zlib.crc32(repr(what).encode()):08x}"
+
+    def _failure(self, note: Mapping[str, Any], wanted: Mapping[str, Announced]) -> Failure | None:
+        found = note.get("failure")
+        at = memory.moment(found.get("at")) if isinstance(found, dict) else None
+        if not isinstance(found, dict) or at is None:
+            return None
+        same = found.get("basis") == self._basis(wanted)
+        return Failure(
+            "announce",
+            self.spec.name,
+            str(found.get("message", "")),
+            found.get("hint"),
+            at,
+            memory.number(found.get("attempts")),
+            memory.moment(found.get("retry_at")) if same else None,
+        )
+
+    def _keep_failure(
+        self, note: Mapping[str, Any], wanted: Mapping[str, Announced], error: CertctlError, now: datetime
+    ) -> None:
+        before = self._failure(note, wanted)
+        attempts = before.attempts + 1 if before else 1
+        retry_at = effects.back_off(attempts, *RETRY, now, error.retry_after)
+        failure = {
+            "message": error.message,
+            "hint": error.hint,
+            "at": memory.moment_text(now),
+            "attempts": attempts,
+            "retry_at": memory.moment_text(retry_at),
+            "basis": self._basis(wanted),
+        }
+        try:
+            memory.save(self._path, {**note, "version": 1, "failure": failure})
+        except StoreError:
+            # A disk that takes nothing must not hide what went wrong before; the
+            # daemon looks again in a minute.
+            return

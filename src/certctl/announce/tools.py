@@ -1,0 +1,51 @@
+"""What announcers get from outside: the means to read a URL and to run a program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+from certctl.core.model import Sighting
+from certctl.core.observed import AnnouncerSeen
+from certctl.core.pins import Announced
+from certctl.core.spec import AnnouncerSpec
+
+
+class Ended(NamedTuple):
+    """How a program ended."""
+
+    status: int
+    """As a shell counts: 128 + N if signal N ended it."""
+    output: str
+    """The end of what it wrote."""
+
+
+class Tools(NamedTuple):
+    """Injected, since adapters do not import each other."""
+
+    fetch: Callable[[str], bytes]
+    """The body of a URL. Raises CertctlError."""
+    run: Callable[[Sequence[str], bytes, float], Ended]
+    """Runs a program with these bytes on standard input, for so many seconds at most. Raises CertctlError."""
+
+
+class Shown(NamedTuple):
+    """What came of showing pins."""
+
+    sightings: Mapping[str, Sighting]
+    """By certificate: seen wherever it must be seen."""
+    unseen: Mapping[str, str] = {}
+    """By certificate: why it is not."""
+
+
+class Kind(Protocol):
+    """One type of announcer. It may forget failures: these are remembered around it."""
+
+    spec: AnnouncerSpec
+
+    def observe(self, wanted: Mapping[str, Announced]) -> AnnouncerSeen:
+        """What is shown now, beside what should be. No network, and nothing is changed."""
+
+    def show(self, wanted: Mapping[str, Announced], now: datetime) -> Shown:
+        """Show exactly *wanted*, and look whether it can be seen. Raises CertctlError."""

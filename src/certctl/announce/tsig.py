@@ -1,0 +1,40 @@
+"""Transaction keys (RFC 8945), as tsig-keygen(8) prints them and as named.conf includes them."""
+
+from __future__ import annotations
+
+import re
+
+import dns.name
+import dns.tsig
+
+from certctl.errors import CertctlError
+
+_KEY = re.compile(r'\bkey\s+"?([^"\s{]+)"?\s*\{([^}]*)\}', re.IGNORECASE)
+_COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*|#[^\n]*", re.DOTALL)
+
+
+def read(path: str) -> dns.tsig.Key:
+    """The first ``key`` clause in *path*. Raises CertctlError."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            found = _KEY.search(_COMMENT.sub("", file.read()))
+    except (OSError, ValueError) as error:
+        raise _no_key(path, (getattr(error, "strerror", None) or str(error)).lower()) from error
+    if not found:
+        raise _no_key(path, "there is no key clause in it")
+    pairs = [part.split(None, 1) for part in found[2].split(";")]
+    values = {pair[0].lower(): pair[1].strip().strip('"') for pair in pairs if len(pair) == 2}
+    if not values.get("secret"):
+        raise _no_key(path, "its key clause has no secret")
+    try:
+        return dns.tsig.Key(found[1], values["secret"], values.get("algorithm", "hmac-sha256"))
+    except ValueError as error:
+        raise _no_key(path, "its secret is no base64") from error
+
+
+def _no_key(path: str, why: str) -> CertctlError:
+    return CertctlError(
+        f"cannot read a TSIG key from {path}: {why}",
+        f"make one with `tsig-keygen certctl >{path}` (umask 077) and include it in named.conf",
+        transient=False,
+    )

@@ -1,0 +1,195 @@
+"""announce: telling the pins now, who has seen which of them since when, and the key of a feed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from certctl.app import passes, wiring
+from certctl.core.gate import hold_until
+from certctl.core.model import CertificateState
+from certctl.core.observed import AnnouncerSeen, World
+from certctl.core.planner import plan as make_plan
+from certctl.core.spec import AnnouncerSpec, CertificateSpec, Spec
+from certctl.core.times import rfc3339
+from certctl.errors import CertctlError, UsageError
+
+if TYPE_CHECKING:
+    from certctl.announce.tools import Ended, Tools
+
+LARGEST = 8 << 20
+"""Bytes of what is looked for at a `check` URL."""
+
+
+class Selected(NamedTuple):
+    """What NAMEs on the command line mean."""
+
+    announcers: tuple[str, ...]
+    certificates: tuple[str, ...]
+
+
+def select(spec: Spec, names: Collection[str]) -> Selected:
+    """Announcers and certificates by name; a certificate stands for its announcers, none for all."""
+    there = [*spec.announcers, *spec.certificates]
+    for name in names:
+        if name not in there:
+            import difflib
+
+            near = difflib.get_close_matches(name, there, 1)
+            hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(there) or 'none'}"
+            raise UsageError(f"{name} is no announcer or certificate of {spec.path}", hint)
+    users = {name: cert.announce for name, cert in spec.certificates.items()}
+    chosen = [name for name in names if name in spec.announcers]
+    chosen += [name for user in names for name in users.get(user, ())]
+    announcers = tuple(dict.fromkeys(chosen)) if names else tuple(spec.announcers)
+    certificates = tuple(
+        name for name, used in users.items() if (used if not names else {name, *used} & set(names))
+    )
+    return Selected(announcers, certificates)
+
+
+def announce(spec: Spec, names: Sequence[str], options: passes.Options) -> passes.Ran:
+    """Announce now, whatever was announced before and whatever back-off there is; then the hooks."""
+    from certctl.engine.engine import Engine
+
+    selected = select(spec, names)
+    if not selected.announcers:
+        raise UsageError(
+            "nothing announces pins here", "add [announce.NAME], and announce = [NAME] to a certificate"
+        )
+    with passes.locked(spec, options.wait):
+        adapters = wiring.adapters(spec, options.report, verify=options.verify, stop=options.stop)
+        adapters.store.prepare()
+        engine = Engine(spec, adapters)
+        engine.announce(selected.announcers)
+        only = frozenset(selected.certificates)
+        outcome = engine.run(only)
+        after = make_plan(spec, engine.world, adapters.clock(), only)
+        return passes.Ran(outcome.done, outcome.failed, engine.world, after)
+
+
+def keys(spec: Spec, names: Sequence[str], options: passes.Options, *, new: bool = False) -> dict[str, Any]:
+    """The public keys of feeds, made if there is none; *new*: replaced, and handed over by the old one."""
+    from certctl.announce import build, feedkey
+    from certctl.peers.verify import fingerprint
+
+    feeds = [name for name in select(spec, names).announcers if spec.announcers[name].type == "feed"]
+    if not feeds:
+        raise UsageError("there is no feed", 'only announcers with type = "feed" have a key')
+    if new and not names:
+        raise UsageError("whose key is to be replaced?", f"certctl announce --new-key {feeds[0]}")
+    rows = []
+    with passes.locked(spec, options.wait):
+        store = wiring.adapters(spec, options.report).store
+        store.prepare()
+        for name in feeds:
+            home = build.home(spec.state_dir, name)
+            now = wiring.clock()
+            key = feedkey.replace(home, now) if new else feedkey.load(home)
+            if new:
+                store.journal(now, "feed-key", name, fingerprint=fingerprint(key.text))
+            rows.append({"announcer": name, "key": key.text, "fingerprint": fingerprint(key.text)})
+    return {"version": 1, "keys": rows}
+
+
+def shown(spec: Spec, names: Sequence[str] = ()) -> dict[str, Any]:
+    """The document of ``announce --show``: what can be seen since when, and who has not acknowledged."""
+    selected = select(spec, names)
+    world, now = passes.observe(spec), wiring.clock()
+    return {
+        "version": 1,
+        "now": rfc3339(now),
+        "announcers": [announcer(spec, world, name) for name in selected.announcers],
+        "certificates": [_certificate(spec, world, name, selected) for name in selected.certificates],
+    }
+
+
+def announcer(spec: Spec, world: World, name: str) -> dict[str, Any]:
+    """One announcer: what it shows and how it is."""
+    via, seen = spec.announcers[name], world.announcers[name]
+    failure = seen.failure
+    return {
+        "name": name,
+        "type": via.type,
+        "where": _where(via),
+        "state": _state(seen),
+        "certificates": [cert for cert in seen.shown if cert in spec.certificates],
+        "pending": [cert for cert, digest in seen.wanted.items() if seen.shown.get(cert) != digest],
+        "unseen": dict(seen.unseen),
+        "ask_at": seen.ask_at and rfc3339(seen.ask_at),
+        "due_at": seen.due_at and rfc3339(seen.due_at),
+        "retry_at": failure.retry_at and rfc3339(failure.retry_at) if failure else None,
+        "last_error": failure.message if failure else seen.problem,
+    }
+
+
+def _state(seen: AnnouncerSeen) -> str:
+    if seen.failure is not None:
+        return "failing"
+    if seen.problem or seen.shown != seen.wanted:
+        return "pending"
+    return "unseen" if seen.unseen else "ok"
+
+
+def _where(via: AnnouncerSpec) -> str:
+    if via.type == "dns":
+        return f"{via.zone} at {via.server}"
+    return via.path or via.command[0]
+
+
+def _certificate(spec: Spec, world: World, name: str, selected: Selected) -> dict[str, Any]:
+    cert, state = spec.certificates[name], world.certificates[name].state
+    end = hold_until(cert, state.next) if state.current else None
+    return {
+        "name": name,
+        "slots": {slot: _slot(cert, state, slot, selected) for slot in ("current", "next", "previous")},
+        "hold_until": end and rfc3339(end),
+        "acknowledged_by": sorted(state.next.acks) if state.next else [],
+        "not_acknowledged_by": [
+            peer for peer in cert.require_ack if state.next is None or peer not in state.next.acks
+        ],
+    }
+
+
+def _slot(
+    cert: CertificateSpec, state: CertificateState, slot: str, selected: Selected
+) -> dict[str, Any] | None:
+    generation = state.slot(slot)
+    if generation is None:
+        return None
+    seen = {}
+    for name in cert.announce:
+        if name in selected.announcers:
+            sighting = generation.seen.get(name)
+            seen[name] = rfc3339(sighting.at) if sighting else None
+    return {"generation": generation.number, "made_at": rfc3339(generation.made_at), "seen": seen}
+
+
+def tools() -> Tools:
+    """What announcers use of other parts: the reader of URLs, and the runner of programs."""
+    from certctl.announce.tools import Tools
+
+    return Tools(_fetch, _run)
+
+
+def _fetch(url: str) -> bytes:
+    from certctl.peers.fetch import fetch
+
+    return fetch(url, largest=LARGEST).data or b""
+
+
+def _run(argv: Sequence[str], data: bytes, timeout: float) -> Ended:
+    from certctl.announce.tools import Ended
+    from certctl.issuers import program
+
+    path = program.search_path()
+    try:
+        found = program.find(argv[0], path)
+        ended = program.run([found, *argv[1:]], {"PATH": path}, data, timeout)
+    except CertctlError as error:
+        hint = error.hint.replace("issuer's", "announcer's") if error.hint else None
+        raise CertctlError(error.message, hint, transient=error.transient) from error
+    said = b"\n".join(part.strip() for part in (ended.output, ended.errors) if part.strip())
+    return Ended(
+        ended.status, "".join(c for c in said.decode("utf-8", "replace") if c.isprintable() or c == "\n")
+    )

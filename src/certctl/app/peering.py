@@ -1,0 +1,207 @@
+"""peers: first contact, and following those that are configured."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from certctl.app import passes, wiring
+from certctl.core.planner import plan as make_plan
+from certctl.core.spec import Spec
+from certctl.core.times import rfc3339
+from certctl.errors import CertctlError, UsageError
+
+if TYPE_CHECKING:
+    from certctl.peers.follow import Follower
+
+DEFAULT_MAP = "/etc/postfix/tls_policy.certctl"
+
+
+class Offer(NamedTuple):
+    """What a feed says of itself at first contact; that it is the peer's nobody has said yet."""
+
+    feed: str
+    key: str
+    fingerprint: str
+    name: str
+    nexthops: tuple[str, ...]
+    names: tuple[str, ...]
+    expires_at: str
+
+
+class Wanted(NamedTuple):
+    """How a new peer is to be followed; what is empty is taken from its feed or from peers that are there."""
+
+    name: str = ""
+    nexthops: tuple[str, ...] = ()
+    map: str = ""
+    hooks: tuple[str, ...] = ()
+
+
+class Synced(NamedTuple):
+    """What a sync did."""
+
+    ran: passes.Ran | None
+    peers: list[dict[str, Any]]
+    changes: list[tuple[str, str, str]]
+    """Maps that would change: path, content before and after; only for a dry run."""
+
+
+def follower(spec: Spec) -> Follower:
+    """What follows the peers of *spec*."""
+    from certctl.peers.follow import Follower
+
+    return Follower(spec.peers, spec.state_dir, served)
+
+
+def served(nexthop: str) -> frozenset[str]:
+    """The pins that servers at *nexthop* show now. Raises CertctlError."""
+    from certctl.deploy.probe import Expected, probe
+    from certctl.peers.nexthops import servers
+
+    found: set[str] = set()
+    trouble = "nobody is there"
+    for url in servers(nexthop):
+        for one in probe(url, Expected(), timeout=5.0, connections=1):
+            if one.failure is not None:
+                trouble = one.failure.message
+            for certificate in one.chain[:1]:
+                found |= {certificate.sha256, certificate.key_sha256}
+    if not found:
+        raise CertctlError(trouble)
+    return frozenset(found)
+
+
+def sync(
+    spec: Spec,
+    options: passes.Options,
+    *,
+    names: Sequence[str] = (),
+    force: bool = False,
+) -> Synced:
+    """Fetch the feeds, merge what is believed, run the hooks of maps that changed."""
+    from certctl.engine.engine import Engine
+
+    _known(spec, names)
+    with passes.locked(spec, options.wait):
+        following = follower(spec)
+        adapters = wiring.adapters(spec, options.report, stop=options.stop)
+        adapters.following = following
+        adapters.store.prepare()
+        now = adapters.clock()
+        outcomes = following.refresh(now, urgent=True, only=names or None, force=force)
+        engine = Engine(spec, adapters)
+        engine.fail_peers(outcomes)
+        only = frozenset({*spec.peers, *(peer.map for peer in spec.peers.values())})
+        outcome = engine.run(only)
+        after = make_plan(spec, engine.world, adapters.clock(), only)
+        ran = passes.Ran(outcome.done, outcome.failed, engine.world, after)
+    return Synced(ran, document(spec, following), [])
+
+
+def dry_run(spec: Spec, names: Sequence[str] = (), *, force: bool = False) -> Synced:
+    """Fetch and check, and tell what would change; nothing is written. Errors are in the rows."""
+    _known(spec, names)
+    following = follower(spec)
+    following.refresh(wiring.clock(), urgent=True, only=names or None, keep=False, force=force)
+    changes = []
+    for path in dict.fromkeys(peer.map for peer in spec.peers.values()):
+        before, after = following.preview(path)
+        if before != after:
+            changes.append((path, before, after))
+    return Synced(None, document(spec, following), changes)
+
+
+def document(spec: Spec, following: Follower | None = None) -> list[dict[str, Any]]:
+    """Every peer: what is believed of it, and how that went."""
+    following = following or follower(spec)
+    seen, _ = following.observe()
+    rows = []
+    for name, peer in spec.peers.items():
+        known, now = following.known(name), seen[name]
+        failure = now.failure
+        rows.append(
+            {
+                "name": name,
+                "feed": peer.feed,
+                "map": peer.map,
+                "nexthops": list(peer.nexthops),
+                "state": "failing" if failure else "ok" if known.serial else "new",
+                "serial": known.serial or None,
+                "issued_at": known.issued_at and rfc3339(known.issued_at),
+                "expires_at": known.expires_at and rfc3339(known.expires_at),
+                "accepted_at": known.accepted_at and rfc3339(known.accepted_at),
+                "pins": sum(len(entry.pins) for entry in known.entries),
+                "last_error": failure.message if failure else None,
+                "retry_at": failure.retry_at and rfc3339(failure.retry_at) if failure else None,
+            }
+        )
+    return rows
+
+
+def first_contact(feed: str) -> Offer:
+    """Fetch a feed that is not known yet, and show who it says it is. Raises CertctlError."""
+    from certctl.config.addresses import feed as check
+    from certctl.config.addresses import feed_at
+    from certctl.config.problems import BadValueError
+    from certctl.peers.fetch import fetch
+    from certctl.peers.verify import fingerprint, first_key, verify
+
+    try:
+        place = feed_at(check(feed), os.getcwd())
+    except BadValueError as bad:
+        raise UsageError(f"{feed} cannot be a feed: {bad.faults[0][0]}") from bad
+    data = fetch(place).data or b""
+    key = first_key(data, place)
+    found = verify(data, key, place).feed
+    names = tuple(dict.fromkeys(name for entry in found.entries for name in entry.names))
+    hops = tuple(dict.fromkeys(hop for entry in found.entries for hop in entry.nexthops))
+    host = place.partition("://")[2].partition("/")[0].rpartition("@")[2] if "://" in place else ""
+    host = host.strip("[]").partition(":")[0] if host.count(":") < 2 else ""
+    name = host if host in names else next(iter(names), host)
+    return Offer(place, key, fingerprint(key), name, hops, names, rfc3339(found.expires_at))
+
+
+def add(spec: Spec, offer: Offer, wanted: Wanted) -> tuple[str, str]:
+    """Append the peer to the configuration, unless that raises CertctlError; its name, and what was added."""
+    from certctl.config.file import parse, read
+    from certctl.config.loading import build
+    from certctl.store import atomic
+
+    name = wanted.name or re.sub(r"[^A-Za-z0-9._@-]", "-", offer.name.removeprefix("*."))
+    if name in spec.peers:
+        raise UsageError(f"there is a peer {name} already", "choose another --name, or edit its key")
+    maps = list(dict.fromkeys(peer.map for peer in spec.peers.values()))
+    path = wanted.map or (maps[0] if len(maps) == 1 else DEFAULT_MAP)
+    hooks = wanted.hooks or next((p.hooks for p in spec.peers.values() if p.map == path), ("postmap",))
+    rows = {
+        "feed": offer.feed,
+        "key": offer.key,
+        "nexthops": list(wanted.nexthops or offer.nexthops),
+        "map": path,
+        "hooks": list(hooks),
+    }
+    table = "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in rows.items())
+    text = f"\n[peer.{json.dumps(name)}]\n{table}"
+    old = read(spec.path)
+    new = f"{old.rstrip()}\n{text}"
+    build(spec.path, parse(spec.path, new))
+    real = os.path.realpath(spec.path)
+    info = os.stat(real)
+    atomic.write(real, new.encode(), info.st_mode & 0o7777, info.st_uid, info.st_gid)
+    return name, text
+
+
+def _known(spec: Spec, names: Sequence[str]) -> None:
+    if not spec.peers:
+        raise UsageError(f"{spec.path} names no peers", "certctl peers add URL")
+    for name in names:
+        if name not in spec.peers:
+            import difflib
+
+            near = difflib.get_close_matches(name, spec.peers, 1)
+            hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(spec.peers)}"
+            raise UsageError(f"{name} is no peer of {spec.path}", hint)

@@ -1,0 +1,210 @@
+"""Reading a URL or file that others may have filled: bounded in size, in time, and in where it leads."""
+
+from __future__ import annotations
+
+import http.client
+import os
+import socket
+import ssl
+import stat
+import threading
+import time
+from typing import NamedTuple
+from urllib.parse import urljoin, urlsplit
+
+from certctl import __version__
+from certctl.core.feed import LARGEST
+from certctl.errors import CertctlError
+
+TIMEOUT = 20.0
+"""Seconds for one URL with all its redirects; looking up its name is bounded by resolv.conf(5) besides."""
+MOST_REDIRECTS = 3
+
+
+class Fetched(NamedTuple):
+    """What was there."""
+
+    data: bytes | None
+    """None: the same as when *etag* was seen."""
+    etag: str | None = None
+
+
+def fetch(
+    place: str, etag: str | None = None, *, timeout: float = TIMEOUT, largest: int = LARGEST
+) -> Fetched:
+    """Read *place*, an https URL (http on loopback) or a path. Raises CertctlError.
+
+    Redirects are followed on the same scheme, host and port only: whoever controls
+    a path there must not make this host ask others on its behalf.
+    """
+    if "://" not in place:
+        return Fetched(_read_file(place, largest))
+    url, begin = place, time.monotonic()
+    for _ in range(MOST_REDIRECTS + 1):
+        answer = _get(url, etag, begin + timeout, timeout, largest)
+        if answer.location is None:
+            return Fetched(answer.data, answer.etag)
+        target = urljoin(url, answer.location)
+        if _origin(target) != _origin(url):
+            raise CertctlError(
+                f"{url} redirects to another host, which is not followed: {_printable(target)}",
+                "put the right URL into the configuration",
+                transient=False,
+            )
+        url = target
+    raise CertctlError(f"{place} redirects more than {MOST_REDIRECTS} times")
+
+
+class _Answer(NamedTuple):
+    data: bytes | None
+    etag: str | None
+    location: str | None
+
+
+def _get(url: str, etag: str | None, deadline: float, timeout: float, largest: int) -> _Answer:
+    parts = urlsplit(url)
+    path = parts.path or "/"
+    headers = {"User-Agent": f"certctl/{__version__}", "Accept-Encoding": "identity"}
+    headers |= {"If-None-Match": etag} if etag else {}
+    try:
+        with _Connection(url, deadline) as connection:
+            connection.http.request("GET", f"{path}?{parts.query}" if parts.query else path, headers=headers)
+            answer = _read(url, connection.http.getresponse(), largest)
+            # What the end of the time cut short looks whole where no length was told.
+            _left(deadline)
+            return answer
+    except TimeoutError as error:
+        raise _no_answer(url, f"it takes longer than {timeout:g} s") from error
+    except ssl.SSLCertVerificationError as error:
+        raise _no_answer(url, f"its TLS certificate is not trusted: {error.verify_message}") from error
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        if time.monotonic() >= deadline:
+            raise _no_answer(url, f"it takes longer than {timeout:g} s") from error
+        raise _no_answer(url, _words(error)) from error
+
+
+def _read(url: str, answer: http.client.HTTPResponse, largest: int) -> _Answer:
+    location = answer.getheader("Location")
+    if answer.status in (301, 302, 303, 307, 308) and location:
+        return _Answer(None, None, location)
+    if answer.status == 304:
+        return _Answer(None, answer.getheader("ETag"), None)
+    if answer.status != 200:
+        raise CertctlError(
+            f"{url} answers {answer.status} {_printable(answer.reason)}", f"try: curl -v {url}"
+        )
+    if (answer.getheader("Content-Encoding") or "identity") != "identity":
+        raise CertctlError(f"{url} answers with a compressed body, which was not asked for")
+    data = answer.read(largest + 1)
+    if len(data) > largest:
+        raise CertctlError(f"{url} is larger than {largest} bytes, which no feed needs")
+    length = answer.getheader("Content-Length")
+    if length is not None and length.isdigit() and int(length) != len(data):
+        raise CertctlError(f"{url} was cut short: {len(data)} of {length} bytes came")
+    return _Answer(data, answer.getheader("ETag"), None)
+
+
+class _Connection:
+    """One connection that is shut down when the deadline is over, whatever it is busy with."""
+
+    def __init__(self, url: str, deadline: float) -> None:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        self._context: ssl.SSLContext | None = None
+        if parts.scheme == "https":
+            self._context = ssl.create_default_context()
+            self._context.minimum_version = ssl.TLSVersion.TLSv1_2
+            self.http: http.client.HTTPConnection = http.client.HTTPSConnection(
+                host, parts.port or 443, context=self._context
+            )
+        else:
+            self.http = http.client.HTTPConnection(host, parts.port or 80)
+        self._deadline = deadline
+
+    def __enter__(self) -> _Connection:
+        connected = _connect(self.http.host, self.http.port, self._deadline)
+        # A server that gives a byte now and then would never meet a socket's own
+        # timeout, so the whole exchange is cut off from outside.
+        self._guard = connected.dup()
+        self._timer = threading.Timer(max(0.0, self._deadline - time.monotonic()), _shut, [self._guard])
+        self._timer.daemon = True
+        self._timer.start()
+        try:
+            if self._context is not None:
+                connected = self._context.wrap_socket(connected, server_hostname=self.http.host)
+        except BaseException:
+            self._end(connected)
+            raise
+        self.http.sock = connected
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end(self.http)
+
+    def _end(self, connected: socket.socket | http.client.HTTPConnection) -> None:
+        self._timer.cancel()
+        self._guard.close()
+        connected.close()
+
+
+def _connect(host: str, port: int, deadline: float) -> socket.socket:
+    """Try the addresses of *host* in turn."""
+    last: OSError | None = None
+    for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
+        connected = socket.socket(family, kind, protocol)
+        try:
+            connected.settimeout(_left(deadline))
+            connected.connect(address)
+        except OSError as error:
+            connected.close()
+            last = error
+        else:
+            return connected
+    raise last or OSError("it has no address")
+
+
+def _shut(connected: socket.socket) -> None:
+    try:
+        connected.shutdown(socket.SHUT_RDWR)
+    except OSError:  # it has ended by itself meanwhile
+        return
+
+
+def _left(deadline: float) -> float:
+    left = deadline - time.monotonic()
+    if left <= 0:
+        raise TimeoutError
+    return left
+
+
+def _read_file(path: str, largest: int) -> bytes:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise CertctlError(f"{path} is not a regular file", f"ls -l {path}")
+            data = file.read(largest + 1)
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise CertctlError(f"cannot read {path}: {why}", f"ls -l {path}") from error
+    if len(data) > largest:
+        raise CertctlError(f"{path} is larger than {largest} bytes, which no feed needs")
+    return data
+
+
+def _origin(url: str) -> tuple[str, str | None, int | None]:
+    parts = urlsplit(url)
+    return (parts.scheme, parts.hostname, parts.port or {"https": 443, "http": 80}.get(parts.scheme))
+
+
+def _no_answer(url: str, why: str) -> CertctlError:
+    return CertctlError(f"cannot fetch {url}: {why}", f"try: curl -v {url}")
+
+
+def _words(error: Exception) -> str:
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return " ".join(_printable(text).split()).lower().rstrip(".")
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() else "?" for c in text[:200])

@@ -1,0 +1,45 @@
+"""Where mail for a next-hop goes: the servers that would be met, as URLs for a probe (smtp(8))."""
+
+from __future__ import annotations
+
+from certctl.core.feed import host_of
+from certctl.errors import CertctlError
+
+MOST = 4
+"""MX hosts that are looked at."""
+
+
+def servers(nexthop: str) -> list[str]:
+    """smtp:// or smtps:// URLs, the best first. Raises CertctlError where there are none."""
+    host, port = host_of(nexthop).removeprefix("ipv6:"), _port(nexthop)
+    scheme = "smtps" if port in ("465", "smtps", "submissions") else "smtp"
+    hosts = [host] if nexthop.startswith("[") else _mail_exchangers(host)
+    return [f"{scheme}://{f'[{name}]' if ':' in name else name}:{_number(port)}" for name in hosts]
+
+
+def _port(nexthop: str) -> str:
+    rest = nexthop.partition("]")[2] if nexthop.startswith("[") else nexthop
+    return rest.partition(":")[2] or "25"
+
+
+def _number(port: str) -> int:
+    import socket
+
+    try:
+        return int(port) if port.isdigit() else socket.getservbyname(port, "tcp")
+    except OSError as error:
+        raise CertctlError(f"there is no service called {port}") from error
+
+
+def _mail_exchangers(domain: str) -> list[str]:
+    import dns.exception
+    import dns.resolver
+
+    try:
+        answer = dns.resolver.resolve(domain, "MX", lifetime=10)
+    except (dns.resolver.NoAnswer, dns.resolver.NXDOMAIN):
+        return [domain]  # RFC 5321 §5.1: a domain without MX is its own
+    except (dns.exception.DNSException, OSError) as error:
+        raise CertctlError(f"cannot look up the mail exchangers of {domain}: {error}".lower()) from error
+    found = sorted((record.preference, record.exchange.to_text(omit_final_dot=True)) for record in answer)
+    return [name for _, name in found][:MOST]
