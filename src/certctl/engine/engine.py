@@ -6,7 +6,7 @@ whoever calls `run` holds the lock of the state directory.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 
@@ -318,10 +318,14 @@ class Engine:
         following = self._adapters.following
         if following is None:
             return
-        for peer, error in following.refresh(self._adapters.clock()).items():
+        self.fail_peers(following.refresh(self._adapters.clock()))
+        self._observer.look_at_followers(self.world)
+
+    def fail_peers(self, outcomes: Mapping[str, CertctlError | None]) -> None:
+        """Tell of the peers whose feeds were not to be had, or not believed."""
+        for peer, error in outcomes.items():
             if error is not None:
                 self._failed(Step("write", peer, "its pins are followed", scope="peer"), error)
-        self._observer.look_at_followers(self.world)
 
     # DH parameters
 
