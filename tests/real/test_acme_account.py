@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -130,3 +131,10 @@ def test_deactivate(world: World) -> None:
         os.unlink(path)
     request = world.request("gone.example.test")
     checked(world.issuer().issue(request), request)
+
+
+def test_made_once_by_many(world: World) -> None:
+    """Issuers that were made twice for one home, and asked at once, agree on one account."""
+    issuers = [world.issuer() for _ in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        assert len({found.url for found in pool.map(account, issuers)}) == 1

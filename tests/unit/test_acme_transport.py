@@ -13,6 +13,7 @@ from certctl.core.spec import AcmeOptions, IssuerSpec
 from certctl.errors import CertctlError
 from certctl.issuers.acme.client import Client
 from certctl.issuers.acme.issuer import AcmeIssuer
+from certctl.issuers.acme.pace import Pace
 from certctl.issuers.acme.transport import LARGEST, Transport
 from tests.unit.acme_tiny_ca import Said, tiny_ca
 
@@ -108,7 +109,7 @@ def test_redirect() -> None:
     moved = Said(b"", 301, (("Location", "https://ca.test/new"),))
     words = r"/old redirects to https://ca\.test/new"
     with tiny_ca({"/old": lambda _: moved}) as ca, pytest.raises(CertctlError, match=words):
-        Client("ca", f"{ca.url}/old", transport()).directory()
+        Client("ca", f"{ca.url}/old", transport(), Pace()).directory()
 
 
 @pytest.mark.parametrize(
@@ -129,7 +130,7 @@ def test_directory_that_is_none(body: bytes, message: str) -> None:
         tiny_ca({"/other": lambda _: Said(body, 200, html)}) as ca,
         pytest.raises(CertctlError, match=message),
     ):
-        Client("ca", f"{ca.url}/other", transport()).directory()
+        Client("ca", f"{ca.url}/other", transport(), Pace()).directory()
 
 
 def test_ca_file_that_cannot_be_read(tmp_path: Path) -> None:

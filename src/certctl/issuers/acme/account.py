@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from typing import Any
 
 from acme import messages
@@ -16,6 +15,7 @@ from certctl.issuers.acme.client import ANYTHING, JSON, Client, Payload
 from certctl.issuers.acme.eab import binding
 from certctl.issuers.acme.jws import Signer
 from certctl.issuers.acme.problem import RefusedError, UnreachableError
+from certctl.issuers.acme.shared import lock_for
 from certctl.issuers.acme.transport import Answer
 
 FORGOTTEN = ""
@@ -23,13 +23,13 @@ FORGOTTEN = ""
 
 
 class Account:
-    """Who asks. Shared by all threads; the registration is looked at once a process."""
+    """Who asks, for all threads; what is on disk is looked at once."""
 
     def __init__(self, client: Client, options: AcmeOptions, home: str) -> None:
         self._client = client
         self._options = options
         self._home = home
-        self._lock = threading.Lock()
+        self._lock = lock_for(home)
         self._signer: Signer | None = None
 
     def signer(self) -> Signer:

@@ -15,6 +15,7 @@ from certctl.errors import IssuerError
 from certctl.issuers.acme.directory import check_url
 from certctl.issuers.acme.jws import Signer, dump, sign
 from certctl.issuers.acme.nonces import NoncePool
+from certctl.issuers.acme.pace import Pace
 from certctl.issuers.acme.problem import Problem, RefusedError, UnreachableError
 from certctl.issuers.acme.transport import Answer, Transport
 
@@ -54,11 +55,12 @@ class Directory(NamedTuple):
 class Client:
     """Speaks to one CA: one pool of connections, one of nonces, for all threads."""
 
-    def __init__(self, name: str, directory: str, transport: Transport) -> None:
+    def __init__(self, name: str, directory: str, transport: Transport, pace: Pace) -> None:
         """*name*: the issuer's, for messages; *directory*: the URL."""
         self.name = name
         self.url = directory
         self._transport = transport
+        self._pace = pace
         self._nonces = NoncePool()
         self._lock = threading.Lock()
         self._directory_lock = threading.Lock()
@@ -127,7 +129,10 @@ class Client:
         headers = {"Content-Type": "application/jose+json", "Accept": accept}
         nonce = self._nonces.take() or self._new_nonce()
         for _ in range(NONCE_TRIES):
-            answer = self._transport.request("POST", url, dump(sign(signer, url, body, nonce)), headers)
+            data = dump(sign(signer, url, body, nonce))
+            started = time.monotonic()
+            answer = self._transport.request("POST", url, data, headers)
+            self._pace.note(time.monotonic() - started)
             fresh = answer.header("Replay-Nonce")
             if answer.status < 400 or answer.problem().code != "badNonce":
                 self._nonces.put(fresh)

@@ -18,6 +18,8 @@ from certctl.store import atomic
 
 Item = Sequence[str]
 Remover = Callable[[Item], None]
+_ours: set[str] = set()
+"""The notes of this process, whichever issuer of its wrote them."""
 _log = logging.getLogger("certctl.acme")
 
 
@@ -33,6 +35,7 @@ class Leftovers:
         """Durably note *items* that are about to be put up; return what `clear` takes."""
         atomic.make_directory(self._directory)
         path = os.path.join(self._directory, f"{uuid.uuid4().hex}.json")
+        _ours.add(path)
         document = {"kind": kind, "items": [list(item) for item in items]}
         atomic.write(path, json.dumps(document).encode(), 0o600)
         return path
@@ -48,6 +51,7 @@ class Leftovers:
                 gone = False
         if gone:
             atomic.remove(note)
+        _ours.discard(note)
 
     def sweep(self, removers: Mapping[str, Remover]) -> None:
         """Once a process: take away what processes that died had put up."""
@@ -56,8 +60,9 @@ class Leftovers:
                 return
             self._swept = True
             for path in self._notes(atomic.TEMPORARY):  # of a note that was not done: nothing was put up
-                atomic.remove(path)
-            for path in self._notes(".json"):
+                if not _ours:
+                    atomic.remove(path)
+            for path in set(self._notes(".json")) - _ours:
                 kind, items = _read(path)
                 if kind in removers:
                     self.clear(path, items, removers[kind])

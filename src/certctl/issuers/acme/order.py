@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
-import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import NamedTuple, TypeVar
 
 from acme import messages
@@ -16,12 +14,10 @@ from certctl.core.x509_names import address
 from certctl.errors import IssuerError
 from certctl.issuers.acme.account import Account
 from certctl.issuers.acme.client import Client
+from certctl.issuers.acme.pace import SOON, Pace
 from certctl.issuers.acme.problem import Problem, UnreachableError, parse_problem
 from certctl.issuers.acme.transport import Answer
 
-SOON = 0.01
-PER_ORDER = 0.005
-"""Seconds before the first poll, and how much more for every other order that the CA has in hand."""
 LONGEST_PAUSE = 5.0
 """Between polls of a CA that does not say when to ask again."""
 Seen = TypeVar("Seen")
@@ -89,32 +85,6 @@ def check_profile(client: Client, options: AcmeOptions) -> None:
 def look(account: Account, order: Order) -> Order:
     """Return *order* as it is now."""
     return read_order(account.get(order.url, what="to show the order"), order.url)
-
-
-class Pace:
-    """How soon it is worth while to ask: the more orders are under way, the longer the CA takes for each.
-
-    A poll that comes too early costs a whole Retry-After.
-    """
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._orders = 0
-
-    @contextlib.contextmanager
-    def order(self) -> Iterator[None]:
-        """Count an order as under way within the context."""
-        with self._lock:
-            self._orders += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._orders -= 1
-
-    def soon(self) -> float:
-        """Return the seconds before a first poll."""
-        return SOON + PER_ORDER * self._orders
 
 
 class Patience:

@@ -11,9 +11,12 @@ from certctl.issuers.acme.ari import Adviser
 from certctl.issuers.acme.client import Client
 from certctl.issuers.acme.directory import directory_url
 from certctl.issuers.acme.leftovers import Leftovers
-from certctl.issuers.acme.order import Pace
+from certctl.issuers.acme.pace import Pace
 from certctl.issuers.acme.proof import Solver
 from certctl.issuers.acme.transport import Transport
+
+_pace = Pace()
+"""The process's one: its orders share one processor, whatever the CA."""
 
 
 class Session:
@@ -24,10 +27,10 @@ class Session:
         self.name = spec.name
         self.options = options = spec.acme
         transport = Transport(options.ca_file, options.timeout, options.max_orders + 2)
-        self.client = Client(spec.name, directory_url(options.directory), transport)
+        self.client = Client(spec.name, directory_url(options.directory), transport, _pace)
         self.account = Account(self.client, options, home)
         self.adviser = Adviser(self.client)
-        self.pace = Pace()
+        self.pace = _pace
         self.leftovers = Leftovers(home)
         self._lock = threading.Lock()
         self._solver: Solver | None = None

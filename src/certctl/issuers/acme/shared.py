@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from collections import Counter
 from collections.abc import Collection, Iterator
+
+_locks: dict[str, threading.Lock] = {}
+_locks_lock = threading.Lock()
+
+
+def lock_for(path: str) -> threading.Lock:
+    """Return the process's one lock for what is at *path*: two issuers may be made for one home."""
+    with _locks_lock:
+        return _locks.setdefault(os.path.realpath(path), threading.Lock())
 
 
 class Holders:

@@ -1,0 +1,45 @@
+"""How soon after a request it is worth while to ask what became of it."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections.abc import Iterator
+
+SOON = 0.01
+PER_ORDER = 0.005
+PER_ANSWER = 2.0
+"""Seconds; for every order under way; times what an answer takes of late."""
+
+
+class Pace:
+    """Tells when to ask first: a poll that comes too early costs a whole Retry-After.
+
+    The more orders are under way, the longer the CA takes for each, and one that answers slowly
+    validates slowly.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._orders = 0
+        self._answer = 0.0
+
+    @contextlib.contextmanager
+    def order(self) -> Iterator[None]:
+        """Count an order as under way within the context."""
+        with self._lock:
+            self._orders += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._orders -= 1
+
+    def note(self, seconds: float) -> None:
+        """Learn how long an answer took."""
+        with self._lock:
+            self._answer += (seconds - self._answer) / 8
+
+    def soon(self) -> float:
+        """Return the seconds before a first poll."""
+        return SOON + PER_ORDER * self._orders + PER_ANSWER * self._answer
