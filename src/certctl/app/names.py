@@ -26,3 +26,10 @@ def _must_be(names: Collection[str], there: list[str], what: str, spec: Spec) ->
             near = difflib.get_close_matches(name, there, 1)
             hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(there) or 'none'}"
             raise UsageError(f"{name} is no {what} of {spec.path}", hint)
+
+
+def logged(spec: Spec, name: str) -> None:
+    """Raise `UsageError` for a name that nothing is called, so that nothing can have happened to it."""
+    there = [*spec.certificates, *spec.dhparams, *spec.hooks, *spec.watches, *spec.issuers]
+    there += [*spec.announcers, *spec.peers]
+    _must_be([name], there, "name", spec)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -10,6 +11,14 @@ from typing import Any
 
 from certctl.engine.outcome import Event
 from certctl.errors import CertctlError, ConfigError
+
+
+class LostOutputError(CertctlError):
+    """Standard output takes no more; *nobody_listens*: since its reader has left."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__(f"cannot write to standard output: {error.strerror}")
+        self.nobody_listens = isinstance(error, BrokenPipeError)
 
 
 class Console:
@@ -23,11 +32,22 @@ class Console:
 
     def answer(self, text: str) -> None:
         """A line of the answer."""
-        sys.stdout.write(text + "\n")
+        self._out(text + "\n")
 
     def document(self, data: Any) -> None:
         """The one JSON document."""
-        sys.stdout.write(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+        self._out(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+
+    def either(self, text: str, data: Any) -> None:
+        """The answer in words, or with --json as a document."""
+        if self.as_json:
+            self.document(data)
+        else:
+            self.answer(text)
+
+    def flush(self) -> None:
+        """Write what is still to be written; raises `LostOutputError`."""
+        self._out("")
 
     def say(self, text: str) -> None:
         """A message, unless -q."""
@@ -49,6 +69,14 @@ class Console:
             self._line(f"certctl: error: {where}{line}")
         if error.hint:
             self._line(f"certctl: hint: {error.hint}")
+
+    def failure(self, error: CertctlError) -> None:
+        """What kept a command from its answer: in words, and with --json as its document, too."""
+        self.error(error)
+        if self.as_json:
+            problems = error.problems if isinstance(error, ConfigError) else [error.message]
+            told = {"message": error.message, "hint": error.hint, "problems": problems}
+            self.document({"version": 1, "error": told})
 
     def progress(self, text: str) -> None:
         """A line that the next one replaces; only on a terminal."""
@@ -74,10 +102,20 @@ class Console:
         except (OSError, ValueError):
             return 80
 
+    def _out(self, text: str) -> None:
+        try:
+            sys.stdout.write(text)
+            if not text:
+                sys.stdout.flush()
+        except OSError as error:
+            raise LostOutputError(error) from None
+
     def _line(self, text: str) -> None:
         self.done_progress()
-        sys.stderr.write(text + "\n")
-        sys.stderr.flush()
+        # A pass goes on when nobody can be told of it.
+        with contextlib.suppress(OSError):
+            sys.stderr.write(text + "\n")
+            sys.stderr.flush()
 
 
 def table(rows: Sequence[tuple[str, ...]], header: tuple[str, ...]) -> list[str]:

@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Sequence
 
 from certctl.cli import parser as command_line
-from certctl.cli.console import Console
+from certctl.cli.console import Console, LostOutputError
 from certctl.errors import EXIT_OK, CertctlError, UsageError
 
 EXIT_INTERRUPTED = 130
@@ -16,50 +16,82 @@ EXIT_INTERRUPTED = 130
 
 def entry() -> None:
     """The console script."""
+    _open_standard_streams()
     sys.exit(main(sys.argv[1:]))
+
+
+def _open_standard_streams() -> None:
+    """Point those that the caller has closed at nothing, before a key file gets their number."""
+    for name in ("stdin", "stdout", "stderr"):
+        if getattr(sys, name) is None:
+            import io
+
+            os.open(os.devnull, os.O_RDWR)
+            setattr(sys, name, io.StringIO())
 
 
 def main(argv: Sequence[str]) -> int:
     """Run one command; returns the exit status: 0, 1, 2, 3, 75, or 130 after Ctrl-C."""
     console = Console(as_json="--json" in argv, quiet="-q" in argv or "--quiet" in argv)
     try:
+        code = _answer(argv, console)
+        console.flush()
+    except LostOutputError as lost:
+        # The interpreter's own flush, at its end, is not to complain once more.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if lost.nobody_listens:
+            return EXIT_OK
+        console.error(lost)
+        return lost.exit_code
+    return code
+
+
+def _answer(argv: Sequence[str], console: Console) -> int:
+    try:
         return _run(argv, console)
+    except LostOutputError:
+        raise
     except CertctlError as error:
-        console.error(error)
+        console.failure(error)
         return error.exit_code
     except KeyboardInterrupt:
         console.done_progress()
-        console.say("certctl: interrupted; the next pass goes on from here")
+        console.failure(CertctlError("interrupted", "the next pass goes on from here"))
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        # The reader of a pipe has left: point stdout elsewhere, so that the
-        # interpreter's own flush does not complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_OK
 
 
 def _run(argv: Sequence[str], console: Console) -> int:
     # What libraries deprecate is for developers; a tired admin can do nothing about it.
     warnings.simplefilter("ignore")
-    wanted = next((word for word in argv if word in command_line.COMMANDS), None)
+    wanted = next((word for word in _words(argv) if word in command_line.COMMANDS), None)
     asked = any(word in ("-h", "--help") for word in argv)
     parser = command_line.build(None if asked and not wanted else wanted)
-    arguments = parser.parse_args(list(argv))
+    try:
+        arguments = parser.parse_args(list(argv))
+    except SystemExit:  # the help that was asked for is printed
+        return EXIT_OK
     if arguments.version:
         from certctl import __version__
 
-        console.answer(f"certctl {__version__}")
+        console.either(f"certctl {__version__}", {"version": 1, "certctl": __version__})
         return EXIT_OK
     if arguments.command is None:
-        unknown = next((word for word in argv if not word.startswith("-")), None)
+        unknown = next(iter(_words(argv)), None)
         if unknown is None:
-            console.answer(command_line.build().format_help().rstrip())
+            text = command_line.build().format_help().rstrip()
+            console.either(text, {"version": 1, "commands": list(command_line.COMMANDS)})
             return EXIT_OK
         raise UsageError(f"no command called {unknown}", _near(unknown))
     console = Console(as_json=arguments.json, verbose=arguments.verbose, quiet=arguments.quiet)
     from certctl.cli.commands import dispatch
 
     return dispatch(arguments, console)
+
+
+def _words(argv: Sequence[str]) -> list[str]:
+    """The arguments that are neither options nor the value of --config."""
+    pairs = zip(["", *argv], argv, strict=False)
+    return [word for before, word in pairs if not word.startswith("-") and before != "--config"]
 
 
 def _near(word: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
+from certctl.app import names
 from certctl.cli.console import Console
 from certctl.core.spec import Spec
 from certctl.core.times import minute_text, parse_rfc3339
@@ -16,13 +17,18 @@ _TOLD = ("at", "event", "subject", "reason", "error", "path", "output", "pins", 
 
 
 def show(console: Console, spec: Spec, name: str | None, most: int) -> int:
-    """Print the last *most* events, of *name* only where there is one."""
+    """Print the last *most* events, of *name* only where there is one.
+
+    A name that is no longer configured has a history all the same.
+    """
     events: deque[dict[str, Any]] = deque(maxlen=max(most, 1))
     events.extend(
         event
         for event in journal.read(Layout(spec.state_dir).journal)
         if name is None or event.get("subject") == name
     )
+    if name is not None and not events:
+        names.logged(spec, name)
     if console.as_json:
         console.document({"version": 1, "events": list(events)})
         return EXIT_OK
@@ -41,6 +47,7 @@ def _lines(event: dict[str, Any]) -> list[str]:
         at = "?"
     told = [str(event[name]) for name in ("reason", "error") if event.get(name)]
     told += [f"{name} {value}" for name, value in event.items() if name not in _TOLD]
-    lines = [f"{at}  {event.get('subject')}: {event.get('event')}: {'; '.join(told)}"]
+    head = f"{at}  {event.get('subject')}: {event.get('event')}"
+    lines = [f"{head}: {'; '.join(told)}" if told else head]
     lines += [f"    {line}" for line in str(event.get("output") or "").splitlines()[-5:]]
     return lines
