@@ -12,12 +12,12 @@ from functools import partial
 
 from certctl.core import effects
 from certctl.core.bundle import Prepared
-from certctl.core.model import CertificateState, DhparamState, Failure
+from certctl.core.model import CertificateState, DhparamState, Failure, HookState
 from certctl.core.observed import HookSeen
 from certctl.core.planner import walk
 from certctl.core.spec import Spec
 from certctl.core.steps import Step
-from certctl.core.times import minute_text
+from certctl.core.times import minute_text, rfc3339
 from certctl.engine import advising, announcing, hooking, issuing, keymaking
 from certctl.engine.observing import Observer
 from certctl.engine.outcome import Event, Failed, Outcome
@@ -67,7 +67,7 @@ class Engine:
         if any(step.kind == "issue" for step in self._outcome.done):
             ask()
         self._forget_settled(only)
-        self._store.close()
+        self._guard(Step("write", "stamps", "what was seen is kept", scope="stamps"), self._store.close)
         return self._outcome
 
     def _repair(self, only: Collection[str] | None) -> None:
@@ -75,7 +75,13 @@ class Engine:
             if seen.recovered is None or (only is not None and name not in only):
                 continue
             now = self._adapters.clock()
-            aside = self._store.repair_state(seen, now)
+            try:
+                aside = self._store.repair_state(seen, now)
+            except CertctlError as error:
+                # Nothing may overwrite the damaged file before it has been put aside.
+                self.world.certificates[name] = seen._replace(unreadable=error.message)
+                self._outcome.failed.append(Failed(Step("write", name, seen.recovered), error))
+                continue
             where = f"; the damaged file is kept as {aside}" if aside else ""
             self._tell(name, f"{seen.recovered}{where}", "warning")
             self._store.journal(now, "recovered", name, reason=seen.recovered, kept_as=aside)
@@ -224,7 +230,7 @@ class Engine:
             f"expires {minute_text(generation.not_after)}",
             generation=generation.number,
             issuer=result.issuer,
-            not_after=generation.not_after.isoformat(),
+            not_after=rfc3339(generation.not_after),
             certificates=[record.sha256 for record in result.records],
         )
 
@@ -233,14 +239,18 @@ class Engine:
         ready: list[tuple[Step, Prepared]] = []
         for step in steps:
             self._guard(step, partial(self._prepare_into, ready, step))
+        forgotten, paths = self._delivered_before({p.path: p.digest for _, p in ready})
+        lost: CertctlError | None = None
         try:
-            self._forget_delivered({prepared.path: prepared.digest for _, prepared in ready})
+            if forgotten:
+                self._store.save_hooks(forgotten)
         except CertctlError as error:
-            for step, _ in ready:
-                self._failed(step, error)
-            return
+            lost = error
         for step, prepared in ready:
-            self._guard(step, partial(self._commit, step, prepared))
+            if lost is not None and prepared.path in paths:
+                self._failed(step, lost)
+            else:
+                self._guard(step, partial(self._commit, step, prepared))
 
     def _prepare_into(self, ready: list[tuple[Step, Prepared]], step: Step) -> None:
         ready.append((step, self._prepare(step)))
@@ -265,15 +275,17 @@ class Engine:
                 self._save(cleared)
         self._done(step, f"wrote {prepared.path}", path=prepared.path)
 
-    def _forget_delivered(self, digests: dict[str, str]) -> None:
-        forgotten = []
+    def _delivered_before(self, digests: dict[str, str]) -> tuple[list[HookState], set[str]]:
+        """Hooks that ran for these very digests once, without them; and the paths that this is about."""
+        forgotten: list[HookState] = []
+        paths: set[str] = set()
         for state in self._store.hook_states().values():
-            same = [path for path, digest in digests.items() if state.delivered.get(path) == digest]
+            same = {path for path, digest in digests.items() if state.delivered.get(path) == digest}
             if same:
                 kept = {path: digest for path, digest in state.delivered.items() if path not in same}
                 forgotten.append(state._replace(delivered=kept))
-        if forgotten:
-            self._store.save_hooks(forgotten)
+                paths |= same
+        return forgotten, paths
 
     def _hook(self, step: Step) -> None:
         seen: HookSeen = self.world.hooks[step.subject]

@@ -13,6 +13,7 @@ from certctl.core.model import CertificateRecord, CertificateState, Failure, Gen
 from certctl.core.rules import LOCAL_ISSUERS
 from certctl.core.spec import DAY, HOUR, CertificateSpec, Spec
 from certctl.core.steps import Step
+from certctl.engine.outcome import Event
 from certctl.engine.ports import Adapters
 from certctl.errors import CertctlError
 from certctl.ports import Issued, IssueRequest, Waiting
@@ -95,13 +96,17 @@ def obtain(adapters: Adapters, job: Job) -> Obtained | Waiting:
     adopted = _adopt(adapters, job, now)
     if adopted is not None:
         return adopted
+    # A disk that fails here is no issuer's fault: asking the next one would not help.
+    requests = _requests(adapters, job, now)
     errors: list[CertctlError] = []
     for name in job.cert.issuers:
         try:
-            return _ask(adapters, job, name, now)
+            return _ask(adapters, job, name, requests)
         except CertctlError as error:
             error.message = f"issuer {name}: {error.message}"
             errors.append(error)
+            if name != job.cert.issuers[-1]:
+                adapters.report(Event(job.cert.name, f"{error.message}; asking the next issuer", "warning"))
     if len(errors) == 1:
         raise errors[0]
     waits = [error.retry_after for error in errors if error.retry_after]
@@ -112,9 +117,10 @@ def obtain(adapters: Adapters, job: Job) -> Obtained | Waiting:
     )
 
 
-def _ask(adapters: Adapters, job: Job, issuer_name: str, now: datetime) -> Obtained | Waiting:
+def _ask(
+    adapters: Adapters, job: Job, issuer_name: str, requests: Sequence[IssueRequest]
+) -> Obtained | Waiting:
     issuer = adapters.issuer(issuer_name)
-    requests = _requests(adapters, job, now)
     answers: list[Issued] = []
     waits: list[Waiting] = []
     for request in requests:
@@ -125,7 +131,7 @@ def _ask(adapters: Adapters, job: Job, issuer_name: str, now: datetime) -> Obtai
             answers.append(answer)
     if waits:
         return Waiting("; ".join(dict.fromkeys(wait.reason for wait in waits)))
-    asked = Request(job.cert.names, issuer_name, now)
+    asked = Request(job.cert.names, issuer_name, requests[0].now)
     return _checked(job, requests, answers, asked, adapters.clock())
 
 

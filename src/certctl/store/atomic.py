@@ -172,7 +172,6 @@ def sweep(directory: str) -> None:
     with _failing(directory, verb="look into"):
         for name in os.listdir(directory):
             if name.startswith(".") and name.endswith(TEMPORARY):
-                seam("unlink", os.path.join(directory, name))
                 _discard(os.path.join(directory, name))
 
 
