@@ -2,35 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
-from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 from tests.support import crash, invariants
+from tests.support.reached import Reached, issued
 from tests.support.scenarios import CUT, SCENARIOS, Scenario
 from tests.support.world import Snapshot, World
 
 
-class Reached(NamedTuple):
-    """Where a world stands."""
-
-    slots: dict[str, tuple[int | None, int | None, int | None]]
-    issued: frozenset[str]
-    """The certificates that are kept, by path."""
-
-    @classmethod
-    def look(cls, world: World) -> Reached:
-        slots = {name: invariants.numbers(row) for name, row in world.status().items()}
-        return cls(slots, frozenset(_issued(world)))
-
-
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name.replace(" ", "-"))
-def test_crash(
-    world: World, scenario: Scenario, dh_found: None, counted: Callable[[str, int], None]
-) -> None:
+def test_crash(world: World, scenario: Scenario, dh_found: None, counted: Callable[[str, int], None]) -> None:
     """Killed before any durable operation, certctl serves whole pairs, and the next pass converges."""
     command = scenario.begin(world)
     begin = world.save()
@@ -69,7 +52,7 @@ def _next_pass(
     *through*: whether the command got through in spite of an earlier crash: then it
     does so after every later one. Returns that.
     """
-    left = _issued(world)
+    left = issued(world)
     invariants.check_always(world, first=scenario.incomplete, damaged=CUT)
     world.done("run")
     reached = Reached.look(world)
@@ -81,12 +64,6 @@ def _next_pass(
     through = through or reached == wanted
     assert reached == (wanted if through else before)
     # What had been issued is used: nothing is ordered twice.
-    now = _issued(world)
+    now = issued(world)
     assert all(now[path] == left[path] for path in left.keys() & now.keys())
     return through
-
-
-def _issued(world: World) -> dict[str, str]:
-    """Every certificate that is kept: path -> digest."""
-    found = Path(world.layout.root).glob("certificates/*/[0-9]*/issued-*/cert.pem")
-    return {str(path): hashlib.sha256(path.read_bytes()).hexdigest() for path in found}
