@@ -6,20 +6,25 @@ from typing import Any, NamedTuple
 from certctl.app import names as named
 from certctl.app import wiring
 from certctl.core.model import SLOTS
-from certctl.core.pins import access_line, nexthops, pins, policy_line, tlsa_line, tlsa_names
+from certctl.core.pins import (
+    access_line,
+    announced_slots,
+    nexthops,
+    pins,
+    policy_line,
+    tlsa_line,
+    tlsa_names,
+)
 from certctl.core.spec import CertificateSpec, Spec
 from certctl.errors import CertctlError, UsageError
 from certctl.store.disk import DiskStore
-
-PUBLISHED = ("current", "next")
-"""What is published when no slot is asked for."""
 
 
 class Query(NamedTuple):
     """What is asked for."""
 
     slot: str | None = None
-    """current, next, previous or all; None: current and next."""
+    """current, next, previous or all; None: those that are announced."""
     of: str | None = None
     """key or certificate; None: what the certificate is configured to be pinned by."""
     digest: str = "sha256"
@@ -71,7 +76,9 @@ def check(query: Query) -> None:
 def _certificate(store: DiskStore, cert: CertificateSpec, query: Query) -> Found:
     state = store.observe_certificate(cert, wiring.clock()).state
     of = "key" if query.form == "tlsa" else query.of or cert.pin
-    slots = SLOTS if query.slot == "all" else PUBLISHED if query.slot is None else (query.slot,)
+    # Without a slot, what is announced: what is pasted by hand must not say anything else.
+    slots = (query.slot,) if query.slot else announced_slots(cert, state, wiring.clock())
+    slots = SLOTS if query.slot == "all" else slots
     found = [
         Fingerprint(
             cert.name, slot, pin.generation, pin.algorithm, of, query.digest, pin.digest(query.digest)

@@ -10,14 +10,14 @@ from certctl.app import wiring
 from certctl.app.names import certificates, known
 from certctl.core import effects
 from certctl.core.gate import gate
-from certctl.core.model import CertificateState, Generation
+from certctl.core.model import CertificateState
 from certctl.core.observed import CertificateSeen, World
 from certctl.core.others import dhparam_steps
 from certctl.core.planner import idle
 from certctl.core.planner import plan as make_plan
 from certctl.core.spec import CertificateSpec, Spec
 from certctl.core.steps import Plan, Step
-from certctl.core.times import duration_text
+from certctl.core.times import after, duration_text, minute_text
 from certctl.engine.observing import Observer
 from certctl.engine.outcome import Event, Failed, Report
 from certctl.engine.ports import Adapters, Progress
@@ -185,6 +185,10 @@ def rollback(spec: Spec, name: str, options: Options = Options()) -> Ran:  # noq
                 f"see what there is: certctl status {name}",
                 transient=False,
             )
+        for announcer in spec.certificates[name].announce:
+            if announcer not in state.previous.seen:
+                text = f"the previous pins are not shown through {announcer} any more: who follows it breaks"
+                options.report(Event(name, text, "warning"))
         return effects.without_failure(state, "issue")._replace(rollback_wanted=True, waiting=None)
 
     return ask(spec, [name], wish, "rollback-wanted", options)
@@ -209,20 +213,31 @@ def ack(spec: Spec, name: str, peer: str, options: Options = Options()) -> Ran: 
 
 def breaks(spec: Spec, names: Collection[str]) -> list[str]:
     """Whose pins a forced rotation breaks now, a line each; empty where the gate is open."""
+    return [line for cert, state, now in _waiting(spec, names) for line in _broken(cert, state, now)]
+
+
+def knows(spec: Spec, names: Collection[str]) -> list[str]:
+    """Who has the next pin already, so that a forced rotation does them no harm, a line each."""
+    return [line for cert, state, now in _waiting(spec, names) for line in _prepared(cert, state, now)]
+
+
+def _waiting(
+    spec: Spec, names: Collection[str]
+) -> Iterator[tuple[CertificateSpec, CertificateState, datetime]]:
+    """The certificates with a next generation that is not due to be served."""
     certificates(spec, names)
     adapters = wiring.adapters(spec)
     now = adapters.clock()
-    lines: list[str] = []
     for name in names:
         cert = spec.certificates[name]
         state = adapters.store.observe_certificate(cert, now).state
-        if state.next is None or state.current is None or gate(cert, state.next, now).open:
-            continue
-        lines += _broken(cert, state.next, now)
-    return lines
+        if state.next is not None and state.current is not None and not gate(cert, state.next, now).open:
+            yield cert, state, now
 
 
-def _broken(cert: CertificateSpec, generation: Generation, now: datetime) -> Iterator[str]:
+def _broken(cert: CertificateSpec, state: CertificateState, now: datetime) -> Iterator[str]:
+    generation = state.next
+    assert generation is not None
     for peer in cert.require_ack:
         if peer not in generation.acks:
             yield f"{cert.name}: {peer} has not acknowledged the next pin: its mail will be deferred"
@@ -230,7 +245,7 @@ def _broken(cert: CertificateSpec, generation: Generation, now: datetime) -> Ite
         sighting = generation.seen.get(name)
         if sighting is None:
             yield f"{cert.name}: who follows {name} has not been told the next pin: their pins break"
-        else:
+        elif now < after(sighting.at, max(cert.hold_down, sighting.wait)):
             ago = duration_text((now - sighting.at).total_seconds())
             yield f"{cert.name}: who follows {name} has been told only {ago} ago, hold-down {_hold(cert)}"
     if not cert.announce:
@@ -239,6 +254,18 @@ def _broken(cert: CertificateSpec, generation: Generation, now: datetime) -> Ite
             f"{cert.name}: whoever pins it by hand breaks, unless they took the next pin, "
             f"which exists since {ago} (certctl fingerprints {cert.name})"
         )
+
+
+def _prepared(cert: CertificateSpec, state: CertificateState, now: datetime) -> Iterator[str]:
+    generation = state.next
+    assert generation is not None
+    for peer in cert.require_ack:
+        if peer in generation.acks:
+            yield f"{cert.name}: {peer} has acknowledged the next pin"
+    for name in cert.announce:
+        sighting = generation.seen.get(name)
+        if sighting is not None and now >= after(sighting.at, max(cert.hold_down, sighting.wait)):
+            yield f"{cert.name}: who follows {name} has been told the next pin {minute_text(sighting.at)}"
 
 
 def _hold(cert: CertificateSpec) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from certctl.app import passes
 from certctl.cli.console import Console
 from certctl.core.spec import Spec
-from certctl.errors import EXIT_FAILED, EXIT_OK, EXIT_WORK, UsageError
+from certctl.errors import EXIT_FAILED, EXIT_OK, EXIT_WORK, CertctlError, UsageError
 
 Arguments = argparse.Namespace
 
@@ -113,6 +113,8 @@ def _rotate(arguments: Arguments, console: Console) -> int:
     if arguments.force:
         for warning in passes.breaks(spec, arguments.names):
             console.say(f"certctl: warning: {warning}")
+        for line in passes.knows(spec, arguments.names):
+            console.say(line)
     result = passes.rotate(
         spec, arguments.names, force=arguments.force, abort=arguments.abort, options=options
     )
@@ -262,6 +264,70 @@ def _daemon(arguments: Arguments, console: Console) -> int:
     return Daemon(path, wait=arguments.wait, report=console.event).run()
 
 
+def _announce(arguments: Arguments, console: Console) -> int:
+    from certctl.app import announcing
+    from certctl.cli.show import announce as shown
+    from certctl.cli.show import ran
+
+    spec, options = _spec(arguments), _options(arguments, console)
+    if arguments.show:
+        return shown.show(console, announcing.shown(spec, arguments.names))
+    if arguments.key:
+        return shown.keys(console, announcing.keys(spec, arguments.names, options))
+    if arguments.new_key:
+        document = announcing.keys(spec, arguments.names, options, new=True)
+        result = announcing.announce(spec, arguments.names, options)
+        return max(ran.show(console, result) if result.failed else EXIT_OK, shown.keys(console, document))
+    return ran.show(console, announcing.announce(spec, arguments.names, options))
+
+
+def _peers(arguments: Arguments, console: Console) -> int:
+    from certctl.app import peering
+    from certctl.app.wiring import clock
+    from certctl.cli.show import peers as shown
+    from certctl.core.times import rfc3339
+
+    spec, options = _spec(arguments), _options(arguments, console)
+    if arguments.action == "add":
+        return _peers_add(arguments, console, spec)
+    if arguments.dry_run:
+        synced = peering.dry_run(spec, arguments.what, force=arguments.force)
+    else:
+        synced = peering.sync(spec, options, names=arguments.what, force=arguments.force)
+    return shown.show(console, synced, rfc3339(clock()))
+
+
+def _peers_add(arguments: Arguments, console: Console, spec: Spec) -> int:
+    from certctl.app import peering
+    from certctl.cli.show import peers as shown
+
+    if len(arguments.what) != 1:
+        raise UsageError(
+            "one feed is expected", "certctl peers add https://HOST/.well-known/certctl-pins.jws"
+        )
+    offer = peering.first_contact(arguments.what[0])
+    shown.offer(console, offer)
+    if arguments.key is not None and arguments.key != offer.key:
+        raise CertctlError("the feed has another key than --key says", "ask the peer for its key again")
+    if arguments.key is None and not arguments.yes:
+        agreed = shown.agreed()
+        if agreed is None:
+            raise UsageError(
+                "nobody is there to compare the fingerprint", "--key KEY, or --yes if you have compared it"
+            )
+        if not agreed:
+            console.say("nothing was added")
+            return EXIT_FAILED
+    wanted = peering.Wanted(arguments.name, tuple(arguments.nexthop), arguments.map, tuple(arguments.hook))
+    name, text = peering.add(spec, offer, wanted)
+    synced = peering.sync(_spec(arguments), _options(arguments, console), names=[name])
+    failed = synced.ran is not None and bool(synced.ran.failed)
+    for item in synced.ran.failed if synced.ran else ():
+        console.error(item.error, item.step.subject)
+    shown.added(console, name, text, spec.path, {"peers": synced.peers})
+    return EXIT_FAILED if failed else EXIT_OK
+
+
 _COMMANDS: dict[str, Callable[[Arguments, Console], int]] = {
     "init": _init,
     "plan": _plan,
@@ -272,7 +338,9 @@ _COMMANDS: dict[str, Callable[[Arguments, Console], int]] = {
     "renew": _renew,
     "rollback": _rollback,
     "fingerprints": _fingerprints,
+    "announce": _announce,
     "ack": _ack,
+    "peers": _peers,
     "accept": _accept,
     "account": _account,
     "revoke": _revoke,

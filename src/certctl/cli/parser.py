@@ -9,6 +9,7 @@ from typing import NoReturn
 from certctl.core.pins import DIGESTS, FORMATS
 from certctl.errors import UsageError
 
+MOST_SECONDS = 366 * 86400.0
 EPILOG = """\
 exit status: 0 done, nothing to do, or held; 1 something failed (the rest was done);
 2 usage or configuration; 3 plan --check found work; 75 another pass holds the lock
@@ -45,7 +46,6 @@ def build(wanted: str | None = None) -> argparse.ArgumentParser:
         formatter_class=_Formatter,
         allow_abbrev=False,
     )
-    parser.add_argument("--version", action="store_true", help="print the version")
     # Without prog, argparse would format a usage line for it, at the price of several imports.
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands", prog="certctl")
     for name, (text, options) in COMMANDS.items():
@@ -84,6 +84,12 @@ def _common(*, suppress: bool) -> _Parser:
     group.add_argument(
         "-q", "--quiet", action="store_true", default=nothing if suppress else False, help="only failures"
     )
+    group.add_argument(
+        "--version",
+        action="store_true",
+        default=nothing if suppress else False,
+        help="print the version",
+    )
     return parent
 
 
@@ -111,7 +117,7 @@ def _seconds(text: str) -> float:
         value = float(text.removesuffix("s"))
     except ValueError:
         value = -1.0
-    if value < 0:
+    if not 0 <= value <= MOST_SECONDS:
         raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
     return value
 
@@ -198,7 +204,7 @@ def _accept(parser: argparse.ArgumentParser) -> None:
 def _fingerprints(parser: argparse.ArgumentParser) -> None:
     _names(parser)
     parser.add_argument(
-        "--slot", choices=("current", "next", "previous", "all"), help="default: current and next"
+        "--slot", choices=("current", "next", "previous", "all"), help="default: what is announced"
     )
     parser.add_argument("--of", choices=("key", "certificate"), help="default: as the certificate is pinned")
     parser.add_argument("--digest", choices=DIGESTS, default="sha256", help="default: sha256")
@@ -248,6 +254,37 @@ def _daemon(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _announce(parser: argparse.ArgumentParser) -> None:
+    _names(parser, what="announcers or certificates")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
+        "--show", action="store_true", help="what is announced since when, and who has not acknowledged"
+    )
+    what.add_argument("--key", action="store_true", help="the feed's public key, as a peer's key wants it")
+    what.add_argument(
+        "--new-key", action="store_true", help="replace the feed's key; the old one signs that it gave way"
+    )
+    _pass(parser)
+
+
+def _peers(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", nargs="?", choices=("sync", "add"), default="sync", help="default: sync")
+    parser.add_argument("what", nargs="*", metavar="NAME|URL", help="sync: peers; add: the feed")
+    parser.add_argument("--dry-run", action="store_true", help="sync: tell what would change, write nothing")
+    parser.add_argument(
+        "--force", action="store_true", help="sync: believe feeds that drop a pin which is still served"
+    )
+    parser.add_argument("--yes", action="store_true", help="add: do not ask about the fingerprint")
+    parser.add_argument("--key", metavar="KEY", help="add: the key it must have; then nothing is asked")
+    parser.add_argument("--name", metavar="NAME", default="", help="add: what to call the peer")
+    parser.add_argument(
+        "--nexthop", action="append", default=[], metavar="'[HOST]:25'", help="add: as often as wanted"
+    )
+    parser.add_argument("--map", metavar="FILE", default="", help="add: the policy map for its lines")
+    parser.add_argument("--hook", action="append", default=[], metavar="HOOK", help="add: default postmap")
+    _pass(parser)
+
+
 COMMANDS = {
     "init": ("write a starter certctl.toml", _init),
     "plan": ("show what a pass would do now, what waits, and when the next pass is due", _plan),
@@ -258,7 +295,9 @@ COMMANDS = {
     "renew": ("get a new certificate for the same key, now", _renew),
     "rollback": ("make the previous generation current again", _rollback),
     "fingerprints": ("print pins to publish", _fingerprints),
+    "announce": ("tell the pins now, or show who has seen them", _announce),
     "ack": ("record that a peer has taken the next pin", _ack),
+    "peers": ("follow the pins of peers: fetch their feeds, merge them into policy maps", _peers),
     "accept": ("complete the request of a csr issuer", _accept),
     "account": ("show an ACME account, give it a new key, or end it", _account),
     "revoke": ("revoke a certificate, once another one is served", _revoke),

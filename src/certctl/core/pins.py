@@ -72,10 +72,22 @@ def announced(
     stays announced beyond its time. TLSA records are of keys, whatever is pinned.
     """
     of = "key" if via is not None and via.type in IN_DNS else cert.pin
-    ends = previous_ends(cert, state, via)
-    slots = SLOTS if ends is not None and (now < ends or not proved) else ("current", "next")
+    slots = announced_slots(cert, state, now, via=via, proved=proved)
     found = [pin for slot in slots for pin in pins(state.slot(slot), slot, of)]
     return Announced(cert.name, cert.names, nexthops(cert), of, tuple(found), cert.hold_down)
+
+
+def announced_slots(
+    cert: CertificateSpec,
+    state: CertificateState,
+    now: datetime,
+    *,
+    via: AnnouncerSpec | None = None,
+    proved: bool = True,
+) -> tuple[str, ...]:
+    """The slots whose pins are announced, as `announced` has it."""
+    ends = previous_ends(cert, state, via)
+    return SLOTS if ends is not None and (now < ends or not proved) else SLOTS[:2]
 
 
 def previous_ends(

@@ -45,7 +45,7 @@ def verify(data: bytes, key: str, where: str) -> Verified:
         trusted = _jwk(key)
     except ValueError as error:
         raise FeedError(
-            f"the key that is configured for {where} is none: {error}",
+            f"the key to check the feed {where} with is none: {error}",
             "ask the peer for what `certctl announce --key` prints there",
             transient=False,
         ) from error

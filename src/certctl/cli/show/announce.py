@@ -1,0 +1,80 @@
+"""announce: who can see which pins since when, what lags, and who has not acknowledged."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from certctl.cli.console import Console, table
+from certctl.core.times import from_now, minute_text, parse_rfc3339
+from certctl.errors import EXIT_OK
+
+Document = dict[str, Any]
+
+
+def show(console: Console, document: Document) -> int:
+    """Tables of announcers and of what was seen, then what waits; the exit status."""
+    if console.as_json:
+        console.document(document)
+        return EXIT_OK
+    if not document["announcers"]:
+        console.say("nothing announces pins here: [announce.NAME], and announce = [NAME] in a certificate")
+        return EXIT_OK
+    rows = [(row["name"], row["type"], row["state"], row["where"]) for row in document["announcers"]]
+    for line in table(rows, ("ANNOUNCER", "TYPE", "STATE", "WHERE")):
+        console.answer(line)
+    for line in _notes(document):
+        console.answer(line)
+    seen = list(_seen(document))
+    if seen:
+        console.answer("")
+        for line in table(seen, ("CERTIFICATE", "SLOT", "ANNOUNCER", "SEEN SINCE")):
+            console.answer(line)
+    for line in _holds(document):
+        console.answer(line)
+    return EXIT_OK
+
+
+def _notes(document: Document) -> Iterator[str]:
+    now = parse_rfc3339(document["now"])
+    for row in document["announcers"]:
+        if row["last_error"]:
+            retry_at = row["retry_at"] and parse_rfc3339(row["retry_at"])
+            again = f" (tried again {from_now(retry_at, now)})" if retry_at else ""
+            yield f"  {row['name']}: {row['last_error']}{again}"
+        for why in dict.fromkeys(row["unseen"].values()):
+            yield f"  {row['name']}: {why}"
+
+
+def _seen(document: Document) -> Iterator[tuple[str, ...]]:
+    now = parse_rfc3339(document["now"])
+    for cert in document["certificates"]:
+        for slot, found in cert["slots"].items():
+            for announcer, since in (found["seen"] if found else {}).items():
+                moment = parse_rfc3339(since) if since else None
+                text = f"{minute_text(moment)} ({from_now(moment, now)})" if moment else "not seen"
+                yield cert["name"], f"{slot} #{found['generation']}", announcer, text
+
+
+def _holds(document: Document) -> Iterator[str]:
+    now = parse_rfc3339(document["now"])
+    for cert in document["certificates"]:
+        if cert["hold_until"] and parse_rfc3339(cert["hold_until"]) > now:
+            until = parse_rfc3339(cert["hold_until"])
+            yield f"{cert['name']}: the next key may be served {minute_text(until)} ({from_now(until, now)})"
+        if cert["not_acknowledged_by"]:
+            peers = ", ".join(cert["not_acknowledged_by"])
+            yield f"{cert['name']}: not acknowledged by {peers} (certctl ack {cert['name']} PEER)"
+
+
+def keys(console: Console, document: Document) -> int:
+    """The keys of feeds, one alone on its line, so that it can be pasted; the exit status."""
+    if console.as_json:
+        console.document(document)
+        return EXIT_OK
+    rows = document["keys"]
+    for row in rows:
+        console.say(f"fingerprint of {row['announcer']}, for peers to compare: {row['fingerprint']}")
+    for row in rows:
+        console.answer(row["key"] if len(rows) == 1 else f"{row['announcer']} {row['key']}")
+    return EXIT_OK

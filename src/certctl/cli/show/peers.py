@@ -1,0 +1,88 @@
+"""peers: what is believed of each, what a sync would change, and the question at first contact."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from certctl.app.peering import Offer, Synced
+from certctl.cli.console import Console, table
+from certctl.cli.show import ran
+from certctl.core.times import from_now, parse_rfc3339
+from certctl.errors import EXIT_FAILED, EXIT_OK
+
+
+def show(console: Console, synced: Synced, now: str) -> int:
+    """How a sync, or a dry run of one, went; the exit status."""
+    failed = any(row["last_error"] for row in synced.peers)
+    if synced.ran is not None:
+        for item in synced.ran.failed:
+            console.error(item.error, item.step.subject)
+        failed = failed or bool(synced.ran.failed) or bool(ran.still_failing(synced.ran))
+    if console.as_json:
+        changes = [{"map": path, "before": old, "after": new} for path, old, new in synced.changes]
+        document = {"version": 1, "now": now, "peers": synced.peers}
+        console.document(document if synced.ran is not None else {**document, "changes": changes})
+        return EXIT_FAILED if failed else EXIT_OK
+    if synced.ran is None:
+        _dry(console, synced)
+    moment = parse_rfc3339(now)
+    rows = [
+        (
+            row["name"],
+            row["state"],
+            from_now(parse_rfc3339(row["accepted_at"]), moment) if row["accepted_at"] else "-",
+            from_now(parse_rfc3339(row["expires_at"]), moment) if row["expires_at"] else "-",
+            str(row["pins"]),
+            row["map"],
+        )
+        for row in synced.peers
+    ]
+    for line in table(rows, ("PEER", "STATE", "CHANGED", "EXPIRES", "PINS", "MAP")):
+        console.answer(line)
+    for row in synced.peers:
+        if row["last_error"]:
+            console.answer(f"  {row['name']}: {row['last_error']}")
+    return EXIT_FAILED if failed else EXIT_OK
+
+
+def _dry(console: Console, synced: Synced) -> None:
+    import difflib
+
+    for path, before, after in synced.changes:
+        lines = difflib.unified_diff(
+            before.splitlines(), after.splitlines(), path, f"{path} (would be)", lineterm="", n=0
+        )
+        for line in lines:
+            console.answer(line)
+    if not synced.changes:
+        console.say("no map would change")
+
+
+def offer(console: Console, found: Offer) -> None:
+    """Show who a feed says it is."""
+    console.say(f"feed         {found.feed}")
+    console.say(f"key          {found.key}")
+    console.say(f"fingerprint  {found.fingerprint}")
+    console.say(f"names        {', '.join(found.names)}")
+    console.say(f"next-hops    {', '.join(found.nexthops)}")
+    console.say(f"expires      {found.expires_at}")
+
+
+def agreed() -> bool | None:
+    """Ask whether the fingerprint is right; None: nobody is there to be asked."""
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        return None
+    sys.stderr.write("Is this the fingerprint that the peer told you by another way? [y/N] ")
+    sys.stderr.flush()
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
+def added(console: Console, name: str, text: str, path: str, document: dict[str, Any]) -> None:
+    """Tell what was added to the configuration."""
+    if console.as_json:
+        console.document({"version": 1, "peer": name, "config": path, **document})
+        return
+    console.say(f"added to {path}:")
+    for line in text.strip().splitlines():
+        console.answer(line)
