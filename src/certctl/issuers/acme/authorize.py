@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from certctl.core.spec import CHALLENGES
 from certctl.errors import IssuerError
@@ -21,6 +19,7 @@ from certctl.issuers.acme.problem import (
     permanent,
 )
 from certctl.issuers.acme.proof import Proof, Solver
+from certctl.issuers.acme.shared import at_once
 from certctl.issuers.acme.transport import Answer
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{16,}")
@@ -28,11 +27,6 @@ _TOKEN = re.compile(r"[A-Za-z0-9_-]{16,}")
 
 GRACE = 2.0
 """Seconds that proofs stay up after an error that left the CA's verdict open."""
-
-AT_ONCE = 6
-"""Requests for one order."""
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 class Challenge(NamedTuple):
@@ -75,7 +69,7 @@ class Prover:
 
     def prove(self, order: Order, patience: Patience) -> None:
         """Return when all authorizations are valid. Raises `OrderFailedError` with the CA's words."""
-        found = _each(self._look, order.authorizations)
+        found = at_once(self._look, order.authorizations)
         self._check(found)
         open_ones = [one for one in found if one.status == "pending"]
         if not open_ones:
@@ -88,8 +82,8 @@ class Prover:
         ]
         with self._solver.present(proofs):
             try:
-                _each(self._answer, answers)
-                self._check(_each(lambda one: self._verdict(one, patience), open_ones))
+                at_once(self._answer, answers)
+                self._check(at_once(lambda one: self._verdict(one, patience), open_ones))
             except OrderFailedError:
                 raise
             except IssuerError:
@@ -147,14 +141,6 @@ class Prover:
             else "give the certificate another issuer",
             transient=False,
         )
-
-
-def _each(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
-    """Return what *function* makes of each item, several at once: a CA far away takes its time for each."""
-    if len(items) < 2:
-        return [function(item) for item in items]
-    with ThreadPoolExecutor(min(len(items), AT_ONCE)) as pool:
-        return list(pool.map(function, items))
 
 
 def _problem(one: Authorization) -> Problem:

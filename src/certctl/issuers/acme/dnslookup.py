@@ -18,6 +18,7 @@ import dns.resolver
 
 from certctl.errors import IssuerError
 from certctl.issuers.acme.dnsoptions import PROPAGATION, Table
+from certctl.issuers.acme.shared import at_once
 
 LABEL = "_acme-challenge"
 HOPS = 10
@@ -87,11 +88,13 @@ class Lookup:
         if not self._patience:
             return
         deadline = time.monotonic() + self._patience
-        wanted = [(record, authority) for record in records for authority in self._authorities(record.name)]
+        zones = at_once(self.zone, [record.name for record in records])
+        servers = {zone: self._authorities(zone) for zone in dict.fromkeys(zones)}
+        wanted = [(r, server) for r, zone in zip(records, zones, strict=True) for server in servers[zone]]
         pause = 0.05
         while True:
-            lacking = [(pair, why) for pair in wanted if (why := self._lacks(*pair))]
-            lacking = _reachable(lacking, wanted)
+            seen = at_once(self._lacks, wanted)
+            lacking = _reachable([(p, why) for p, why in zip(wanted, seen, strict=True) if why], wanted)
             if not lacking:
                 return
             if time.monotonic() + pause > deadline:
@@ -119,9 +122,8 @@ class Lookup:
             ) from error
         return None if answer.rrset is None else answer.rrset[0].target
 
-    def _authorities(self, name: str) -> list[Authority]:
-        """Return every address of every server that the zone of *name* is delegated to."""
-        zone = self.zone(name)
+    def _authorities(self, zone: str) -> list[Authority]:
+        """Return every address of every server that *zone* is delegated to."""
         resolver = self._resolver()
         try:
             servers = sorted(str(ns.target) for ns in resolver.resolve(f"{zone}.", "NS", lifetime=LIFETIME))
@@ -148,8 +150,9 @@ class Lookup:
             found += [record.address for record in answer.rrset or ()]
         return found
 
-    def _lacks(self, record: Record, authority: Authority) -> str:
-        """Return why *authority* does not show *record*; empty if it does."""
+    def _lacks(self, pair: tuple[Record, Authority]) -> str:
+        """Return why the authority does not show the record; empty if it does."""
+        record, authority = pair
         query = dns.message.make_query(f"{record.name}.", dns.rdatatype.TXT)
         query.flags &= ~dns.flags.RD
         try:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 
-from certctl.issuers.acme.listening import Listeners, Place
+from certctl.issuers.acme.listening import CONNECTION_TIMEOUT, Listeners, Place
 from certctl.issuers.acme.proof import Proof
 
 PREFIX = "/.well-known/acme-challenge/"
@@ -36,14 +37,17 @@ def _answer(connection: socket.socket, served: Mapping[str, bytes]) -> None:
     connection.sendall(head + b"Connection: close\r\n\r\n" + body)
     connection.shutdown(socket.SHUT_WR)
     # A reset instead of an orderly end could take the answer away from the CA.
-    while connection.recv(4096):
-        pass
+    for _ in range(16):
+        if not connection.recv(4096):
+            break
 
 
 def _head(connection: socket.socket) -> bytes:
-    """Return the request up to the end of its header."""
+    """Return the request up to the end of its header; one that trickles in is cut off."""
     data = b""
+    until = time.monotonic() + CONNECTION_TIMEOUT
     while b"\r\n\r\n" not in data and b"\n\n" not in data and len(data) < _LARGEST:
+        connection.settimeout(max(until - time.monotonic(), 0.001))
         piece = connection.recv(4096)
         if not piece:
             break

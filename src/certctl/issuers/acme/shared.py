@@ -1,4 +1,4 @@
-"""What several orders have to do with at once: proofs that they share, names that they take turns at."""
+"""What is done at once, and what is shared then: proofs, files, names that orders take turns at."""
 
 from __future__ import annotations
 
@@ -6,8 +6,14 @@ import contextlib
 import os
 import threading
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
+AT_ONCE = 6
+"""Requests of one order that are on their way together."""
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 _locks: dict[str, threading.Lock] = {}
 _locks_lock = threading.Lock()
 
@@ -16,6 +22,14 @@ def lock_for(path: str) -> threading.Lock:
     """Return the process's one lock for what is at *path*: two issuers may be made for one home."""
     with _locks_lock:
         return _locks.setdefault(os.path.realpath(path), threading.Lock())
+
+
+def at_once(function: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+    """Return what *function* makes of each item, several at a time: a server far away is slow for each."""
+    if len(items) < 2:
+        return [function(item) for item in items]
+    with ThreadPoolExecutor(min(len(items), AT_ONCE)) as pool:
+        return list(pool.map(function, items))
 
 
 class Holders:

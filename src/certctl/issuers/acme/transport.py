@@ -25,6 +25,8 @@ from certctl.issuers.acme.problem import Problem, UnreachableError, parse_proble
 from certctl.issuers.acme.retryafter import seconds_to_wait
 
 LARGEST = 1 << 20
+CONNECT = 8.0
+"""Seconds for each address: one that swallows packets must leave time for the next."""
 _LINK = re.compile(r"""<([^>]*)>[^,<]*?;\s*rel="?([^",;]*)""", re.IGNORECASE)
 USER_AGENT = f"certctl/{__version__} urllib3/{urllib3_version}"
 
@@ -109,7 +111,7 @@ class Transport:
                 headers={"User-Agent": USER_AGENT, "Accept-Language": "en", **(headers or {})},
                 retries=False,
                 redirect=False,
-                timeout=urllib3.Timeout(total=self._timeout),
+                timeout=urllib3.Timeout(connect=min(self._timeout, CONNECT), read=self._timeout),
                 preload_content=False,
             )
             try:
@@ -121,11 +123,6 @@ class Transport:
         except (HTTPError, OSError, http.client.HTTPException, LocationParseError) as error:
             raise self._unreachable(url, error) from error
         return Answer(url, response.status, response.headers, data)
-
-    def close(self) -> None:
-        """Close all connections."""
-        for pool in self._pools.values():
-            pool.clear()
 
     def _pool(self, url: str) -> urllib3.PoolManager:
         proxy = _proxy(url)
@@ -241,8 +238,10 @@ def _host(url: str) -> str:
 def _causes(error: BaseException) -> Iterator[BaseException]:
     """Yield *error* and what it wraps, outermost first: urllib3 wraps what the system said several times."""
     inner: BaseException | None = error
-    while inner:
+    seen: list[BaseException] = []
+    while inner and inner not in seen:
         yield inner
+        seen.append(inner)
         wrapped = next((found for found in inner.args if isinstance(found, BaseException)), None)
         inner = wrapped or inner.__cause__ or inner.__context__
 

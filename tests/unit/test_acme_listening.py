@@ -1,0 +1,112 @@
+"""The responders' sockets: both families, shared, open only while needed, and what is said otherwise."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, closing
+from threading import Event, Thread
+
+import pytest
+
+from certctl.errors import CertctlError
+from certctl.issuers.acme.http01 import Standalone
+from certctl.issuers.acme.listening import Listener, Listeners, Place
+from certctl.issuers.acme.proof import Proof
+from certctl.issuers.acme.shared import Turns
+
+
+def say_what_is_served(connection: socket.socket, served: Mapping[str, str]) -> None:
+    connection.sendall(" ".join(sorted(served)).encode())
+
+
+def ask(port: int, address: str = "127.0.0.1") -> str:
+    """Return what is served there, or "closed"."""
+    try:
+        with socket.create_connection((address, port), timeout=5) as connection:
+            return connection.recv(100).decode()
+    except ConnectionRefusedError:
+        return "closed"
+
+
+def test_open_while_needed(free_port: Callable[[], int]) -> None:
+    """Without addresses both families are served; the last that leaves closes, and others can open again."""
+    port = free_port()
+    listener = Listener(Place("http-01", (), port), say_what_is_served)
+    for _ in range(3):
+        with ExitStack() as first, ExitStack() as second:
+            first.enter_context(listener.serve({"a": "", "b": ""}))
+            second.enter_context(listener.serve({"b": "", "c": ""}))
+            assert ask(port) == ask(port, "::1") == "a b c"
+            first.close()
+            assert ask(port) == "b c"
+        assert ask(port) == ask(port, "::1") == "closed"
+
+
+def test_one_listener_for_two_issuers(free_port: Callable[[], int]) -> None:
+    """Two issuers that name the same place do not fight for its port."""
+    place = Place("http-01", (f"127.0.0.1:{free_port()}",), 80)
+    listeners: Listeners[str] = Listeners(say_what_is_served)
+    assert listeners.at(place) is listeners.at(Place(*place))
+    with listeners.at(place).serve({"a": ""}), listeners.at(place).serve({"b": ""}):
+        assert ask(int(place.addresses[0].rpartition(":")[2])) == "a b"
+
+
+def test_half_open_is_closed_again(free_port: Callable[[], int]) -> None:
+    """If one of several addresses is taken, none stays open."""
+    free, taken = free_port(), free_port()
+    responder = Standalone((f"127.0.0.1:{free}", f"127.0.0.1:{taken}"))
+    with (
+        closing(socket.create_server(("127.0.0.1", taken))),
+        pytest.raises(CertctlError, match=f":{taken}: another"),
+    ):
+        responder.present([]).__enter__()
+    assert ask(free) == "closed"
+
+
+@pytest.mark.parametrize("address", ["localhost", "127.0.0.1:", "127.0.0.1:0", "127.0.0.1:70000", "[::1]"])
+def test_address_that_is_none(address: str) -> None:
+    """What cannot be listened on is quoted, with how it is written."""
+    with pytest.raises(CertctlError, match="listen has") as caught:
+        Standalone((address,)).present([]).__enter__()
+    assert not caught.value.transient
+
+
+def test_address_of_another_host() -> None:
+    """The system's words are passed on."""
+    with pytest.raises(CertctlError, match=r"http-01 cannot listen on 192\.0\.2\.1:80: cannot assign"):
+        Standalone(("192.0.2.1:80",)).present([]).__enter__()
+
+
+def test_silent_and_endless_clients(free_port: Callable[[], int]) -> None:
+    """Whoever connects and says nothing, or pours without end, does not keep others from being answered."""
+    port = free_port()
+    with Standalone((f"127.0.0.1:{port}",)).present([Proof("x.test", False, "token", "token.thumb")]):
+        idle = [socket.create_connection(("127.0.0.1", port)) for _ in range(10)]
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as endless:
+            endless.sendall(b"x" * 20000)
+            assert endless.recv(100).startswith(b"HTTP/1.1 404")
+        with socket.create_connection(("127.0.0.1", port), timeout=5) as connection:
+            connection.sendall(b"GET /.well-known/acme-challenge/token HTTP/1.1\r\nHost: x.test\r\n\r\n")
+            assert connection.recv(1000).endswith(b"\r\n\r\ntoken.thumb")
+        for silent in idle:
+            silent.close()
+
+
+def test_turns() -> None:
+    """A name has one order at a time; other names do not wait."""
+    turns, entered = Turns(), Event()
+
+    def second() -> None:
+        with turns.take({"b", "a"}):
+            entered.set()
+
+    with turns.take({"a"}):
+        thread = Thread(target=second)
+        thread.start()
+        with turns.take({"c"}):
+            time.sleep(0.05)
+        assert not entered.is_set()
+    thread.join(5)
+    assert entered.is_set()
