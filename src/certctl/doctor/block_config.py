@@ -70,9 +70,12 @@ def _lines(text: str) -> Iterator[str]:
 
 
 def _without_comment(line: str) -> str:
-    at = line.find(" #")
-    quoted = line[:at].count('"') % 2 if at >= 0 else 0
-    return line[:at].rstrip() if at >= 0 and not quoted else line
+    quoted = False
+    for at, character in enumerate(line):
+        quoted ^= character == '"'
+        if character == "#" and not quoted and line[at - 1 : at].isspace():
+            return line[:at].rstrip()
+    return line
 
 
 def _unquote(value: str) -> str:

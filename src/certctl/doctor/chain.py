@@ -63,14 +63,16 @@ def _check_order(
     whole = [*chain, *([root] if root and root not in chain else [])]
     if have in (chain, whole):
         return
-    if set(have) <= set(whole):
-        yield scene.place.error(
+    if len(have) == len(set(have)) and set(have) <= set(whole):
+        # A leaf that is not first fails at once; intermediates in disorder fail with strict peers.
+        say = scene.place.warning if certificates[0] is leaf else scene.place.error
+        yield say(
             "chain-order",
             f"{path}: the certificates are not in order: first the server's, then each one's issuer",
             f"write them anew in order: cat cert.pem chain.pem; then {scene.reload}",
         )
         return
-    extra = [one.label for one in certificates if one.pem not in whole]
+    extra = [one.label for at, one in enumerate(certificates) if one.pem not in whole or one.pem in have[:at]]
     yield scene.place.warning(
         "chain-extra",
         f"{path}: certificates that are no part of the chain are sent too: {', '.join(extra)}",

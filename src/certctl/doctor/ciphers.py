@@ -125,12 +125,18 @@ def _nearest(word: str) -> str:
 
     guess = []
     for part in _parts(word):
-        near = [part] if part in _PARTS else difflib.get_close_matches(part, _PARTS, n=1, cutoff=0.6)
+        near = [part] if part in _PARTS else difflib.get_close_matches(part, sorted(_PARTS), n=3, cutoff=0.6)
         if not near:
             return ""
-        guess.append(near[0])
+        # People mistype the middle and the end of a word.
+        guess.append(max(near, key=lambda word: _common_start(word, part)))
     meant = "-".join(guess)
     return f"DES-{meant}" if guess[0] in _NOT_FIRST else meant
+
+
+def _common_start(one: str, other: str) -> int:
+    pairs = zip(one, other, strict=False)
+    return next((at for at, (left, right) in enumerate(pairs) if left != right), min(len(one), len(other)))
 
 
 def _weakness(word: str) -> str:

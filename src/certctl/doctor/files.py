@@ -35,6 +35,8 @@ def read(path: str) -> Content | Unreadable:
         return Unreadable(path, "missing", f"{path} does not exist")
     except OSError as error:
         return Unreadable(path, "unreadable", f"{path} cannot be read: {(error.strerror or '').lower()}")
+    except ValueError:
+        return Unreadable(path, "unreadable", f"{path!r} is no file name")
     try:
         info = os.fstat(fd)
         if not stat.S_ISREG(info.st_mode):

@@ -16,13 +16,22 @@ from certctl.doctor.files import read_text
 
 _DEEPEST = 10
 _TOKEN = re.compile(
-    r"""#[^\n]*
+    r"""\#[^\n]*
     | (?P<quoted>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')
     | (?P<word>[;{}]|(?:\$\{[^}\s]*\}|\\.|[^\s;{}])+)""",
     re.VERBOSE | re.DOTALL,
 )
-_END, _OPEN, _CLOSE = ";", "{", "}"
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+
+
+class _Token(NamedTuple):
+    text: str
+    line: int
+    quoted: bool = False
+
+    def is_mark(self, marks: str) -> bool:
+        """Whether it is one of these marks, and not a word that was quoted."""
+        return not self.quoted and self.text in marks
 
 
 class Directive(NamedTuple):
@@ -40,25 +49,23 @@ def parse_nginx(text: str, path: str, base: str, depth: int = 0) -> list[Directi
     return list(_directives(_tokens(text), path, base, depth))
 
 
-def _directives(tokens: Iterator[tuple[str, int]], path: str, base: str, depth: int) -> Iterator[Directive]:
-    words: list[str] = []
-    first = 0
-    for token, line in tokens:
-        if token == _CLOSE:
+def _directives(tokens: Iterator[_Token], path: str, base: str, depth: int) -> Iterator[Directive]:
+    words: list[_Token] = []
+    for token in tokens:
+        if token.is_mark("}"):
             return
-        if token not in (_END, _OPEN):
-            first = first if words else line
+        if not token.is_mark(";{"):
             words.append(token)
             continue
         if not words:
             continue
-        name, arguments = words[0], tuple(words[1:])
-        words = []
-        block = list(_directives(tokens, path, base, depth)) if token == _OPEN else None
+        name, *arguments = (word.text for word in words)
+        line, words = words[0].line, []
+        block = list(_directives(tokens, path, base, depth)) if token.text == "{" else None
         if name == "include" and arguments and depth < _DEEPEST:
             yield from _include(os.path.join(base, arguments[0]), base, depth)
         else:
-            yield Directive(name, arguments, block, path, first)
+            yield Directive(name, tuple(arguments), block, path, line)
 
 
 def _include(pattern: str, base: str, depth: int) -> Iterator[Directive]:
@@ -68,13 +75,13 @@ def _include(pattern: str, base: str, depth: int) -> Iterator[Directive]:
             yield from parse_nginx(text, name, base, depth + 1)
 
 
-def _tokens(text: str) -> Iterator[tuple[str, int]]:
+def _tokens(text: str) -> Iterator[_Token]:
     """Yield words, `;`, `{` and `}` with their lines; quotes and backslashes hold words together."""
     line, at = 1, 0
     for match in _TOKEN.finditer(text):
         line += text.count("\n", at, match.start())
         at = match.start()
         if match["quoted"]:
-            yield _ESCAPE.sub(r"\1", match["quoted"][1:-1]), line
+            yield _Token(_ESCAPE.sub(r"\1", match["quoted"][1:-1]), line, quoted=True)
         elif match["word"]:
-            yield match["word"], line
+            yield _Token(match["word"], line)

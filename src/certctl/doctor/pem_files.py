@@ -32,7 +32,7 @@ def check_chain_files(scene: Scene, paths: Sequence[str]) -> Findings:
     """Check files in the form of smtpd_tls_chain_files: each key, its certificate, that one's issuers."""
     parts, findings = _read(scene, paths)
     yield from findings
-    if findings and not parts:
+    if not parts and (findings or not paths):
         return
     keys = [number for number, part in enumerate(parts) if part.is_key]
     if not keys:
@@ -133,9 +133,10 @@ def _check_group(scene: Scene, key_part: _Part, rest: Sequence[_Part], algorithm
         return
     family = key.algorithm.partition("-")[0]
     if family in algorithms:
-        yield scene.place.warning(
+        # SSL_CTX_use_cert_and_key() does not replace what is there already.
+        yield scene.place.error(
             "same-algorithm",
-            f"{path}: a second {family} key takes the place of the first, which is never served",
+            f"{path}: this is the second {family} key, and with two of one algorithm none is served",
             f"leave one {family} key in the list",
         )
     algorithms.append(family)

@@ -83,7 +83,8 @@ def _check_value(place: Place, line: Line, rules: Rules) -> Iterator[Finding]:
         )
     parsed: list[tuple[str, str]] = []
     for word in attributes:
-        pair = _split(word)
+        # smtp_tls_policy.c reads braces since 3.10; before, each word in them stands for itself.
+        pair = _split(word) if rules.knows(3, 10) or not word.startswith("{") else None
         if pair is None:
             yield _malformed(place, line, level, word)
             return
@@ -120,7 +121,7 @@ def _malformed(place: Place, line: Line, level: str, word: str) -> Finding:
     if word.startswith("#"):
         fix = "a comment needs a line of its own that begins with #"
     elif word.startswith("{"):
-        fix = "close the brace: { name = value }"
+        fix = "name=value, without white space around =; { name = value } needs Postfix 3.10"
     elif level == "fingerprint":
         fix = "separate pins by |, or repeat match=: fingerprint match=AA:BB…|CC:DD…"
     elif level in NAMES_LEVELS:

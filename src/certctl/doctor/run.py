@@ -20,7 +20,7 @@ from certctl.doctor.postfix_keys import check_keys
 from certctl.doctor.postfix_maps import check_maps
 from certctl.doctor.postfix_services import check_services
 from certctl.doctor.postfix_tls import check_settings
-from certctl.errors import UsageError
+from certctl.errors import CertctlError, UsageError
 
 KINDS = ("postfix", "dovecot", "nginx", "haproxy", "exim", "pem")
 _RANK = {ERROR: 0, WARNING: 1, INFO: 2}
@@ -52,16 +52,25 @@ def doctor(targets: Sequence[Target], now: datetime, *, managed: Sequence[Manage
     """Look at *targets* and return what is wrong, the worst first; nothing is changed.
 
     *managed* are the files that certctl writes: a certificate among them that no target uses is a finding.
-    Raises CertctlError for a target that cannot be read at all, UsageError for one of an unknown kind.
+    A target that cannot be read at all is a finding too, and the others are looked at all the same.
+    Raises UsageError for a target of an unknown kind.
     """
     findings: list[Finding] = []
     used: list[Used] = []
     for target in targets:
-        for one in _look_at(target, now):
-            if isinstance(one, Used):
-                used.append(one)
-            else:
-                findings.append(one)
+        place = Place(f"{target.kind} {target.path}", target.kind)
+        try:
+            for one in _look_at(target, now):
+                if isinstance(one, Used):
+                    used.append(one)
+                else:
+                    findings.append(one)
+        except UsageError:
+            raise
+        except CertctlError as error:
+            findings.append(
+                place.error("unreadable", error.message, error.hint or "run certctl doctor as root")
+            )
     if targets:
         findings += check_managed(managed, used)
     return sorted(dict.fromkeys(findings), key=lambda finding: _RANK[finding.severity])

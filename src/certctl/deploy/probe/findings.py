@@ -18,6 +18,7 @@ from certctl.deploy.probe.values import (
 )
 
 _RELOAD = "reload the server, and see that it reads the file that certctl writes: certctl doctor"
+_SOON = timedelta(days=30)
 _CHAIN = "give the server the whole bundle or fullchain.pem, not cert.pem"
 
 
@@ -110,7 +111,7 @@ def look_at_validity(look: Served, expected: Expected, now: datetime) -> Iterato
     for number, one in enumerate(look.chain):
         what = "the certificate" if number == 0 else f"the intermediate {one.subject}"
         life = one.not_after - one.not_before
-        soon = life / 10 if expected.soon is None else timedelta(seconds=expected.soon)
+        soon = min(life / 10, _SOON) if expected.soon is None else timedelta(seconds=expected.soon)
         if now >= one.not_after:
             yield Found(ERROR, "expired", f"{what} expired {_moment(one.not_after)}", "certctl status")
         elif now < one.not_before:

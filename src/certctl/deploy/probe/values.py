@@ -34,7 +34,7 @@ class Expected(NamedTuple):
     root_sha256: str = ""
     """The trust anchor, where it is known: sending it is needless, but no fault."""
     soon: float | None = None
-    """Seconds of remaining life below which a certificate "expires soon"; None: a tenth of its life."""
+    """Seconds before its end from which on it "expires soon"; None: a tenth of its life, at most 30 days."""
 
 
 class Failure(NamedTuple):
