@@ -8,7 +8,8 @@ from datetime import datetime, timezone
 from functools import cache, partial
 from typing import TYPE_CHECKING
 
-from certctl.core.spec import DhparamSpec, HookSpec, Spec
+from certctl.core.model import CertificateState
+from certctl.core.spec import CertificateSpec, DhparamSpec, HookSpec, Spec
 from certctl.core.times import to_milliseconds
 from certctl.engine.outcome import Event, Report
 from certctl.engine.ports import Adapters, Progress
@@ -36,8 +37,9 @@ def adapters(
     stop: Callable[[], bool] = lambda: False,
 ) -> Adapters:
     """Everything real: the disk, the issuers, the hooks of this host."""
+    store = DiskStore(spec.state_dir, verify=verify)
     return Adapters(
-        store=DiskStore(spec.state_dir, verify=verify),
+        store=store,
         issuer=cache(partial(_issuer, spec)),
         announcer=cache(partial(_announcer, spec)),
         make_keys=make_keys,
@@ -50,6 +52,7 @@ def adapters(
         report=report,
         stop=stop,
         following=_following(spec) if spec.peers else None,
+        prove=partial(_prove, store),
     )
 
 
@@ -70,6 +73,12 @@ def _following(spec: Spec) -> Following:
     from certctl.app.peering import follower
 
     return follower(spec)
+
+
+def _prove(store: DiskStore, cert: CertificateSpec, state: CertificateState) -> Sequence[str]:
+    from certctl.app.probing import prove
+
+    return prove(store, cert, state)
 
 
 def make_keys(algorithms: Sequence[str]) -> list[bytes]:

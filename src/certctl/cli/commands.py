@@ -199,6 +199,29 @@ def _account(arguments: Arguments, console: Console) -> int:
     return EXIT_OK
 
 
+def _probe(arguments: Arguments, console: Console) -> int:
+    import os
+
+    from certctl import config
+    from certctl.app import probing
+    from certctl.app.wiring import clock
+    from certctl.cli.show import probe
+
+    urls = [word for word in arguments.what if "://" in word]
+    names = [word for word in arguments.what if "://" not in word]
+    if len(names) > 1:
+        raise UsageError(f"one certificate at a time: {' '.join(names)}", "certctl probe NAME URL…")
+    spec = None
+    if names or not urls:
+        spec = config.load(config.find(arguments.config, os.environ))
+    found = probing.probe(spec, names[0] if names else None, urls)
+    if console.as_json:
+        console.document(probing.document(found, clock()))
+        wrong = any(one.severity == "error" for item in found for one in item.differences)
+        return EXIT_FAILED if wrong else EXIT_OK
+    return probe.show(console, found)
+
+
 def _revoke(arguments: Arguments, console: Console) -> int:
     from certctl.app import accounts
     from certctl.cli.show import ran
@@ -342,6 +365,7 @@ _COMMANDS: dict[str, Callable[[Arguments, Console], int]] = {
     "ack": _ack,
     "peers": _peers,
     "accept": _accept,
+    "probe": _probe,
     "account": _account,
     "revoke": _revoke,
     "hooks": _hooks,

@@ -156,6 +156,15 @@ def _account(parser: argparse.ArgumentParser) -> None:
     _pass(parser)
 
 
+def _probe(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "what",
+        nargs="*",
+        metavar="NAME|URL",
+        help="a certificate, and URLs to probe in place of its own; default: all that are configured",
+    )
+
+
 def _revoke(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", help="certificate")
     parser.add_argument("--slot", choices=("current", "next", "previous"), default="current")
@@ -299,6 +308,7 @@ COMMANDS = {
     "ack": ("record that a peer has taken the next pin", _ack),
     "peers": ("follow the pins of peers: fetch their feeds, merge them into policy maps", _peers),
     "accept": ("complete the request of a csr issuer", _accept),
+    "probe": ("connect, and compare what is served with what should be", _probe),
     "account": ("show an ACME account, give it a new key, or end it", _account),
     "revoke": ("revoke a certificate, once another one is served", _revoke),
     "hooks": ("show hooks, or run one now", _hooks),

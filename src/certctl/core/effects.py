@@ -10,6 +10,7 @@ from certctl.core.model import (
     CertificateState,
     Failure,
     Generation,
+    Issuance,
     KeyRecord,
     Sighting,
 )
@@ -46,7 +47,9 @@ def issued(
     assert old is not None
     new = old._replace(
         keys=tuple(key._replace(certificate=r) for key, r in zip(old.keys, records, strict=True)),
-        issuance=old.issuance + 1,
+        issuance=max(old.issuance, old.highest) + 1,
+        highest=max(old.issuance, old.highest) + 1,
+        before=_issuance(old),
         issued_at=now,
         issued_by=issuer,
         names=names,
@@ -59,6 +62,36 @@ def issued(
         state._replace(renewal_wanted=False, waiting=None)
         if slot == "current"
         else state._replace(waiting=None)
+    )
+
+
+def _issuance(generation: Generation) -> Issuance | None:
+    records = tuple(key.certificate for key in generation.keys if key.certificate is not None)
+    if not generation.issuance or len(records) != len(generation.keys):
+        return None
+    return Issuance(
+        generation.issuance, generation.issued_at, generation.issued_by, generation.names, records
+    )
+
+
+def renewal_undone(state: CertificateState) -> CertificateState:
+    """The certificates before the last renewal of the current generation are the ones to serve again."""
+    current = state.current
+    assert current is not None
+    before = current.before
+    assert before is not None
+    keys = zip(current.keys, before.certificates, strict=True)
+    return state._replace(
+        current=current._replace(
+            keys=tuple(key._replace(certificate=record) for key, record in keys),
+            issuance=before.number,
+            issued_at=before.issued_at,
+            issued_by=before.issued_by,
+            names=before.names,
+            advice=None,
+            before=None,
+            highest=max(current.issuance, current.highest),
+        )
     )
 
 

@@ -46,6 +46,16 @@ class Advice(NamedTuple):
     explanation_url: str | None = None
 
 
+class Issuance(NamedTuple):
+    """One set of certificates of a generation, one for each of its keys in their order."""
+
+    number: int
+    issued_at: datetime | None
+    issued_by: str | None
+    names: tuple[str, ...]
+    certificates: tuple[CertificateRecord, ...]
+
+
 class Generation(NamedTuple):
     """One key for each algorithm, and the certificates that were issued for them last."""
 
@@ -66,6 +76,10 @@ class Generation(NamedTuple):
     acks: Mapping[str, datetime] = {}
     """By peer."""
     advice: Advice | None = None
+    before: Issuance | None = None
+    """What was issued before, for the case that the last renewal turns out bad."""
+    highest: int = 0
+    """The highest number that an issuance ever had here."""
 
     @property
     def algorithms(self) -> tuple[str, ...]:
@@ -138,6 +152,8 @@ class CertificateState(NamedTuple):
     """Why rotations wait for a person (a failed probe, a rollback)."""
     failures: tuple[Failure, ...] = ()
     waiting: Wait | None = None
+    unproved: str = ""
+    """What was changed and has not been seen served: "" | "promotion" | "renewal" | "rollback"."""
 
     def slot(self, name: str) -> Generation | None:
         if name == "current":

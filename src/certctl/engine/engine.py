@@ -18,7 +18,7 @@ from certctl.core.planner import walk
 from certctl.core.spec import Spec
 from certctl.core.steps import Step
 from certctl.core.times import minute_text, rfc3339
-from certctl.engine import advising, announcing, hooking, issuing, keymaking
+from certctl.engine import advising, announcing, hooking, issuing, keymaking, proving
 from certctl.engine.observing import Observer
 from certctl.engine.outcome import Event, Failed, Outcome
 from certctl.engine.ports import Adapters
@@ -64,11 +64,48 @@ class Engine:
             before_network=before_network,
             stop=self._adapters.stop,
         )
+        self._prove(only)
         if any(step.kind == "issue" for step in self._outcome.done):
             ask()
         self._forget_settled(only)
         self._guard(Step("write", "stamps", "what was seen is kept", scope="stamps"), self._store.close)
         return self._outcome
+
+    def _prove(self, only: Collection[str] | None) -> None:
+        """Look at what is really served; where it is not what it should be, go back and look again."""
+        names = proving.due(self.spec, self.world, only)
+        reverted = self._judge(names)
+        if reverted:
+            walk(
+                self.spec,
+                self.world,
+                self._adapters.clock,
+                self._apply,
+                self._avoid,
+                only=only,
+                stop=self._adapters.stop,
+            )
+            self._judge([name for name in proving.due(self.spec, self.world, only) if name in reverted])
+
+    def _judge(self, names: Sequence[str]) -> list[str]:
+        """Keep what the probes say of *names*; those whose files go back to what was served before."""
+        reverted = []
+        for name, problems in proving.look(self.spec, self._adapters, self.world, names).items():
+            now, cert = self._adapters.clock(), self.spec.certificates[name]
+            before = self.world.certificates[name].state
+            verdict = proving.judge(self.spec, cert, before, problems, now)
+            step = Step("rollback" if verdict.reverted else "promote", name, "; ".join(problems) or "proved")
+            self._guard(step, partial(self._save, verdict.state))
+            self._observer.look_again(self.world, [name])
+            if not problems:
+                self._tell(name, f"proved: {', '.join(cert.probe)} serve it", "detail")
+                continue
+            self._outcome.failed.append(Failed(step, CertctlError(problems[0], f"see: certctl probe {name}")))
+            self._guard(step, partial(self._store.journal, now, "probe-failed", name, error=problems[0]))
+            if verdict.reverted:
+                self._tell(name, f"what was served before comes back: {problems[0]}", "warning")
+                reverted.append(name)
+        return reverted
 
     def _repair(self, only: Collection[str] | None) -> None:
         for name, seen in list(self.world.certificates.items()):
@@ -176,6 +213,8 @@ class Engine:
         forced = state.rotation == "forced"
         turned = effects.promoted if step.kind == "promote" else effects.rolled_back
         state = turned(effects.without_failure(state, step.kind), now)
+        if self.spec.certificates[step.subject].probe:
+            state = state._replace(unproved="promotion" if step.kind == "promote" else "rollback")
         self._save(state)
         assert state.current is not None
         text = "is current" if step.kind == "promote" else "is current again"
@@ -212,7 +251,11 @@ class Engine:
     def _settle(self, job: issuing.Job, result: issuing.Obtained | Waiting | CertctlError) -> None:
         now = self._adapters.clock()
         if isinstance(result, CertctlError):
-            self._save(issuing.after_failure(self.spec, job, result, now))
+            try:
+                self._save(issuing.after_failure(self.spec, job, result, now))
+            except CertctlError as second:
+                # The reason that nothing was issued is the one to tell.
+                self._tell(job.cert.name, f"could not be recorded: {second.message}", "detail")
             raise result
         if isinstance(result, Waiting):
             self._save(issuing.after_wait(self.spec, job, result))

@@ -215,6 +215,8 @@ def keep(adapters: Adapters, job: Job, got: Obtained, now: datetime) -> Certific
         new_pins=job.cert.pin == "certificate" and slot == "next",
     )
     state = effects.without_failure(state, "issue")
+    if slot == "current" and job.cert.probe:
+        state = state._replace(unproved="renewal")
     generation = state.slot(slot)
     assert generation is not None
     adapters.store.keep_issuance(generation, got.materials, got.asked, state)

@@ -9,7 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from certctl.core.spec import DhparamSpec, HookSpec
+    from certctl.core.model import CertificateState
+    from certctl.core.spec import CertificateSpec, DhparamSpec, HookSpec
     from certctl.engine.outcome import Report
     from certctl.ports import Announcer, Following, HookRunner, Issuer, Store
 
@@ -39,6 +40,7 @@ class Adapters:
         report: Report,
         stop: Callable[[], bool],
         following: Following | None = None,
+        prove: Callable[[CertificateSpec, CertificateState], Sequence[str]] = lambda *_: (),
     ) -> None:
         self.store = store
         self.issuer = issuer
@@ -61,3 +63,5 @@ class Adapters:
         """Asked between steps: True ends the pass after the step in hand."""
         self.following = following
         """Follows peers' feeds; None where there are no peers."""
+        self.prove = prove
+        """Probes what is really served, until it has settled; what is wrong then, a sentence each."""

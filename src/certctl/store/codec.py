@@ -14,6 +14,7 @@ from certctl.core.model import (
     Failure,
     Generation,
     HookState,
+    Issuance,
     KeyRecord,
     Sighting,
     Wait,
@@ -40,6 +41,7 @@ def encode_certificate(state: CertificateState) -> dict[str, Any]:
         "rollback_wanted": state.rollback_wanted,
         "held": state.held,
         "failures": [_failure_out(failure) for failure in state.failures],
+        "unproved": state.unproved,
         "waiting": None if state.waiting is None else state.waiting._asdict(),
     }
 
@@ -64,7 +66,10 @@ def decode_certificate(data: Any, name: str) -> CertificateState:
         held=_maybe(_text, top.get("held")),
         failures=_failures_in(top.get("failures")),
         waiting=_maybe(_wait_in, top.get("waiting")),
+        unproved=_text(top.get("unproved", "")),
     )
+    if state.unproved not in ("", "promotion", "renewal", "rollback"):
+        raise MalformedError(f"unproved is {state.unproved!r}")
     if state.rotation not in ("", "wanted", "forced"):
         raise MalformedError(f"rotation is {state.rotation!r}")
     numbers = [slot.number for slot in (state.current, state.next, state.previous) if slot]
@@ -135,6 +140,8 @@ def _generation_out(generation: Generation) -> dict[str, Any]:
         "seen": {n: {"at": rfc3339(s.at), "wait": s.wait} for n, s in generation.seen.items()},
         "acks": {peer: rfc3339(at) for peer, at in generation.acks.items()},
         "advice": _maybe(_advice_out, generation.advice),
+        "before": _maybe(_issuance_out, generation.before),
+        "highest": generation.highest,
         "keys": [_key_out(key) for key in generation.keys],
     }
 
@@ -155,11 +162,15 @@ def _generation_in(data: Any) -> Generation:
             seen={n: _sighting_in(s) for n, s in _dict(top.get("seen", {})).items()},
             acks={peer: _instant(at) for peer, at in _dict(top.get("acks", {})).items()},
             advice=_maybe(_advice_in, top.get("advice")),
+            before=_maybe(_issuance_in, top.get("before")),
+            highest=_number(top.get("highest", 0)),
         )
     except KeyError as error:
         raise MalformedError(f"a generation lacks {error.args[0]!r}") from error
     if not generation.keys or generation.number < 1 or generation.issuance < 0:
         raise MalformedError("a generation has no keys or an impossible number")
+    if generation.before and len(generation.before.certificates) != len(generation.keys):
+        raise MalformedError("a generation has earlier certificates for some keys only")
     if bool(generation.issuance) != all(key.certificate for key in generation.keys):
         raise MalformedError("a generation has certificates for some keys only")
     return generation
@@ -167,31 +178,62 @@ def _generation_in(data: Any) -> Generation:
 
 def _key_out(key: KeyRecord) -> dict[str, Any]:
     out = {name: getattr(key, name) for name in ("algorithm", "sha256", "sha1", "md5")}
-    cert = key.certificate
-    out["certificate"] = cert and {
-        **{name: getattr(cert, name) for name in ("sha256", "sha1", "md5", "serial")},
-        "not_before": rfc3339(cert.not_before),
-        "not_after": rfc3339(cert.not_after),
-    }
+    out["certificate"] = _maybe(_record_out, key.certificate)
     return out
+
+
+def _record_out(record: CertificateRecord) -> dict[str, Any]:
+    return {
+        **{name: getattr(record, name) for name in ("sha256", "sha1", "md5", "serial")},
+        "not_before": rfc3339(record.not_before),
+        "not_after": rfc3339(record.not_after),
+    }
 
 
 def _key_in(data: Any) -> KeyRecord:
     top = _dict(data)
     try:
-        cert = top.get("certificate")
-        record = cert and CertificateRecord(
-            _text(cert["sha256"]),
-            _text(cert["sha1"]),
-            _text(cert["md5"]),
-            _text(cert["serial"]),
-            _instant(cert["not_before"]),
-            _instant(cert["not_after"]),
-        )
+        record = _maybe(_record_in, top.get("certificate"))
         algorithm, sha256 = _text(top["algorithm"]), _text(top["sha256"])
         return KeyRecord(algorithm, sha256, _text(top["sha1"]), _text(top["md5"]), record)
     except (KeyError, TypeError) as error:
         raise MalformedError(f"a key lacks {error}") from error
+
+
+def _record_in(data: Any) -> CertificateRecord:
+    cert = _dict(data)
+    return CertificateRecord(
+        _text(cert["sha256"]),
+        _text(cert["sha1"]),
+        _text(cert["md5"]),
+        _text(cert["serial"]),
+        _instant(cert["not_before"]),
+        _instant(cert["not_after"]),
+    )
+
+
+def _issuance_out(issuance: Issuance) -> dict[str, Any]:
+    return {
+        "number": issuance.number,
+        "issued_at": _moment_out(issuance.issued_at),
+        "issued_by": issuance.issued_by,
+        "names": list(issuance.names),
+        "certificates": [_record_out(record) for record in issuance.certificates],
+    }
+
+
+def _issuance_in(data: Any) -> Issuance:
+    top = _dict(data)
+    try:
+        return Issuance(
+            _number(top["number"]),
+            _moment(top.get("issued_at")),
+            _maybe(_text, top.get("issued_by")),
+            tuple(_text(name) for name in _of(list, top["names"])),
+            tuple(_record_in(record) for record in _of(list, top["certificates"])),
+        )
+    except KeyError as error:
+        raise MalformedError(f"an issuance lacks {error.args[0]!r}") from error
 
 
 def _advice_out(advice: Advice) -> dict[str, Any]:

@@ -131,7 +131,7 @@ class DiskStore:
         self, name: str, generation: Generation
     ) -> tuple[Request, tuple[list[bytes], ...]] | None:
         """What a crash left issued but not recorded: the request, and a chain for each key."""
-        number, issuance = generation.number, generation.issuance + 1
+        number, issuance = generation.number, max(generation.issuance, generation.highest) + 1
         request = generations.read_request(self.layout, name, number, issuance)
         if request is None:
             return None

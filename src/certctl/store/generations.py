@@ -107,7 +107,7 @@ def _remove_issuances(layout: Layout, name: str, generation: Generation) -> None
     """
     directory = layout.generation(name, generation.number)
     number, served = os.path.split(_link_target(layout.live(name)))
-    kept = {f"issued-{generation.issuance - 1}"}
+    kept = {f"issued-{generation.before.number}"} if generation.before else set()
     if os.path.basename(number) == str(generation.number):
         kept.add(served)
     for entry in sorted(os.listdir(directory)):

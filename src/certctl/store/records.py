@@ -125,7 +125,7 @@ def _read_generation(
     issuances = [int(e[7:]) for e in entries if e.startswith("issued-") and e[7:].isdigit()]
     if not keys:
         return None
-    generation = Generation(number, made_at, tuple(keys))
+    generation = Generation(number, made_at, tuple(keys), highest=max(issuances, default=0))
     for issuance in [served[1]] if served[1] else sorted(issuances, reverse=True):
         issued = _read_issuance(layout, name, generation, issuance)
         if issued is not None:

@@ -1,0 +1,151 @@
+"""probe: connects to servers and compares what is served with what should be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from certctl.app import wiring
+from certctl.app.names import certificates
+from certctl.core.bundle import Material
+from certctl.core.model import CertificateState, Generation
+from certctl.core.spec import CertificateSpec, Spec
+from certctl.errors import CertctlError, UsageError
+from certctl.ports import Store
+
+if TYPE_CHECKING:
+    from certctl.deploy.probe import Difference, Expected, ExpectedKey, Served
+
+
+class Probed(NamedTuple):
+    """What was met at one URL."""
+
+    certificate: str | None
+    """None: nothing is known of what should be served there."""
+    url: str
+    served: Sequence[Served]
+    differences: Sequence[Difference]
+
+
+def probe(spec: Spec | None, name: str | None, urls: Sequence[str]) -> list[Probed]:
+    """Probe *urls*, or what the certificates are configured with.
+
+    Without a certificate (a URL alone, or no configuration) only what shows by
+    itself is judged. Raises UsageError where there is nothing to probe.
+    """
+    from certctl.deploy.probe import Expected, compare
+    from certctl.deploy.probe import probe as look
+
+    if spec is not None and name is not None:
+        certificates(spec, [name])
+    chosen: list[tuple[str | None, str, Expected]] = []
+    if name is None and urls:
+        chosen = [(None, url, Expected()) for url in urls]
+    elif spec is not None:
+        for cert in spec.certificates.values():
+            if name in (None, cert.name):
+                wanted = urls or cert.probe
+                chosen += [(cert.name, url, expected(spec, cert)) for url in wanted]
+    if not chosen:
+        raise UsageError(
+            "there is nothing to probe: no URL is given, and no certificate has probe = […]",
+            "certctl probe smtp://127.0.0.1:25",
+        )
+    found = []
+    for subject, url, want in chosen:
+        served = look(url, want)
+        found.append(Probed(subject, url, served, compare(served, want, wiring.clock())))
+    return found
+
+
+def expected(spec: Spec, cert: CertificateSpec) -> Expected:
+    """What should be served for *cert*, and what else may be met."""
+    store = wiring.adapters(spec).store
+    state = store.observe_certificate(cert, wiring.clock()).state
+    if state.current is None or not state.current.issuance:
+        raise CertctlError(f"{cert.name} has no certificate yet", "certctl run makes it", transient=False)
+    return expectation(store, cert, state)
+
+
+def expectation(store: Store, cert: CertificateSpec, state: CertificateState) -> Expected:
+    """The same for a state that is at hand."""
+    from certctl.core import x509
+    from certctl.deploy.probe import Expected
+
+    assert state.current is not None
+    materials = store.read_materials(cert.name, state.current)
+    root = next((material.root for material in materials if material.root), None)
+    return Expected(
+        keys=tuple(_keys(state.current, materials)),
+        previous=(*_keys(state.previous), *_earlier(state.current)),
+        next=tuple(_keys(state.next)),
+        names=cert.names,
+        root_sha256=x509.facts(root).certificate.sha256 if root else "",
+    )
+
+
+def _keys(generation: Generation | None, materials: Iterable[Material] = ()) -> list[ExpectedKey]:
+    from certctl.core import x509
+    from certctl.deploy.probe import ExpectedKey
+
+    chains = {
+        material.algorithm: tuple(x509.facts(link).certificate.sha256 for link in material.chain)
+        for material in materials
+    }
+    return [
+        ExpectedKey(
+            key.algorithm,
+            key.sha256,
+            key.certificate.sha256 if key.certificate else "",
+            chains.get(key.algorithm, ()),
+        )
+        for key in (generation.keys if generation else ())
+    ]
+
+
+def _earlier(generation: Generation) -> list[ExpectedKey]:
+    """The certificates that the last renewal took the place of."""
+    from certctl.deploy.probe import ExpectedKey
+
+    if generation.before is None:
+        return []
+    pairs = zip(generation.keys, generation.before.certificates, strict=True)
+    return [ExpectedKey(key.algorithm, key.sha256, record.sha256) for key, record in pairs]
+
+
+def prove(store: Store, cert: CertificateSpec, state: CertificateState) -> list[str]:
+    """What is wrong with what *cert* is served as, once the servers have settled; for the engine."""
+    from certctl.deploy.probe import probe_settled
+
+    if state.current is None:
+        return []
+    try:
+        want = expectation(store, cert, state)
+        problems = []
+        for url in cert.probe:
+            _, differences = probe_settled(url, want, wiring.clock)
+            problems += [f"{one.url}: {one.message}" for one in differences if one.severity == "error"]
+        return problems
+    except CertctlError as error:
+        return [error.message]
+
+
+def document(found: Sequence[Probed], now: datetime) -> dict[str, Any]:
+    """The document of ``probe --json``."""
+    from certctl.core.times import rfc3339
+    from certctl.deploy.probe import as_json
+
+    return {
+        "version": 1,
+        "now": rfc3339(now),
+        "probes": [
+            {
+                "certificate": item.certificate,
+                "url": item.url,
+                "served": [as_json(one) for one in item.served],
+                "differences": [as_json(one) for one in item.differences],
+            }
+            for item in found
+        ],
+    }

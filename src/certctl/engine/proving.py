@@ -1,0 +1,105 @@
+"""Proving: a change counts when it was seen served; if it is not, what was served before comes back.
+
+Level-triggered like hooks: a promotion or renewal is remembered as unproved until
+the probes agree, so a crash in between asks them again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from certctl.core import effects
+from certctl.core.basis import issue_basis
+from certctl.core.model import CertificateState, Failure
+from certctl.core.observed import World
+from certctl.core.others import changed_files
+from certctl.core.spec import DAY, CertificateSpec, Spec
+from certctl.core.times import minute_text
+from certctl.engine.ports import Adapters
+
+RENEWED_AGAIN = DAY
+"""Seconds after which a renewal that was taken back is tried again; less where the old one ends sooner."""
+
+
+class Proved(NamedTuple):
+    """What came of looking at one certificate."""
+
+    state: CertificateState
+    """To be kept."""
+    problems: tuple[str, ...]
+    reverted: bool
+    """Whether the files are to go back to what was served before."""
+
+
+def due(spec: Spec, world: World, only: Collection[str] | None) -> list[str]:
+    """Certificates whose change is on disk and delivered, and has not been seen served.
+
+    A hook that failed has told the server nothing: its certificates wait for it.
+    """
+    names = []
+    for name, seen in world.certificates.items():
+        cert = spec.certificates[name]
+        if not seen.state.unproved or not cert.probe or (only is not None and name not in only):
+            continue
+        hooks = {hook for file in cert.files for hook in file.hooks} | set(cert.hooks)
+        delivered = not any(changed_files(world.hooks[hook]) for hook in hooks)
+        if delivered and not any(file.problem for file in seen.files):
+            names.append(name)
+    return names
+
+
+def look(spec: Spec, adapters: Adapters, world: World, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Probe all of *names* at once; what is wrong with each."""
+    if not names:
+        return {}
+    from concurrent.futures import ThreadPoolExecutor
+
+    def one(name: str) -> tuple[str, ...]:
+        return tuple(adapters.prove(spec.certificates[name], world.certificates[name].state))
+
+    with ThreadPoolExecutor(min(len(names), 20), thread_name_prefix="probe") as pool:
+        return dict(zip(names, pool.map(one, names), strict=True))
+
+
+def judge(
+    spec: Spec, cert: CertificateSpec, state: CertificateState, problems: tuple[str, ...], now: datetime
+) -> Proved:
+    """What to keep and what to do, given what the probes said."""
+    if not problems:
+        proved = effects.without_failure(state, "probe")
+        return Proved(proved._replace(unproved=""), (), reverted=False)
+    failure = Failure("probe", cert.name, problems[0], f"see it: certctl probe {cert.name}", now)
+    failed = effects.failed(state, failure)
+    if cert.on_failed_probe == "keep" or state.unproved == "rollback":
+        return Proved(failed, problems, reverted=False)
+    if state.unproved == "promotion" and state.previous is not None and state.previous.valid_at(now):
+        assert state.current is not None
+        number, when = state.current.number, minute_text(now)
+        held = f"generation {number} was promoted {when} and rolled back: {problems[0]}"
+        wish = failed._replace(rollback_wanted=True, held=held, unproved="rollback")
+        return Proved(wish, problems, reverted=True)
+    if state.unproved == "renewal" and state.current is not None and state.current.before is not None:
+        ends = min(record.not_after for record in state.current.before.certificates)
+        if ends > now:
+            taken_back = _renewal_taken_back(spec, cert, failed, ends, problems, now)
+            return Proved(taken_back, problems, reverted=True)
+    return Proved(failed, problems, reverted=False)
+
+
+def _renewal_taken_back(
+    spec: Spec,
+    cert: CertificateSpec,
+    state: CertificateState,
+    ends: datetime,
+    problems: tuple[str, ...],
+    now: datetime,
+) -> CertificateState:
+    """The certificates before are current again; the next renewal waits, so that it does not flap."""
+    wait = min(RENEWED_AGAIN, (ends - now).total_seconds() / 4)
+    basis = issue_basis(spec, cert, state, "current")
+    message = f"the renewed certificate was taken back: {problems[0]}"
+    hint = f"when it is mended: certctl renew {cert.name}"
+    waiting = Failure("issue", cert.name, message, hint, now, 1, now + timedelta(seconds=wait), basis)
+    return effects.failed(effects.renewal_undone(state), waiting)._replace(unproved="rollback")
