@@ -52,7 +52,7 @@ def _check_told(ran: Ran, failed: Operation, why: str) -> None:
         assert word not in ran.err
     told = [line for line in ran.err.splitlines() if why in line and _names(line, failed.path)]
     starts = ("certctl: error: ", "certctl: warning: ") if ran.code == 0 else ("certctl: error: ",)
-    assert [line for line in told if line.startswith(starts)]
+    assert [line for line in told if line.startswith(starts)], f"{failed}: {ran}"
     assert ran.code == (0 if any("asking the next issuer" in line for line in told) else 1)
 
 
