@@ -129,7 +129,7 @@ class Home:
         return path.read_text().splitlines() if path.exists() else []
 
     def snapshot(self) -> dict[str, tuple[object, ...]]:
-        """All there is of every file below the directory, which a command that changes nothing leaves alone."""
+        """All there is of every file below: what a command that changes nothing leaves alone."""
         seen: dict[str, tuple[object, ...]] = {}
         for parent, directories, files in os.walk(self.path):
             for name in ["", *directories, *files]:

@@ -110,15 +110,16 @@ def _rotate(arguments: Arguments, console: Console) -> int:
 
     spec = _spec(arguments)
     options = _options(arguments, console)
+    breaks = passes.breaks(spec, arguments.names) if arguments.force else None
+    for warning in breaks or ():
+        console.say(f"certctl: warning: {warning}")
     if arguments.force:
-        for warning in passes.breaks(spec, arguments.names):
-            console.say(f"certctl: warning: {warning}")
         for line in passes.knows(spec, arguments.names):
             console.say(line)
     result = passes.rotate(
         spec, arguments.names, force=arguments.force, abort=arguments.abort, options=options
     )
-    return ran.show(console, result, asked=arguments.names)
+    return ran.show(console, result, asked=arguments.names, breaks=breaks)
 
 
 def _renew(arguments: Arguments, console: Console) -> int:

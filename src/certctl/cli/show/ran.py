@@ -11,21 +11,27 @@ from certctl.cli.show import plan
 from certctl.errors import EXIT_FAILED, EXIT_OK
 
 
-def show(console: Console, ran: Ran, asked: Sequence[str] = ()) -> int:
-    """Tell how a pass ended; *asked*: the certificates that a person asked something of. The exit status."""
+def show(
+    console: Console, ran: Ran, asked: Sequence[str] = (), breaks: Sequence[str] | None = None
+) -> int:
+    """Tell how a pass ended; returns the exit status.
+
+    *asked*: the certificates that a person asked something of; *breaks*: whose
+    pins a forced rotation broke, for the document.
+    """
     for item in ran.failed:
         console.error(item.error, item.step.subject)
     waiting = still_failing(ran)
     for line in waiting:
         console.say(f"certctl: {line}")
     if console.as_json:
-        console.document(run_document(ran))
+        document = run_document(ran)
+        console.document(document if breaks is None else {**document, "breaks": breaks})
         return EXIT_FAILED if ran.failed or waiting else EXIT_OK
-    if asked:
-        told = [hold for hold in ran.plan.holds if hold.subject in asked and not hold.standby]
-        for line in plan.holds(told, ran.plan):
-            console.answer(line)
-    if not ran.done and not ran.failed:
+    told = [hold for hold in ran.plan.holds if hold.subject in asked and not hold.standby]
+    for line in plan.holds(told, ran.plan):
+        console.answer(line)
+    if not ran.done and not ran.failed and not told:
         console.say("nothing to do")
     if not asked:
         console.say(plan.next_pass(ran.plan))
