@@ -16,7 +16,7 @@ import pytest
 SOURCE = Path(__file__).parents[2] / "src/certctl"
 MODULES = sorted(SOURCE.rglob("*.py"))
 
-ADAPTERS = ("store", "issuers", "announce", "peers", "deploy", "dhparam", "doctor")
+ADAPTERS = ("store", "issuers", "announce", "peers", "deploy", "dhparam", "doctor", "importing")
 INWARD = ("core", "ports", "errors", "__version__", "store.atomic")
 # What each part may import of certctl, besides itself. "*": everything.
 ALLOWED = {
@@ -112,6 +112,7 @@ def borne(path: Path, name: str) -> list[tuple[str, str]]:
 def crossings(path: Path) -> Iterator[tuple[Import, str]]:
     """The imports of other parts of certctl that the table does not allow, without "certctl."."""
     own = part(path)
+    assert own in ALLOWED, f"{short(path)}: what may {own} import? It is not in the table"
     for found in imports(path):
         if found.name.split(".")[0] == "certctl":
             name = found.name.removeprefix("certctl.")
@@ -158,6 +159,10 @@ WRITING_METHODS = {
     *("write_text", "write_bytes", "touch", "symlink_to", "hardlink_to", "mkdir", "rmdir", "unlink"),
 }
 WRITING_FLAGS = {"O_WRONLY", "O_RDWR", "O_CREAT", "O_TRUNC", "O_APPEND", "O_TMPFILE"}
+MAY_WRITE = {
+    "store/atomic.py": "the one place",
+    "app/rehearsal.py": "a throw-away directory for what an issuer notes, never to be kept",
+}
 HARMLESS_SHUTIL = {"which", "get_terminal_size", "disk_usage"}
 
 
@@ -202,9 +207,8 @@ def _mode_writes(call: ast.Call) -> bool:
 
 def test_only_store_atomic_writes() -> None:
     """Nobody else opens a file for writing, renames, or changes a mode: so all of it is durable and seen."""
-    found = [line for path in MODULES if short(path) != "store/atomic.py" for line in writes(path)]
-    assert not found
-    assert len(list(writes(SOURCE / "store/atomic.py"))) > 5, "the check sees nothing"
+    assert not [line for path in MODULES if short(path) not in MAY_WRITE for line in writes(path)]
+    assert all(any(writes(SOURCE / name)) for name in MAY_WRITE), "an exception that nobody needs"
 
 
 def speaks(path: Path) -> Iterator[str]:
