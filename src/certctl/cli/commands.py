@@ -278,6 +278,18 @@ def _log(arguments: Arguments, console: Console) -> int:
     return log.show(console, _spec(arguments), arguments.names, arguments.lines)
 
 
+def _import(arguments: Arguments, console: Console) -> int:
+    import os
+
+    from certctl.app import importing
+    from certctl.cli.show import imported
+
+    wish = importing.Wish(arguments.tool, arguments.path, arguments.output, arguments.dry_run)
+    config = importing.in_use(arguments.config, os.environ, arguments.output)
+    done = importing.run(wish, config, passes.Options(wait=arguments.wait, report=console.event))
+    return imported.show(console, done, dry_run=arguments.dry_run)
+
+
 def _daemon(arguments: Arguments, console: Console) -> int:
     import os
 
@@ -372,4 +384,5 @@ _COMMANDS: dict[str, Callable[[Arguments, Console], int]] = {
     "hooks": _hooks,
     "dhparam": _dhparam,
     "log": _log,
+    "import": _import,
 }

@@ -253,6 +253,28 @@ def _log(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _import(parser: argparse.ArgumentParser) -> None:
+    from certctl.importing.tools import NAMES
+
+    parser.add_argument("tool", metavar="TOOL", choices=NAMES, help=", ".join(NAMES))
+    parser.add_argument(
+        "path", nargs="?", metavar="PATH", help="its directory; for pem a file or directory; default: its own"
+    )
+    parser.add_argument(
+        "--output",
+        metavar="FILE",
+        help="add the tables to FILE, the configuration or a new file; default: print them",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="only show what would be taken over")
+    parser.add_argument(
+        "--wait",
+        type=_seconds,
+        default=30.0,
+        metavar="SECONDS",
+        help="how long to wait for another pass to end (default 30)",
+    )
+
+
 def _daemon(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--wait",
@@ -314,4 +336,5 @@ COMMANDS = {
     "hooks": ("show hooks, or run one now", _hooks),
     "dhparam": ("make or check DH parameters now", _dhparam),
     "log": ("show what happened", _log),
+    "import": ("take over the certificates of another tool, keys kept", _import),
 }

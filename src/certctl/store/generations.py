@@ -90,14 +90,19 @@ def keep_issuance(
     """
     path = layout.issuance(state.name, generation.number, generation.issuance)
     _remove_issuances(layout, state.name, generation)
+    files = issuance_files(LIVE_FILES, materials)
+    files.append((REQUEST, request_file(request), 0o600))
+    Batch().tree(path, files).file(layout.state(state.name), encoded, 0o600).commit()
+
+
+def request_file(request: Request) -> bytes:
+    """What an issuance keeps as `REQUEST`; the inverse of `read_request`."""
     asked = {
         "names": request.names,
         "issuer": request.issuer,
         "issued_at": times.rfc3339(request.issued_at),
     }
-    files = issuance_files(LIVE_FILES, materials)
-    files.append((REQUEST, json.dumps(asked).encode() + b"\n", 0o600))
-    Batch().tree(path, files).file(layout.state(state.name), encoded, 0o600).commit()
+    return json.dumps(asked).encode() + b"\n"
 
 
 def _remove_issuances(layout: Layout, name: str, generation: Generation) -> None:

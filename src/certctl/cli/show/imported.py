@@ -1,0 +1,61 @@
+"""import: the tables for certctl.toml on standard output, everything said about them on standard error."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from certctl.app.importing import FOUND, LEFT, REFUSED, Imported, Row, document
+from certctl.cli.console import Console
+from certctl.errors import EXIT_FAILED, EXIT_OK, CertctlError, UsageError
+
+
+def show(console: Console, done: Imported, *, dry_run: bool) -> int:
+    """Tell how each certificate fared, and what to type next. The exit status."""
+    if console.as_json:
+        console.document(document(done))
+    elif done.output is None and done.fragment:
+        sys.stdout.write(done.fragment)
+        sys.stdout.flush()
+    for row in done.rows:
+        _row(console, row)
+    for row in done.accounts:
+        console.say(f"account of {row.name}: {row.state}: {row.text}")
+    if done.config is None and not dry_run:
+        raise UsageError(
+            "there is no configuration yet, so nothing was taken over",
+            "write one of these tables, and take the keys over with it: "
+            f"certctl import {done.tool} {done.path} --output {_place()}",
+        )
+    _next(console, done, dry_run=dry_run)
+    return EXIT_FAILED if done.unwell else EXIT_OK
+
+
+def _row(console: Console, row: Row) -> None:
+    if row.state == REFUSED:
+        console.error(CertctlError(row.text, row.hint), row.name)
+        return
+    console.say(f"{row.name}: {row.state}: {row.text}{'' if row.state == LEFT else f' ({row.source})'}")
+    for note in row.notes:
+        console.say(f"{row.name}: note: {note}")
+
+
+def _place() -> str:
+    return "/etc/certctl/certctl.toml" if os.geteuid() == 0 else "certctl.toml"
+
+
+def _next(console: Console, done: Imported, *, dry_run: bool) -> None:
+    if dry_run or not any(row.state not in (REFUSED, LEFT, FOUND) for row in done.rows):
+        return
+    if done.output:
+        console.say(f"the tables were added to {done.output}")
+    elif done.fragment:
+        console.say(
+            f"now add the tables above to {done.config} (or let --output {done.config} do it), "
+            "or the next passes know nothing of these certificates"
+        )
+    console.say(f"see what a pass would do: certctl plan --config {done.config}")
+    if done.tree.switch_off:
+        console.say(f"then keep {done.tool} from renewing on, or both will; whichever of these fits:")
+        for line in done.tree.switch_off:
+            console.say(f"  {line}")

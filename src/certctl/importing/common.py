@@ -1,0 +1,197 @@
+"""What a look at another tool's files gives: lineages with their keys, accounts, what could not be read."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from certctl.core.bundle import Material
+from certctl.core.model import KeyRecord
+from certctl.errors import CertctlError
+
+MOST_BYTES = 4 * 1024 * 1024
+"""A longer file is no key, certificate or setting."""
+
+LETSENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
+
+
+class Pair(NamedTuple):
+    """One key with the certificate that is served for it, checked."""
+
+    record: KeyRecord
+    material: Material
+    names: tuple[str, ...]
+    self_signed: bool = False
+
+    @property
+    def algorithm(self) -> str:
+        return self.record.algorithm
+
+
+class Renewal(NamedTuple):
+    """How the other tool gets its certificates: what an issuer's table says."""
+
+    directory: str = ""
+    """URL of the ACME directory; empty where that is not known or there is none."""
+    email: str = ""
+    challenge: str = "http-01"
+    webroot: str = ""
+    listen: str = ""
+    dns: str = ""
+    """As in AcmeOptions."""
+    dns_table: tuple[tuple[str, object], ...] = ()
+    profile: str = ""
+    preferred_chain: str = ""
+    ca_file: str = ""
+    todo: tuple[str, ...] = ()
+    """What a person must see to before the next renewal, as sentences."""
+
+
+class Output(NamedTuple):
+    """A file that servers read the certificate from."""
+
+    path: str
+    parts: tuple[str, ...]
+
+
+class Lineage(NamedTuple):
+    """One certificate of the other tool."""
+
+    name: str
+    """As the tool calls it."""
+    source: str
+    pairs: tuple[Pair, ...]
+    """One for each kind of key."""
+    renewal: Renewal = Renewal()
+    outputs: tuple[Output, ...] = ()
+    hooks: tuple[str, ...] = ()
+    """What the tool runs after a renewal, as it is written there."""
+    standby: tuple[bytes, ...] = ()
+    """Keys (PEM) that were made for the next certificate and may be pinned already."""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return self.pairs[0].names
+
+
+class Refused(NamedTuple):
+    """Something that was not taken over, and why."""
+
+    name: str
+    source: str
+    message: str
+    hint: str | None = None
+
+
+class Account(NamedTuple):
+    """An ACME account."""
+
+    directory: str
+    key: bytes
+    """PKCS #8 PEM."""
+    url: str
+    contact: tuple[str, ...]
+    source: str
+
+
+class Tree(NamedTuple):
+    """All that one tool has."""
+
+    tool: str
+    path: str
+    lineages: tuple[Lineage, ...] = ()
+    refused: tuple[Refused, ...] = ()
+    left: tuple[Refused, ...] = ()
+    """What was passed over on purpose: nobody uses it any more."""
+    accounts: tuple[Account, ...] = ()
+    notes: tuple[str, ...] = ()
+    switch_off: tuple[str, ...] = ()
+    """Commands that keep the tool from renewing on."""
+
+
+class Findings:
+    """Collects what is found; what goes wrong with one lineage stays with that lineage."""
+
+    def __init__(self) -> None:
+        self.lineages: list[Lineage] = []
+        self.refused: list[Refused] = []
+        self.left: list[Refused] = []
+        self.accounts: list[Account] = []
+        self.notes: list[str] = []
+
+    @contextmanager
+    def guard(self, name: str, source: str) -> Iterator[None]:
+        """Note a CertctlError as the refusal of *name*."""
+        try:
+            yield
+        except CertctlError as error:
+            self.refused.append(Refused(name, source, error.message, error.hint))
+
+    def tree(self, tool: str, path: str, switch_off: tuple[str, ...]) -> Tree:
+        return Tree(
+            tool,
+            path,
+            tuple(self.lineages),
+            tuple(self.refused),
+            tuple(self.left),
+            tuple(self.accounts),
+            tuple(self.notes),
+            switch_off,
+        )
+
+
+def read(path: str) -> bytes:
+    """Return what a plain file (or a symlink to one) holds. Raises CertctlError, which names it."""
+    try:
+        # Not to hang on a FIFO.
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(fd, "rb") as file:
+            info = os.fstat(fd)
+            if not stat.S_ISREG(info.st_mode):
+                raise CertctlError(f"{path} is no plain file", transient=False)
+            if info.st_size > MOST_BYTES:
+                raise CertctlError(
+                    f"{path} has {info.st_size} bytes: too many for what it should be", transient=False
+                )
+            return file.read()
+    except FileNotFoundError:
+        if os.path.islink(path):
+            raise CertctlError(
+                f"{path} is a symlink to nothing ({os.readlink(path)})", transient=False
+            ) from None
+        raise CertctlError(f"{path} is not there", transient=False) from None
+    except PermissionError:
+        raise CertctlError(f"cannot read {path}: permission denied", "run it as root") from None
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise CertctlError(f"cannot read {path}: {why}", transient=False) from error
+
+
+def read_if_there(path: str) -> bytes | None:
+    """Return what *path* holds, None where there is nothing. Raises CertctlError otherwise."""
+    return read(path) if os.path.lexists(path) else None
+
+
+def listed(directory: str) -> list[str]:
+    """Return the names in *directory*, sorted; none where it is missing. Raises CertctlError."""
+    try:
+        return sorted(os.listdir(directory))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except PermissionError:
+        raise CertctlError(f"cannot look into {directory}: permission denied", "run it as root") from None
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise CertctlError(f"cannot look into {directory}: {why}") from error
+
+
+def no_tree(tool: str, path: str, wanted: str) -> CertctlError:
+    """The error for a *path* that is not what *tool* makes."""
+    there = "there is nothing" if not os.path.exists(path) else f"it has no {wanted}"
+    return CertctlError(
+        f"{path} is no tree of {tool}: {there}", f"name it: certctl import {tool} PATH", transient=False
+    )
