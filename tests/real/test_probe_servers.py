@@ -21,9 +21,13 @@ from tests.real.servers.pki import (
     make_authority,
     make_identity,
 )
+from tests.real.servers.ports import free_port
 from tests.real.servers.postfix import Postfix, postfix
+from tests.real.servers.process import run
+from tests.real.servers.require import program
 from tests.real.servers.scratch import write
 from tests.real.servers.start import Start
+from tests.unit.doctor_case import put_up
 
 
 @pytest.fixture(scope="module")
@@ -191,3 +195,45 @@ def test_exim_reads_by_itself(start: Start, scratch: str, ecdsa: Identity, autho
     renewed = make_identity(authority=authority, key=ecdsa.key, days=120)
     renewed.save(scratch)
     assert settled(url, expect(renewed)) == []
+
+
+def test_another_name_on_the_same_port(
+    start: Start, scratch: str, ecdsa: Identity, authority: Authority
+) -> None:
+    """Postfix picks the certificate by SNI: what is asked for by name is seen, and compared by name."""
+    other = make_identity(["other.example.test"], authority=authority)
+    table = write(os.path.join(scratch, "sni"), f"other.example.test {other.save(scratch, 'o.pem')}\n", 0o600)
+    run([program("postmap"), "-F", f"hash:{table}"])
+    mail = start(
+        postfix, chain_files=[ecdsa.save(scratch)], parameters={"tls_server_sni_maps": f"hash:{table}"}
+    )
+    wanted = expect(other)._replace(names=("other.example.test",))
+    for url in mail_urls(mail):
+        assert differences(url, wanted) == []
+        assert differences(url, expect(ecdsa)) == []
+        kinds = [one.kind for one in differences(f"{url}?sni=other.example.test", expect(ecdsa))]
+        assert kinds == ["other-key", "other-name"]
+
+
+def test_ipv6(start: Start, bundles: tuple[str, str], ecdsa: Identity, rsa: Identity) -> None:
+    """An IPv6 address is asked like any other."""
+    port = free_port()
+    start(nginx, *bundles, extra=f"listen [::1]:{port} ssl;")
+    served = probe(f"https://[::1]:{port}", expect(ecdsa, rsa), timeout=5)
+    assert {one.address for one in served} == {"::1"}
+    assert compare(served, expect(ecdsa, rsa), now()) == []
+
+
+def test_size_of_dh(start: Start, scratch: str, bundles: tuple[str, str]) -> None:
+    """With a DH file of its own, a server's prime is seen with its size."""
+    dh = os.path.join(put_up("postfix-dh-2048", os.path.join(scratch, "dh")).directory, "dh2048.pem")
+    web = start(nginx, bundles[1], extra=f"ssl_dhparam {dh}; ssl_ciphers DHE-RSA-AES256-GCM-SHA384;")
+    (served,) = probe(f"https://127.0.0.1:{web.https}", Expected(), connections=1, timeout=5)
+    assert (served.cipher, served.group, served.group_bits) == ("DHE-RSA-AES256-GCM-SHA384", "DH", 2048)
+
+
+def test_server_that_is_down(ecdsa: Identity) -> None:
+    """Nobody listens any more: refused, at once, and said once."""
+    port = free_port()
+    (found,) = differences(f"smtp://127.0.0.1:{port}", expect(ecdsa))
+    assert (found.kind, found.connections) == ("refused", 5)

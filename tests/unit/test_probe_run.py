@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import os
 import socket
@@ -176,6 +177,24 @@ def test_resolver_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert time.monotonic() - start < 2
     assert served.failure is not None
     assert "not resolved within 0.2 s" in served.failure.message
+
+
+def test_host_that_swallows_packets() -> None:
+    """A connection that is neither taken nor refused ends with the time limit."""
+    with contextlib.ExitStack() as stack:
+        listener = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        # Linux takes one more than the backlog, and lets go what comes after.
+        for _ in range(4):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        start = time.monotonic()
+        (served,) = probe(
+            f"smtp://127.0.0.1:{listener.getsockname()[1]}", Expected(), timeout=0.3, connections=1
+        )
+    assert time.monotonic() - start < 2
+    assert served.failure is not None
+    assert (served.failure.kind, served.failure.message) == ("timeout", "no connection within 0.3 s")
 
 
 def test_connections_are_open_at_the_same_time(

@@ -17,6 +17,7 @@ from certctl.errors import UsageError
         ("smtps://[2001:db8::1]", "2001:db8::1", 465),
         ("imap://[::1]:10143", "::1", 10143),
         ("imaps://mx", "mx", 993),
+        ("smtp://[fe80::1%25eth0]", "fe80::1%eth0", 25),
         ("pop3://mx", "mx", 110),
         ("pop3s://mx", "mx", 995),
         ("lmtp://127.0.0.1", "127.0.0.1", 24),

@@ -113,8 +113,14 @@ def _check_protocols(postfix: Postfix, place: Place) -> Iterator[Finding]:
             continue
         old = old_in(enabled_protocols(value))
         # OpenSSL has not known SSLv2 for years; naming it alone would be noise.
-        if [version for version in old if version != "SSLv2"]:
-            yield place.warning("old-protocol", f"{name} leaves {', '.join(old)} on (RFC 8996)", fix)
+        if not [version for version in old if version != "SSLv2"]:
+            continue
+        message = f"{name} leaves {', '.join(old)} on (RFC 8996)"
+        if name in postfix.explicit or "_mandatory_" in name:
+            yield place.warning("old-protocol", message, fix)
+        else:
+            # Where TLS is a choice, a peer that knows nothing newer would go on in clear text.
+            yield place.info("old-protocol", f"{message}, for peers that would else do without TLS", fix)
 
 
 def _check_grades(postfix: Postfix, place: Place) -> Iterator[Finding]:

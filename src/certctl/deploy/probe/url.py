@@ -42,7 +42,9 @@ def parse_url(url: str) -> Target:
     port = port or _PORTS[parts.scheme]
     if not port:
         raise _bad(url, "tls:// has no port of its own: tls://HOST:PORT")
-    return Target(url, parts.scheme, parts.hostname, port, query["sni"][-1] if query else None)
+    # RFC 6874: a zone is written %25eth0 in a URL.
+    host = parts.hostname.replace("%25", "%")
+    return Target(url, parts.scheme, host, port, query["sni"][-1] if query else None)
 
 
 def is_address(host: str) -> bool:
