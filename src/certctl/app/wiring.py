@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
-from functools import cache, partial
-from typing import TYPE_CHECKING
+from functools import partial
+from threading import Lock
+from typing import TYPE_CHECKING, TypeVar
 
 from certctl.core.model import CertificateState
 from certctl.core.spec import CertificateSpec, DhparamSpec, HookSpec, Spec
@@ -18,6 +19,9 @@ from certctl.store.disk import DiskStore
 
 if TYPE_CHECKING:
     from certctl.ports import Announcer, Following, HookOutcome, Issuer
+
+
+T = TypeVar("T")
 
 
 def clock() -> datetime:
@@ -40,8 +44,8 @@ def adapters(
     store = DiskStore(spec.state_dir, verify=verify)
     return Adapters(
         store=store,
-        issuer=cache(partial(_issuer, spec)),
-        announcer=cache(partial(_announcer, spec)),
+        issuer=_once(partial(_issuer, spec, report)),
+        announcer=_once(partial(_announcer, spec)),
         make_keys=make_keys,
         make_dhparam=partial(_make_dhparam, stop),
         resolve_hook=partial(resolve_hook, spec),
@@ -56,9 +60,27 @@ def adapters(
     )
 
 
-def _issuer(spec: Spec, name: str) -> Issuer:
+def _once(make: Callable[[str], T]) -> Callable[[str], T]:
+    """*make*, called once for each name, whatever number of threads ask at the same moment."""
+    made: dict[str, T] = {}
+    guard = Lock()
+
+    def get(name: str) -> T:
+        with guard:
+            if name not in made:
+                made[name] = make(name)
+            return made[name]
+
+    return get
+
+
+def _issuer(spec: Spec, report: Report, name: str) -> Issuer:
     from certctl.issuers.build import build
 
+    if spec.issuers[name].type == "acme":
+        from certctl.app.logs import follow
+
+        follow("certctl.acme", name, report)
     return build(spec.issuers[name], spec.state_dir)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from certctl.core.model import (
-    Advice,
     CertificateRecord,
     CertificateState,
     Failure,
@@ -50,6 +49,7 @@ def issued(
         issuance=max(old.issuance, old.highest) + 1,
         highest=max(old.issuance, old.highest) + 1,
         before=_issuance(old),
+        ask_advice_at=None,
         issued_at=now,
         issued_by=issuer,
         names=names,
@@ -148,11 +148,6 @@ def retracted(state: CertificateState, announcer: str) -> CertificateState:
         return state
     seen = {name: sighting for name, sighting in old.seen.items() if name != announcer}
     return state._replace(previous=old._replace(seen=seen))
-
-
-def advised(state: CertificateState, slot: str, advice: Advice | None) -> CertificateState:
-    generation = state.slot(slot)
-    return state if generation is None else with_slot(state, slot, generation._replace(advice=advice))
 
 
 def removed(state: CertificateState, number: int) -> CertificateState:

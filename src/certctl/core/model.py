@@ -76,6 +76,8 @@ class Generation(NamedTuple):
     acks: Mapping[str, datetime] = {}
     """By peer."""
     advice: Advice | None = None
+    ask_advice_at: datetime | None = None
+    """When a CA that gave no advice is asked again; None: at once."""
     before: Issuance | None = None
     """What was issued before, for the case that the last renewal turns out bad."""
     highest: int = 0

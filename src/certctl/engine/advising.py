@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
+from functools import partial
 from typing import cast
 
 from certctl.core import effects
@@ -15,6 +16,7 @@ from certctl.engine.ports import Adapters
 from certctl.errors import CertctlError
 from certctl.ports import RenewalAdviser
 
+AT_ONCE = 10
 ASK_AGAIN = 6 * HOUR
 """Seconds until a CA that did not answer is asked again (RFC 9773 §4.3 allows for one of one's own)."""
 
@@ -26,39 +28,61 @@ def due(spec: Spec, cert: CertificateSpec, current: Generation | None, now: date
     issuer = spec.issuers.get(current.issued_by)
     if issuer is None or issuer.acme is None or not issuer.acme.ari:
         return False
-    return current.advice is None or current.advice.check_at <= now
+    ask_at = current.advice.check_at if current.advice else current.ask_advice_at
+    return ask_at is None or ask_at <= now
 
 
 def refresh(spec: Spec, adapters: Adapters, world: World, only: Collection[str] | None) -> None:
-    """Ask for every certificate whose time has come.
+    """Ask for every certificate whose time has come, several at once.
 
     A CA that does not answer holds up nothing: the advice before, or the share of
     the lifetime, decides.
     """
-    for name, seen in list(world.certificates.items()):
-        current, now = seen.state.current, adapters.clock()
-        wanted = only is None or name in only
-        if seen.unreadable is None and wanted and due(spec, spec.certificates[name], current, now):
-            _ask(adapters, world, name)
+    now = adapters.clock()
+    names = [
+        name
+        for name, seen in world.certificates.items()
+        if seen.unreadable is None
+        and (only is None or name in only)
+        and due(spec, spec.certificates[name], seen.state.current, now)
+    ]
+    if not names:
+        return
+    from concurrent.futures import ThreadPoolExecutor
+
+    currents = [current for name in names if (current := world.certificates[name].state.current)]
+    with ThreadPoolExecutor(min(len(names), AT_ONCE), thread_name_prefix="advice") as pool:
+        answers = list(pool.map(partial(_ask, adapters, now), names, currents))
+    for name, generation in zip(names, answers, strict=True):
+        _keep(adapters, world, name, generation)
 
 
-def _ask(adapters: Adapters, world: World, name: str) -> None:
-    seen = world.certificates[name]
-    current, now = seen.state.current, adapters.clock()
-    assert current is not None
+def _ask(adapters: Adapters, now: datetime, name: str, current: Generation) -> Generation:
+    """*current* with what its CA advises, and with when to ask again."""
+    again = now + timedelta(seconds=ASK_AGAIN)
     assert current.issued_by is not None
     try:
         issuer = cast(RenewalAdviser, adapters.issuer(current.issued_by))
-        leaf = adapters.store.read_materials(name, current)[0].leaf
-        advice = issuer.renewal_info(leaf, current.advice, now)
+        leaves = [material.leaf for material in adapters.store.read_materials(name, current)]
+        advice = issuer.renewal_info(leaves[0], current.advice, now)
+        for leaf in leaves[1:]:
+            # One certificate that is to go now (it was revoked, say) takes the others along.
+            other = issuer.renewal_info(leaf, None, now)
+            if other is not None and other.renew_at <= now:
+                advice = other
     except CertctlError as error:
         adapters.report(Event(name, f"no renewal advice: {error.message}", "detail"))
         if current.advice is None:
-            return
-        advice = current.advice._replace(check_at=now + timedelta(seconds=ASK_AGAIN))
-    if advice == current.advice:
+            return current._replace(ask_advice_at=again)
+        return current._replace(advice=current.advice._replace(check_at=again))
+    return current._replace(advice=advice, ask_advice_at=again if advice is None else None)
+
+
+def _keep(adapters: Adapters, world: World, name: str, generation: Generation) -> None:
+    seen = world.certificates[name]
+    if generation == seen.state.current:
         return
-    state = effects.advised(seen.state, "current", advice)
+    state = effects.with_slot(seen.state, "current", generation)
     try:
         adapters.store.save(state)
     except CertctlError as error:

@@ -140,6 +140,7 @@ def _generation_out(generation: Generation) -> dict[str, Any]:
         "seen": {n: {"at": rfc3339(s.at), "wait": s.wait} for n, s in generation.seen.items()},
         "acks": {peer: rfc3339(at) for peer, at in generation.acks.items()},
         "advice": _maybe(_advice_out, generation.advice),
+        "ask_advice_at": _moment_out(generation.ask_advice_at),
         "before": _maybe(_issuance_out, generation.before),
         "highest": generation.highest,
         "keys": [_key_out(key) for key in generation.keys],
@@ -162,6 +163,7 @@ def _generation_in(data: Any) -> Generation:
             seen={n: _sighting_in(s) for n, s in _dict(top.get("seen", {})).items()},
             acks={peer: _instant(at) for peer, at in _dict(top.get("acks", {})).items()},
             advice=_maybe(_advice_in, top.get("advice")),
+            ask_advice_at=_moment(top.get("ask_advice_at")),
             before=_maybe(_issuance_in, top.get("before")),
             highest=_number(top.get("highest", 0)),
         )
