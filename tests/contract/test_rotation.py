@@ -183,7 +183,7 @@ def test_nothing_to_roll_back_to(mail: Home) -> None:
 
 
 def test_rollback_to_an_expired_certificate(home: Home) -> None:
-    """What is valid is never replaced by what has expired: the old key gets a new certificate, or it is refused."""
+    """What is valid is never replaced by what has expired: the old key is certified anew, or refused."""
     home.config(
         '[certificate.mx1]\nnames=["mx1.example"]\nvalidity="4s"\nrenew_before="1s"\n'
         '[[certificate.mx1.file]]\npath = "mx1.pem"\n'

@@ -91,7 +91,7 @@ def check(document: Any) -> None:
 
 
 def test_document(home: Home) -> None:
-    """Before and after the first pass, and after a rotation, every field is there with its type and meaning."""
+    """Before and after the first pass, and after a rotation, every field has its type and meaning."""
     home.config(
         """
         [issuer.office]
@@ -233,7 +233,7 @@ def test_held(home: Home) -> None:
 
 
 def test_failing_and_expired(home: Home) -> None:
-    """An issuer that fails makes a certificate `failing`, and time makes it `expired`; both end with success."""
+    """A bad issuer makes a certificate `failing`, and time makes it `expired`; success ends both."""
     script = home.script("sign", "cat >/dev/null; echo out of paper >&2; exit 3")
     home.config(
         """

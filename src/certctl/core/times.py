@@ -53,7 +53,7 @@ def minute_text(moment: datetime) -> str:
 def from_now(moment: datetime, now: datetime) -> str:
     """``in 6d 23h`` or ``2h ago``."""
     seconds = (moment - now).total_seconds()
-    return f"in {duration_text(seconds)}" if seconds >= 1 else f"{duration_text(-seconds)} ago"
+    return f"in {duration_text(max(seconds, 1))}" if seconds > 0 else f"{duration_text(-seconds)} ago"
 
 
 def after(moment: datetime, seconds: float) -> datetime:
