@@ -122,7 +122,7 @@ FULL = ("bootstrap with a private CA", "renewal when it is due", "rotation", "ro
 
 @pytest.mark.parametrize("name", FULL, ids=lambda name: name.replace(" ", "-"))
 def test_disk_stays_full(world: World, name: str, counted: Callable[[str, int], None]) -> None:
-    """From any operation on the disk is full: exit 1, what was served stays; with room the next pass heals."""
+    """From any operation on the disk is full: exit 1, what was served stays; with room it heals."""
     scenario = next(scenario for scenario in SCENARIOS if scenario.name == name)
     command = scenario.begin(world)
     begin = world.save()

@@ -7,6 +7,9 @@ import io
 import json
 import os
 import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -81,6 +84,12 @@ class World:
             except SystemExit as stopped:
                 code = stopped.code if isinstance(stopped.code, int) else 1
         return Ran(code, out.getvalue(), err.getvalue())
+
+    def outside(self, *argv: str, under: Sequence[str] = (), umask: int = 0o022) -> Ran:
+        """Run a command as a process of its own, by the real clock, *under* another program."""
+        command = [*under, sys.executable, "-m", "certctl", "--config", self.path, *argv]
+        ended = subprocess.run(command, capture_output=True, text=True, umask=umask, cwd=self.root)
+        return Ran(ended.returncode, ended.stdout, ended.stderr)
 
     def done(self, *argv: str) -> Ran:
         """Run a command that must succeed."""
