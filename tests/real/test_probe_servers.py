@@ -106,10 +106,20 @@ def test_logs_show_no_trouble(start: Start, bundles: tuple[str, str], ecdsa: Ide
     assert not [line for line in log.splitlines() if "lost connection" in line or "SSL_accept error" in line]
 
 
-def test_haproxy(start: Start, bundles: tuple[str, str], ecdsa: Identity) -> None:
-    """HAProxy's one bundle is seen as it is."""
-    proxy = start(haproxy, bundles[0])
-    assert differences(f"https://127.0.0.1:{proxy.https}", expect(ecdsa)) == []
+def test_other_ways_of_having_two_algorithms(
+    start: Start, scratch: str, ecdsa: Identity, rsa: Identity
+) -> None:
+    """HAProxy with a directory of bundles and Exim with a list (and GnuTLS) serve both algorithms too."""
+    directory = os.path.join(scratch, "bundles")
+    os.mkdir(directory)
+    paths = [ecdsa.save(directory, "ecdsa.pem"), rsa.save(directory, "rsa.pem")]
+    proxy, mail = start(haproxy, directory), start(exim, " : ".join(paths))
+    for url in (
+        f"https://127.0.0.1:{proxy.https}",
+        f"smtp://127.0.0.1:{mail.smtp}",
+        f"smtps://127.0.0.1:{mail.smtps}",
+    ):
+        assert differences(url, expect(ecdsa, rsa)) == [], url
 
 
 def test_missing_algorithm(start: Start, bundles: tuple[str, str], ecdsa: Identity, rsa: Identity) -> None:

@@ -24,13 +24,12 @@ def check_exim(path: str, now: datetime) -> Findings:
     """Check the configuration *path*: the main section's plain settings, no expansions."""
     settings = _settings(path)
     place = Place(f"exim {path}", "exim")
-    certificate = _plain(settings.get("tls_certificate", ""))
-    key = _plain(settings.get("tls_privatekey", "")) or certificate
-    if certificate:
+    certificates = _paths(settings.get("tls_certificate", ""))
+    keys = _paths(settings.get("tls_privatekey", "")) or certificates
+    for certificate, key in zip(certificates, keys, strict=False):
         yield from check_pair(Scene(place, now, reload=_RELOAD), certificate, key)
         yield from _check_readable(place, key, settings.get("exim_user", ""))
-    parameters = _plain(settings.get("tls_dhparam", ""))
-    if parameters:
+    for parameters in _paths(settings.get("tls_dhparam", "")):
         why = "Exim has good groups of its own, and takes primes above 2236 bits for none at all"
         yield from check_dh(
             place, parameters, Advice("take tls_dhparam out", why, largest=2236, reload=_RELOAD)
@@ -42,9 +41,10 @@ def _settings(path: str) -> dict[str, str]:
     return {name.lower(): value for name, value in _SETTING.findall(text)}
 
 
-def _plain(value: str) -> str:
-    """A file's name; empty where Exim would expand it first."""
-    return value if value.startswith("/") and "$" not in value and ":" not in value else ""
+def _paths(value: str) -> list[str]:
+    """The files of a list, one an algorithm; none where Exim would expand it first."""
+    paths = [path.strip() for path in value.split(":")]
+    return paths if all(path.startswith("/") and "$" not in path for path in paths) else []
 
 
 def _check_readable(place: Place, path: str, user: str) -> Iterator[Finding]:
