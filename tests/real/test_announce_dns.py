@@ -1,0 +1,267 @@
+"""TLSA records by DNS update: a real primary, a secondary that may lag, a validating resolver, and mail."""
+
+from __future__ import annotations
+
+import os
+from functools import partial
+from typing import NamedTuple
+
+import pytest
+
+from tests.real.announce_world import Clock, Host, check_invariants, notify, resolver, serial
+from tests.real.dns_world import at_port_53, own_address, serve_at
+from tests.real.hooks import Hooks
+from tests.real.servers.bind import Bind, bind, secondary
+from tests.real.servers.ports import free_port
+from tests.real.servers.postfix import postfix
+from tests.real.servers.process import until
+from tests.real.servers.start import Start
+from tests.real.servers.unbound import unbound
+
+ZONE = "example.test"
+CONFIG = """
+[certificate.mx]
+names = ["mx.example.test", "elsewhere.example.net"]
+hold_down = "2s"
+announce = ["dane"]
+[announce.dane]
+type = "dns"
+server = "127.0.0.1:{port}"
+zone = "example.test"
+tsig_key_file = "{key}"
+ports = [{mail}]
+ttl = {ttl}
+"""
+
+
+class Zone(NamedTuple):
+    """A zone on two servers that the world finds at port 53 of addresses of their own."""
+
+    primary: Bind
+    follower: Bind
+    addresses: tuple[str, str]
+
+    def owner(self, port: int = 25) -> str:
+        return f"_{port}._tcp.mx"
+
+    def tlsa(self, port: int = 25) -> list[str]:
+        return [record.lower() for record in self.primary.records(self.owner(port), "TLSA")]
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+def make_zone(start: Start, *, signed: bool = False, told: bool = False) -> Zone:
+    """Start both servers; *told*: the primary notifies the secondary of changes, so that it does not lag."""
+    port = free_port()
+    notified = [f"127.0.0.1 port {port}"] if told else []
+    primary = start(bind, zone=ZONE, signed=signed, notify=notified)
+    addresses = (own_address(), own_address())
+    serve_at(primary, *addresses)
+    follower = start(secondary, primary, port=port)
+    start.stack.enter_context(at_port_53(primary, addresses[0]))
+    start.stack.enter_context(at_port_53(follower, addresses[1]))
+    until(lambda: follower.records("ns2", "A"), "the secondary has the zone", log=follower.log_file)
+    return Zone(primary, follower, addresses)
+
+
+def make_host(scratch: str, zone: Zone, *, ttl: int = 1, mail: int = 25, more: str = "") -> Host:
+    values = {"port": zone.primary.port, "key": zone.primary.key_file, "mail": mail, "ttl": ttl}
+    return Host(os.path.join(scratch, "host"), CONFIG.format(**values) + more)
+
+
+def pins(host: Host, *slots: str) -> list[str]:
+    """What `certctl fingerprints` says of *slots*, as TLSA data."""
+    lines = [
+        line
+        for slot in slots
+        for line in host.done("fingerprints", "--format", "tlsa", "--slot", slot).out.splitlines()
+    ]
+    return sorted({line.split("TLSA ")[1] for line in lines})
+
+
+def test_a_lagging_secondary_holds_the_promotion(start: Start, scratch: str, clock: Clock) -> None:
+    """The plan names the server that lags; once it shows the pins, twice the old TTL has to pass."""
+    zone = make_zone(start)
+    host = make_host(scratch, zone, ttl=300)
+    old = serial(zone.follower)
+    assert "announced" in host.done("run").err
+    assert zone.tlsa() == pins(host, "current", "next")
+    lagging = f"ns2.{ZONE} ({zone.addresses[1]}) does not show the pins of mx yet: it has serial {old}"
+    assert lagging in host.plan()
+    held = host.done("rotate", "mx")
+    assert f"the next key has not been seen through dane yet: {lagging}" in held.out
+    assert host.generation() == 1
+    assert host.certificate()["hold_until"] is None
+    assert lagging in host.done("announce", "--show").out
+
+    clock.pass_(3600)  # however long it takes, the clock does not start
+    assert lagging in host.done("run").out + host.plan()
+    assert host.generation() == 1
+
+    notify(zone.follower)
+    until(lambda: serial(zone.follower) == serial(zone.primary), "the secondary follows")
+    clock.pass_(3600)
+    host.done("run")
+    assert lagging not in host.plan()
+    assert "hold-down 10m" in host.plan()  # twice 300 s, though hold_down is 2 s
+    clock.pass_(590)
+    host.done("run")
+    assert host.generation() == 1
+    clock.pass_(11)
+    host.done("run")
+    assert host.generation() == 2
+    assert check_invariants(host, 600) == 2
+
+
+def test_only_its_own_records_are_touched(start: Start, scratch: str, clock: Clock) -> None:
+    """Others' TLSA records stay; previous pins go after their time, not before."""
+    zone = make_zone(start, told=True)
+    host = make_host(scratch, zone)
+    host.done("run", "mx")
+    current = pins(host, "current")[0]
+    foreign = [f"3 1 1 {'ab' * 32}", f"2 1 1 {'cd' * 32}", f"3 1 1 {'ef' * 32}"]
+    update = zone.primary.update()
+    for data in foreign:
+        update.add(f"{zone.owner()}.{ZONE}.", 1, "TLSA", data)
+    zone.primary.send(update)
+
+    previous = []
+    for number in (2, 3):
+        clock.pass_(10)
+        host.done("run")
+        before = pins(host, "current")
+        host.done("rotate", "mx")
+        assert host.generation() == number
+        previous += before
+        assert zone.tlsa() == sorted({*pins(host, "current", "next", "previous"), *foreign})
+        clock.pass_(1)
+        host.done("run")
+        assert before[0] in zone.tlsa()
+    clock.pass_(10)
+    plan = host.plan()
+    assert "retract dane" in plan
+    host.done("run")
+    assert zone.tlsa() == sorted({*pins(host, "current", "next"), *foreign})
+    assert current in previous
+
+    # The certificate is announced no more: what is ours goes, what is others' stays.
+    host.configure(CONFIG.replace('announce = ["dane"]', "").format(
+        port=zone.primary.port, key=zone.primary.key_file, mail=25, ttl=1))  # fmt: skip
+    host.done("run")
+    assert zone.tlsa() == sorted(foreign)
+
+
+def test_what_a_zone_lost_is_put_back(start: Start, scratch: str, clock: Clock) -> None:
+    """Once a day it is looked whether the records are still there."""
+    zone = make_zone(start, told=True)
+    host = make_host(scratch, zone)
+    host.done("run")
+    wanted = zone.tlsa()
+    update = zone.primary.update()
+    update.delete(f"{zone.owner()}.{ZONE}.", "TLSA")
+    zone.primary.send(update)
+    assert zone.tlsa() == []
+    clock.pass_(23 * 3600)
+    host.done("run")
+    assert zone.tlsa() == []
+    clock.pass_(3600)
+    assert "what its servers show is looked at once a day" in host.plan()
+    host.done("run")
+    assert zone.tlsa() == wanted
+
+
+def test_a_refused_update_is_tried_again(start: Start, scratch: str, clock: Clock) -> None:
+    """A primary that refuses is told, waits for its back-off, holds up nothing else, and recovers."""
+    zone = make_zone(start, told=True)
+    host = make_host(scratch, zone)
+    right = host.text
+    wrong = os.path.join(scratch, "wrong.key")
+    with open(zone.primary.key_file, encoding="utf-8") as source, open(wrong, "w", encoding="utf-8") as file:
+        file.write(source.read().replace('secret "', 'secret "AAAA'))
+    host.configure(right.replace(zone.primary.key_file, wrong))
+    ran = host("run")
+    assert ran.code == 1
+    assert "dane: 127.0.0.1" in ran.err
+    assert host.generation() == 1
+    assert host.certificate()["next"]["generation"] == 2
+    host("run")  # at once, since there is a next pin to be told since
+    again = host("run")
+    assert again.code == 1
+    assert "failed: 127.0.0.1" in again.err
+    assert host.done("announce", "--show", "--json").document["announcers"][0]["state"] == "failing"
+    host.configure(right)  # other settings, so that there is no reason to wait
+    host.done("run")
+    assert zone.tlsa() == pins(host, "current", "next")
+    assert host.done("announce", "--show", "--json").document["announcers"][0]["state"] == "ok"
+
+
+def test_dane_mail_flows_through_rotations(start: Start, scratch: str, clock: Clock) -> None:
+    """Postfix checks DANE through a validating resolver: rotation after rotation, no mail is deferred."""
+    zone = make_zone(start, signed=True, told=True)
+    at = own_address()
+    names = start(
+        unbound,
+        zones={ZONE: ("127.0.0.1", zone.primary.port)},
+        trust_anchors=zone.primary.trust_anchors(),
+        address=at,
+        port=53,
+    )
+    hooks = Hooks(scratch)
+    start.stack.enter_context(resolver(scratch, at))
+    bundle = os.path.join(scratch, "mx.pem")
+    hook = os.path.join(hooks.directory, "postfix")
+    # Postfix keeps records for a second more than their TTL, so that twice one second would not do.
+    host = make_host(scratch, zone, ttl=2)
+    more = f"""
+[[certificate.mx.file]]
+path = "{bundle}"
+hooks = ["postfix"]
+[hook.postfix]
+command = ["{hook}", "--config-dir", "{{directory}}"]
+"""
+    plain = host.text
+    # The port is known once the server runs, and the server runs once it has a certificate.
+    host.configure(plain + more.replace('["postfix"]', "[]"))
+    host("run")
+    server = start(postfix, chain_files=[bundle], hostname="mx.example.test")
+    text = plain.replace("ports = [25]", f"ports = [{server.smtp}]")
+    host.configure(text + more.replace("{directory}", server.directory))
+    clock.pass_(60)
+    host.done("run")
+    client = start(
+        postfix,
+        routes={ZONE: f"smtp:[mx.{ZONE}]:{server.smtp}"},
+        hostname="client.test",
+        parameters={
+            "mydestination": "client.test",
+            "smtp_tls_security_level": "dane",
+            "smtp_dns_support_level": "dnssec",
+            "smtp_host_lookup": "dns",
+            "smtp_tls_policy_maps": "",
+        },
+    )
+    owner = f"{zone.owner(server.smtp)}.{ZONE}."
+    until(lambda: names.validates(owner, "TLSA"), "the resolver validates the records")
+    mails = [client.send()]
+
+    def rotated(number: int) -> bool:
+        host.done("run")
+        mails.append(client.send())
+        assert client.outcome(mails[-1]).startswith("dsn=2."), client.log()[-3000:]
+        return host.generation() == number
+
+    for number in (2, 3, 4):
+        host.done("rotate", "mx")
+        # Caches live by the real clock, so this takes twice the TTL each time.
+        until(partial(rotated, number), f"generation {number} is served", seconds=20)
+    until(lambda: rotated(4) and zone.tlsa(server.smtp) == pins(host, "current", "next"), "the old pin goes")
+    for mail in mails:
+        assert "status=sent" in client.outcome(mail)
+        assert len(client.outcomes(mail)) == 1
+    verified = client.log().count("Verified TLS connection established to mx.example.test")
+    assert verified == len(mails)
+    assert "status=deferred" not in client.log()
+    assert check_invariants(host, 2) == 4
