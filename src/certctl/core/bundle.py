@@ -1,6 +1,6 @@
 """PEM bundles in the order that servers want: key, its certificate, the certificate's issuers."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from certctl.errors import CertctlError
@@ -26,36 +26,39 @@ class Prepared(NamedTuple):
     commit: Callable[[], None]
 
 
-def render(parts: Iterable[str], materials: Sequence[Material], algorithm: str | None = None) -> bytes:
+def render(parts: Sequence[str], materials: Sequence[Material], algorithm: str | None = None) -> bytes:
     """One PEM file: *parts* in their order, of every material in turn or of *algorithm* only.
 
     With key, cert and chain this is what Postfix's smtpd_tls_chain_files wants
     (postconf(5)): each key is followed by its own certificate and issuers. A root
-    that is the certificate itself, or that two algorithms share, appears once.
+    that is the certificate itself is not repeated after it; a file of roots alone
+    has each once.
     """
     blocks: list[bytes] = []
-    roots: list[bytes] = []
     for material in materials:
-        if algorithm is not None and material.algorithm != algorithm:
-            continue
-        for part in parts:
-            if part == "key":
-                blocks.append(material.key)
-            elif part == "cert":
-                blocks.append(material.leaf)
-            elif part == "chain":
-                blocks.extend(material.chain)
-            elif material.root is not None:
-                roots.append(material.root)
-            else:
-                raise CertctlError(
-                    "the part root is asked for, but the issuer does not tell its root",
-                    "take root out of parts; a public CA's root is in the system's trust store",
-                    transient=False,
-                )
-    seen = set(blocks)
-    blocks.extend(root for root in dict.fromkeys(roots) if root not in seen)
+        if algorithm is None or material.algorithm == algorithm:
+            blocks.extend(_blocks(parts, material))
+    if list(parts) == ["root"]:
+        blocks = list(dict.fromkeys(blocks))
     return b"".join(block.rstrip(b"\n") + b"\n" for block in blocks)
+
+
+def _blocks(parts: Sequence[str], material: Material) -> Iterator[bytes]:
+    if "key" in parts:
+        yield material.key
+    if "cert" in parts:
+        yield material.leaf
+    if "chain" in parts:
+        yield from material.chain
+    if "root" in parts:
+        if material.root is None:
+            raise CertctlError(
+                "the part root is asked for, but the issuer does not tell its root",
+                "take root out of parts; a public CA's root is in the system's trust store",
+                transient=False,
+            )
+        if "cert" not in parts or material.root != material.leaf:
+            yield material.root
 
 
 def issuance_files(

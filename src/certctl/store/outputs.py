@@ -109,13 +109,20 @@ def lstat(path: str) -> os.stat_result | None:
 
 
 def read(path: str) -> bytes | None:
-    """The content of a regular file; None where there is none. A symlink is not followed."""
+    """The content of a regular file; None where there is none to be read. A symlink is not followed."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError:
         return None
-    with os.fdopen(fd, "rb") as file:
-        return file.read() if stat.S_ISREG(os.fstat(fd).st_mode) else None
+    try:
+        if not stat.S_ISREG(os.fstat(fd).st_mode):
+            return None
+        with open(fd, "rb", closefd=False) as file:
+            return file.read()
+    except OSError:
+        return None
+    finally:
+        os.close(fd)
 
 
 def write(wanted: Target, data: bytes) -> None:
