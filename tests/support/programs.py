@@ -55,7 +55,7 @@ def install(root: Path) -> Authority:
     """Write the programs and their CA below *root*."""
     (root / "bin").mkdir()
     (root / "ca").mkdir(mode=0o700)
-    _program(root / "bin" / "reload", _HOOK.format(broken=BROKEN, kills=KILLS))
+    install_hook(root)
     _program(root / "bin" / "sign", _SIGN.format(log=SIGNED_LOG))
     start = datetime.now(timezone.utc).replace(microsecond=0) - timedelta(days=1)
     end = start + timedelta(days=3650)
@@ -75,6 +75,11 @@ def sign(root: Path, request: Path) -> bytes:
     with request.open("rb") as source:
         command = [str(root / "bin" / "sign")]
         return subprocess.run(command, stdin=source, env=environment, capture_output=True, check=True).stdout
+
+
+def install_hook(root: Path) -> None:
+    """Write bin/reload, in place of whatever is there."""
+    _program(root / "bin" / "reload", _HOOK.format(broken=BROKEN, kills=KILLS))
 
 
 def _program(path: Path, text: str) -> None:
