@@ -11,6 +11,8 @@ from certctl.core.observed import AnnouncerSeen, World
 from certctl.core.others import undelivered
 from certctl.core.pins import Announced
 from certctl.core.spec import Spec
+from certctl.core.steps import Step
+from certctl.engine.ledger import Ledger
 from certctl.engine.observing import wanted_pins
 from certctl.engine.ports import Adapters
 
@@ -85,3 +87,23 @@ def journal_seen(adapters: Adapters, announcer: str, state: CertificateState, sl
             wait=sighting.wait or None,
             pins=[f"{key.algorithm} {key.sha256}" for key in generation.keys],
         )
+
+
+def step(ledger: Ledger, due: Step, rounds: dict[str, int]) -> None:
+    """Announce or retract through one announcer; *rounds* counts how often each was asked in this pass."""
+    name = due.subject
+    rounds[name] = rounds.get(name, 0) + 1
+    if rounds[name] >= MOST_IN_A_PASS:
+        ledger.avoid.update(due._replace(kind=kind).key for kind in ("announce", "retract"))
+    published = publish(ledger.spec, ledger.adapters, ledger.world, name)
+    ledger.look_at_followers()
+    seen = []
+    for state, slots in recorded(ledger.world, name, published):
+        ledger.save(state)
+        journal_seen(ledger.adapters, name, state, slots)
+        seen += [state.name] if slots else []
+    if not published.changed and not seen:
+        ledger.tell(name, f"asked: {due.reason}", "detail")
+        return
+    verb = "retracted" if due.kind == "retract" else "announced" if published.changed else "seen"
+    ledger.done(due, f"{verb}: {due.reason}", certificates=published.changed, seen=seen)

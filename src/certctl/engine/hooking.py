@@ -9,6 +9,8 @@ from certctl.core.model import HookState
 from certctl.core.observed import HookSeen
 from certctl.core.others import changed_files
 from certctl.core.spec import HOUR, Spec
+from certctl.core.steps import Step
+from certctl.engine.ledger import Ledger
 from certctl.engine.ports import Adapters
 from certctl.errors import CertctlError
 from certctl.ports import HookOutcome
@@ -76,3 +78,21 @@ def _told(outcome: HookOutcome, timeout: float) -> str:
     if outcome.timed_out:
         return f"killed after {timeout:g} s\n{outcome.output}".rstrip("\n")
     return outcome.output.rstrip("\n")
+
+
+def step(ledger: Ledger, due: Step) -> None:
+    """Run the hook that is due, and remember how it went."""
+    seen: HookSeen = ledger.world.hooks[due.subject]
+    ledger.tell(due.subject, f"hook runs: {due.reason}", "detail")
+    state = run(ledger.spec, ledger.adapters, seen)
+    ledger.store.save_hooks([state])
+    ledger.look_at_followers()
+    if not state.attempts:
+        ledger.done(due, f"hook ran: {due.reason}", output=state.output[-500:])
+        return
+    tail = state.output.strip().splitlines()[-1:] or ["no output"]
+    error = CertctlError(
+        f"hook {due.subject} failed with exit status {state.exit_status}: {tail[0]}",
+        f"see certctl hooks; when it is mended: certctl hooks run {due.subject}",
+    )
+    ledger.failed(due, error, output=state.output[-2000:])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from typing import NamedTuple
 
 from certctl.core import effects
@@ -16,8 +17,11 @@ from certctl.core.model import CertificateState, Failure
 from certctl.core.observed import World
 from certctl.core.others import changed_files
 from certctl.core.spec import DAY, CertificateSpec, Spec
+from certctl.core.steps import Step
 from certctl.core.times import minute_text
-from certctl.engine.ports import Adapters
+from certctl.engine.ledger import Ledger
+from certctl.engine.outcome import Failed
+from certctl.errors import CertctlError
 
 RENEWED_AGAIN = DAY
 """Seconds after which a renewal that was taken back is tried again; less where the old one ends sooner."""
@@ -50,14 +54,36 @@ def due(spec: Spec, world: World, only: Collection[str] | None) -> list[str]:
     return names
 
 
-def look(spec: Spec, adapters: Adapters, world: World, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
+def prove(ledger: Ledger, names: Sequence[str]) -> list[str]:
+    """Look at what is served of *names*, keep the verdicts; those whose files are to go back."""
+    reverted = []
+    for name, problems in _look(ledger, names).items():
+        cert = ledger.spec.certificates[name]
+        verdict = judge(ledger.spec, cert, ledger.state(name), problems, ledger.now)
+        due = Step("rollback" if verdict.reverted else "promote", name, "; ".join(problems) or "proved")
+        ledger.guard(due, partial(ledger.save, verdict.state))
+        ledger.look_again([name])
+        if not problems:
+            ledger.tell(name, f"proved: {', '.join(cert.probe)} serve it", "detail")
+            continue
+        error = CertctlError(problems[0], f"see: certctl probe {name}")
+        ledger.outcome.failed.append(Failed(due, error))
+        event = partial(ledger.store.journal, ledger.now, "probe-failed", name, error=problems[0])
+        ledger.guard(due, event)
+        if verdict.reverted:
+            ledger.tell(name, f"what was served before comes back: {problems[0]}", "warning")
+            reverted.append(name)
+    return reverted
+
+
+def _look(ledger: Ledger, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """Probe all of *names* at once; what is wrong with each."""
     if not names:
         return {}
     from concurrent.futures import ThreadPoolExecutor
 
     def one(name: str) -> tuple[str, ...]:
-        return tuple(adapters.prove(spec.certificates[name], world.certificates[name].state))
+        return tuple(ledger.adapters.prove(ledger.spec.certificates[name], ledger.state(name)))
 
     with ThreadPoolExecutor(min(len(names), 20), thread_name_prefix="probe") as pool:
         return dict(zip(names, pool.map(one, names), strict=True))

@@ -1,0 +1,24 @@
+"""Following peers: their feeds are looked at in a pass; the maps are written like any other file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from certctl.core.steps import Step
+from certctl.engine.ledger import Ledger
+from certctl.errors import CertctlError
+
+
+def follow(ledger: Ledger) -> None:
+    """Look at the feeds of peers; their maps and the hooks of these come right after."""
+    following = ledger.adapters.following
+    if following is not None:
+        fail(ledger, following.refresh(ledger.now))
+        ledger.look_at_followers()
+
+
+def fail(ledger: Ledger, outcomes: Mapping[str, CertctlError | None]) -> None:
+    """Tell of the peers whose feeds were not to be had, or not believed."""
+    for peer, error in outcomes.items():
+        if error is not None:
+            ledger.failed(Step("write", peer, "its pins are followed", scope="peer"), error)

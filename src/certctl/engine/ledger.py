@@ -1,0 +1,89 @@
+"""What a pass works with: the world as last seen, what was done, what failed, and what is not tried again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from datetime import datetime
+
+from certctl.core import effects
+from certctl.core.model import CertificateState, Failure
+from certctl.core.spec import Spec
+from certctl.core.steps import Step
+from certctl.engine.observing import Observer
+from certctl.engine.outcome import Event, Failed, Outcome
+from certctl.engine.ports import Adapters
+from certctl.errors import CertctlError
+
+
+class Ledger:
+    """One pass, as the steps see it."""
+
+    def __init__(self, spec: Spec, adapters: Adapters) -> None:
+        self.spec = spec
+        self.adapters = adapters
+        self.store = adapters.store
+        self.avoid: set[object] = set()
+        """Keys of steps that are not tried again in this pass."""
+        self.outcome = Outcome([], [], [])
+        self._observer = Observer(spec, adapters)
+        self.world = self._observer.look()
+
+    @property
+    def now(self) -> datetime:
+        return self.adapters.clock()
+
+    def state(self, name: str) -> CertificateState:
+        """The state of one certificate as it is now."""
+        return self.world.certificates[name].state
+
+    def look_again(self, names: Collection[str]) -> None:
+        """Observe these certificates and DH parameters anew, and what follows them."""
+        self._observer.look_again(self.world, names)
+
+    def look_at_followers(self) -> None:
+        """Observe hooks and announcers anew."""
+        self._observer.look_at_followers(self.world)
+
+    def guard(self, step: Step, work: Callable[[], None]) -> None:
+        """Do one step; a failure is kept, and the rest of the pass goes on."""
+        try:
+            work()
+        except CertctlError as error:
+            self.failed(step, error)
+
+    def failed(self, step: Step, error: CertctlError, **details: object) -> None:
+        """Keep that *step* failed, in this pass and in the certificate's state."""
+        self.avoid.add(step.key)
+        self.outcome.failed.append(Failed(step, error))
+        try:
+            self.store.journal(
+                self.now, f"{step.kind}-failed", step.subject, error=error.message, path=step.path, **details
+            )
+            if step.scope == "certificate" and step.kind != "issue":
+                self._remember(step, error)
+        except CertctlError as second:
+            # What the disk does not take cannot be kept; the pass has told it.
+            self.tell(step.subject, f"could not be recorded: {second.message}", "detail")
+
+    def _remember(self, step: Step, error: CertctlError) -> None:
+        state = self.state(step.subject)
+        before = state.failure(step.kind, step.path or step.kind)
+        attempts = before.attempts + 1 if before else 1
+        failure = Failure(step.kind, step.path or step.kind, error.message, error.hint, self.now, attempts)
+        self.save(effects.failed(state, failure))
+
+    def save(self, state: CertificateState) -> None:
+        """Make *state* durable, and part of the world."""
+        self.store.save(state)
+        seen = self.world.certificates[state.name]
+        self.world.certificates[state.name] = seen._replace(state=state)
+
+    def done(self, step: Step, text: str, **details: object) -> None:
+        """Tell, and write into the journal, that *step* is done."""
+        self.outcome.done.append(step)
+        self.tell(step.subject, text)
+        self.store.journal(self.now, step.kind, step.subject, reason=step.reason, **details)
+
+    def tell(self, subject: str, text: str, level: str = "info") -> None:
+        """Let whoever watches know."""
+        self.adapters.report(Event(subject, text, level))

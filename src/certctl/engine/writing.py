@@ -1,0 +1,71 @@
+"""Write steps: files that are brought to what they should be, and hooks that must hear of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+
+from certctl.core import effects
+from certctl.core.bundle import Prepared
+from certctl.core.model import HookState
+from certctl.core.steps import Step
+from certctl.engine.ledger import Ledger
+from certctl.errors import CertctlError
+
+
+def write(ledger: Ledger, steps: Sequence[Step]) -> None:
+    """Write files. What a hook was already run for is forgotten first, so that it runs again."""
+    ready: list[tuple[Step, Prepared]] = []
+    for step in steps:
+        ledger.guard(step, partial(_prepare_into, ledger, ready, step))
+    forgotten, paths = _delivered_before(ledger, {p.path: p.digest for _, p in ready})
+    lost: CertctlError | None = None
+    try:
+        if forgotten:
+            ledger.store.save_hooks(forgotten)
+    except CertctlError as error:
+        lost = error
+    for step, prepared in ready:
+        if lost is not None and prepared.path in paths:
+            ledger.failed(step, lost)
+        else:
+            ledger.guard(step, partial(_commit, ledger, step, prepared))
+
+
+def _prepare_into(ledger: Ledger, ready: list[tuple[Step, Prepared]], step: Step) -> None:
+    ready.append((step, _prepare(ledger, step)))
+
+
+def _prepare(ledger: Ledger, step: Step) -> Prepared:
+    assert step.path is not None
+    if step.scope == "dhparam":
+        return ledger.store.prepare_dhparam_file(ledger.spec.dhparams[step.subject])
+    if step.scope == "map":
+        assert ledger.adapters.following is not None
+        return ledger.adapters.following.prepare(step.path)
+    state = ledger.state(step.subject)
+    assert state.current is not None
+    return ledger.store.prepare_file(ledger.spec.certificates[step.subject], state.current, step.path)
+
+
+def _commit(ledger: Ledger, step: Step, prepared: Prepared) -> None:
+    prepared.commit()
+    if step.scope == "certificate":
+        state = ledger.state(step.subject)
+        cleared = effects.without_failure(state, "write", step.path)
+        if cleared is not state:
+            ledger.save(cleared)
+    ledger.done(step, f"wrote {prepared.path}", path=prepared.path)
+
+
+def _delivered_before(ledger: Ledger, digests: dict[str, str]) -> tuple[list[HookState], set[str]]:
+    """Hooks that ran for these very digests once, without them; and the paths that this is about."""
+    forgotten: list[HookState] = []
+    paths: set[str] = set()
+    for state in ledger.store.hook_states().values():
+        same = {path for path, digest in digests.items() if state.delivered.get(path) == digest}
+        if same:
+            kept = {path: digest for path, digest in state.delivered.items() if path not in same}
+            forgotten.append(state._replace(delivered=kept))
+            paths |= same
+    return forgotten, paths
