@@ -1,0 +1,33 @@
+"""Which benchmarks there are, and running them one after the other."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from types import ModuleType
+
+from tests.bench import bench_changed, bench_fingerprints, bench_local, bench_startup
+from tests.bench.result import Row
+from tests.bench.setting import Setting
+
+ALL: tuple[ModuleType, ...] = (bench_startup, bench_local, bench_changed, bench_fingerprints)
+
+
+def chosen(names: Sequence[str]) -> list[ModuleType]:
+    """The benchmarks called *names*; none: all."""
+    known = {module.NAME: module for module in ALL}
+    for name in names:
+        if name not in known:
+            raise SystemExit(f"no benchmark called {name}; there are {', '.join(known)}")
+    return [known[name] for name in names] or list(ALL)
+
+
+def measure(modules: Sequence[ModuleType], setting: Setting) -> list[Row]:
+    """The rows of all *modules*. One that fails is told, and the others go on."""
+    found: list[Row] = []
+    for module in modules:
+        setting.say(f"{module.NAME}: {module.WHAT}")
+        start = time.monotonic()
+        found += module.rows(setting)
+        setting.say(f"{module.NAME}: took {time.monotonic() - start:.0f} s")
+    return found
