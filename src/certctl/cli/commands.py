@@ -6,9 +6,11 @@ import argparse
 from collections.abc import Callable
 
 from certctl.app import passes
+from certctl.cli import looking
 from certctl.cli.console import Console
+from certctl.cli.loading import load_spec
 from certctl.core.spec import Spec
-from certctl.errors import EXIT_FAILED, EXIT_OK, EXIT_WORK, CertctlError, UsageError
+from certctl.errors import EXIT_FAILED, EXIT_OK, CertctlError, UsageError
 
 Arguments = argparse.Namespace
 
@@ -16,14 +18,6 @@ Arguments = argparse.Namespace
 def dispatch(arguments: Arguments, console: Console) -> int:
     """Run the command that was asked for."""
     return _COMMANDS[arguments.command](arguments, console)
-
-
-def _spec(arguments: Arguments) -> Spec:
-    import os
-
-    from certctl import config
-
-    return config.load(config.find(arguments.config, os.environ))
 
 
 def _options(arguments: Arguments, console: Console, *, dhparam: bool = True) -> passes.Options:
@@ -68,31 +62,19 @@ def _init(arguments: Arguments, console: Console) -> int:
     return started.tour(console, spec, ran)
 
 
-def _plan(arguments: Arguments, console: Console) -> int:
-    from certctl.app.status import plan_document
-    from certctl.cli.show import plan
-
-    made = passes.plan(_spec(arguments), arguments.names, verify=arguments.verify)
-    if console.as_json:
-        console.document(plan_document(made))
-    else:
-        plan.show(console, made)
-    return EXIT_WORK if arguments.check and made.steps else EXIT_OK
-
-
 def _run(arguments: Arguments, console: Console) -> int:
     from certctl.cli.show import ran
 
     if arguments.dry_run:
         return _rehearse(arguments, console)
-    result = passes.run(_spec(arguments), arguments.names, _options(arguments, console))
+    result = passes.run(load_spec(arguments), arguments.names, _options(arguments, console))
     return ran.show(console, result)
 
 
 def _rehearse(arguments: Arguments, console: Console) -> int:
     from certctl.app import rehearsal
 
-    results = rehearsal.rehearse(_spec(arguments), arguments.names, console.event)
+    results = rehearsal.rehearse(load_spec(arguments), arguments.names, console.event)
     for item in results:
         if item.error is not None:
             console.error(item.error, item.certificate)
@@ -108,7 +90,7 @@ def _rehearse(arguments: Arguments, console: Console) -> int:
 def _rotate(arguments: Arguments, console: Console) -> int:
     from certctl.cli.show import ran
 
-    spec = _spec(arguments)
+    spec = load_spec(arguments)
     options = _options(arguments, console)
     breaks = passes.breaks(spec, arguments.names) if arguments.force else None
     for warning in breaks or ():
@@ -127,21 +109,21 @@ def _renew(arguments: Arguments, console: Console) -> int:
 
     if arguments.dry_run:
         return _rehearse(arguments, console)
-    result = passes.renew(_spec(arguments), arguments.names, _options(arguments, console))
+    result = passes.renew(load_spec(arguments), arguments.names, _options(arguments, console))
     return ran.show(console, result, asked=arguments.names)
 
 
 def _rollback(arguments: Arguments, console: Console) -> int:
     from certctl.cli.show import ran
 
-    result = passes.rollback(_spec(arguments), arguments.name, _options(arguments, console))
+    result = passes.rollback(load_spec(arguments), arguments.name, _options(arguments, console))
     return ran.show(console, result, asked=[arguments.name])
 
 
 def _ack(arguments: Arguments, console: Console) -> int:
     from certctl.cli.show import ran
 
-    result = passes.ack(_spec(arguments), arguments.name, arguments.peer, _options(arguments, console))
+    result = passes.ack(load_spec(arguments), arguments.name, arguments.peer, _options(arguments, console))
     return ran.show(console, result, asked=[arguments.name])
 
 
@@ -150,41 +132,8 @@ def _accept(arguments: Arguments, console: Console) -> int:
     from certctl.cli.show import ran
 
     options = _options(arguments, console)
-    result = accepting.accept(_spec(arguments), arguments.name, arguments.pem, options)
+    result = accepting.accept(load_spec(arguments), arguments.name, arguments.pem, options)
     return ran.show(console, result, asked=[arguments.name])
-
-
-def _status(arguments: Arguments, console: Console) -> int:
-    from certctl.app.status import status
-    from certctl.cli.show import status as shown
-
-    document = status(_spec(arguments), arguments.names)
-    if console.as_json:
-        console.document(document)
-    else:
-        shown.show(console, document)
-    return EXIT_OK
-
-
-def _fingerprints(arguments: Arguments, console: Console) -> int:
-    from certctl.app import fingerprints
-    from certctl.cli.show import fingerprints as shown
-
-    query = fingerprints.Query(
-        slot=arguments.slot,
-        of=arguments.of,
-        digest=arguments.digest,
-        form="json" if console.as_json else arguments.form,
-        nexthops=tuple(arguments.nexthop),
-        ports=tuple(arguments.port) or (25,),
-    )
-    if arguments.file:
-        if arguments.names or arguments.slot:
-            raise UsageError("--file stands for itself: no NAME and no --slot go with it")
-        found = [fingerprints.of_file(arguments.file, query)]
-    else:
-        found = fingerprints.find(_spec(arguments), arguments.names, query)
-    return shown.show(console, found, query)
 
 
 def _account(arguments: Arguments, console: Console) -> int:
@@ -192,7 +141,7 @@ def _account(arguments: Arguments, console: Console) -> int:
     from certctl.cli.show import account
 
     options = _options(arguments, console)
-    document = accounts.account(_spec(arguments), arguments.action, arguments.issuer, options)
+    document = accounts.account(load_spec(arguments), arguments.action, arguments.issuer, options)
     if console.as_json:
         console.document(document)
     else:
@@ -200,35 +149,12 @@ def _account(arguments: Arguments, console: Console) -> int:
     return EXIT_OK
 
 
-def _probe(arguments: Arguments, console: Console) -> int:
-    import os
-
-    from certctl import config
-    from certctl.app import probing
-    from certctl.app.wiring import clock
-    from certctl.cli.show import probe
-
-    urls = [word for word in arguments.what if "://" in word]
-    names = [word for word in arguments.what if "://" not in word]
-    if len(names) > 1:
-        raise UsageError(f"one certificate at a time: {' '.join(names)}", "certctl probe NAME URL…")
-    spec = None
-    if names or not urls:
-        spec = config.load(config.find(arguments.config, os.environ))
-    found = probing.probe(spec, names[0] if names else None, urls)
-    if console.as_json:
-        console.document(probing.document(found, clock()))
-        wrong = any(one.severity == "error" for item in found for one in item.differences)
-        return EXIT_FAILED if wrong else EXIT_OK
-    return probe.show(console, found)
-
-
 def _revoke(arguments: Arguments, console: Console) -> int:
     from certctl.app import accounts
     from certctl.cli.show import ran
 
     name, slot, reason = arguments.name, arguments.slot, arguments.reason
-    result = accounts.revoke(_spec(arguments), name, slot, reason, _options(arguments, console))
+    result = accounts.revoke(load_spec(arguments), name, slot, reason, _options(arguments, console))
     if console.as_json:
         console.document(accounts.revoked_document(name, slot, reason))
     else:
@@ -242,7 +168,7 @@ def _hooks(arguments: Arguments, console: Console) -> int:
     from certctl.app import hooks
     from certctl.cli.show import hooks as shown
 
-    spec = _spec(arguments)
+    spec = load_spec(arguments)
     if arguments.action == "list":
         if arguments.name:
             raise UsageError(
@@ -264,18 +190,12 @@ def _dhparam(arguments: Arguments, console: Console) -> int:
     from certctl.app import dhparams
     from certctl.cli.show import dhparam
 
-    document = dhparams.check(_spec(arguments), arguments.names, _options(arguments, console))
+    document = dhparams.check(load_spec(arguments), arguments.names, _options(arguments, console))
     if console.as_json:
         console.document(document)
     else:
         dhparam.show(console, document)
     return EXIT_FAILED if any(row["error"] for row in document["dhparams"]) else EXIT_OK
-
-
-def _log(arguments: Arguments, console: Console) -> int:
-    from certctl.cli.show import log
-
-    return log.show(console, _spec(arguments), arguments.names, arguments.lines)
 
 
 def _import(arguments: Arguments, console: Console) -> int:
@@ -305,7 +225,7 @@ def _announce(arguments: Arguments, console: Console) -> int:
     from certctl.cli.show import announce as shown
     from certctl.cli.show import ran
 
-    spec, options = _spec(arguments), _options(arguments, console)
+    spec, options = load_spec(arguments), _options(arguments, console)
     if arguments.show:
         return shown.show(console, announcing.shown(spec, arguments.names))
     if arguments.key:
@@ -323,7 +243,7 @@ def _peers(arguments: Arguments, console: Console) -> int:
     from certctl.cli.show import peers as shown
     from certctl.core.times import rfc3339
 
-    spec, options = _spec(arguments), _options(arguments, console)
+    spec, options = load_spec(arguments), _options(arguments, console)
     if arguments.action == "add":
         return _peers_add(arguments, console, spec)
     if arguments.dry_run:
@@ -356,7 +276,7 @@ def _peers_add(arguments: Arguments, console: Console, spec: Spec) -> int:
             return EXIT_FAILED
     wanted = peering.Wanted(arguments.name, tuple(arguments.nexthop), arguments.map, tuple(arguments.hook))
     name, text = peering.add(spec, offer, wanted)
-    synced = peering.sync(_spec(arguments), _options(arguments, console), names=[name])
+    synced = peering.sync(load_spec(arguments), _options(arguments, console), names=[name])
     failed = synced.ran is not None and bool(synced.ran.failed)
     for item in synced.ran.failed if synced.ran else ():
         console.error(item.error, item.step.subject)
@@ -366,23 +286,24 @@ def _peers_add(arguments: Arguments, console: Console, spec: Spec) -> int:
 
 _COMMANDS: dict[str, Callable[[Arguments, Console], int]] = {
     "init": _init,
-    "plan": _plan,
+    "plan": looking.plan,
     "run": _run,
     "daemon": _daemon,
-    "status": _status,
+    "status": looking.status,
     "rotate": _rotate,
     "renew": _renew,
     "rollback": _rollback,
-    "fingerprints": _fingerprints,
+    "fingerprints": looking.fingerprints,
     "announce": _announce,
     "ack": _ack,
     "peers": _peers,
     "accept": _accept,
-    "probe": _probe,
+    "doctor": looking.doctor,
+    "probe": looking.probe,
     "account": _account,
     "revoke": _revoke,
     "hooks": _hooks,
     "dhparam": _dhparam,
-    "log": _log,
+    "log": looking.log,
     "import": _import,
 }

@@ -156,6 +156,18 @@ def _account(parser: argparse.ArgumentParser) -> None:
     _pass(parser)
 
 
+def _doctor(parser: argparse.ArgumentParser) -> None:
+    for kind, metavar, what in (
+        ("postfix", "DIR", "the directory of a main.cf"),
+        ("dovecot", "FILE", "a dovecot.conf"),
+        ("nginx", "FILE", "an nginx.conf"),
+        ("haproxy", "FILE", "a haproxy.cfg"),
+        ("exim", "FILE", "an exim configuration"),
+        ("pem", "FILE", "a bundle by itself"),
+    ):
+        parser.add_argument(f"--{kind}", action="append", default=[], metavar=metavar, help=what)
+
+
 def _probe(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "what",
@@ -330,6 +342,7 @@ COMMANDS = {
     "ack": ("record that a peer has taken the next pin", _ack),
     "peers": ("follow the pins of peers: fetch their feeds, merge them into policy maps", _peers),
     "accept": ("complete the request of a csr issuer", _accept),
+    "doctor": ("find faults around TLS on this host, and say what to type", _doctor),
     "probe": ("connect, and compare what is served with what should be", _probe),
     "account": ("show an ACME account, give it a new key, or end it", _account),
     "revoke": ("revoke a certificate, once another one is served", _revoke),

@@ -11,9 +11,7 @@ from certctl.cli.show import plan
 from certctl.errors import EXIT_FAILED, EXIT_OK
 
 
-def show(
-    console: Console, ran: Ran, asked: Sequence[str] = (), breaks: Sequence[str] | None = None
-) -> int:
+def show(console: Console, ran: Ran, asked: Sequence[str] = (), breaks: Sequence[str] | None = None) -> int:
     """Tell how a pass ended; returns the exit status.
 
     *asked*: the certificates that a person asked something of; *breaks*: whose

@@ -1,0 +1,60 @@
+"""doctor: what is wrong with the TLS of the servers on this host, and what to type to mend it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from certctl.app import wiring
+from certctl.core.spec import Spec
+from certctl.core.times import rfc3339
+from certctl.doctor.finding import INFO, Finding, findings_as_json
+from certctl.doctor.managed import ManagedFile
+from certctl.doctor.run import Target, doctor, installed_targets
+
+
+def diagnose(spec: Spec | None, targets: Sequence[tuple[str, str]]) -> tuple[list[Target], list[Finding]]:
+    """Look at *targets* (kind, path), or at what is installed; the worst finding first. Nothing is changed.
+
+    With a *spec*, certificates that certctl keeps and no server uses are findings too;
+    only for what is installed, since a single configuration says nothing of the others.
+    """
+    chosen = [Target(kind, _place(kind, path)) for kind, path in targets] or installed_targets()
+    managed = _managed(spec) if spec is not None and not targets else []
+    return chosen, doctor(chosen, wiring.clock(), managed=managed)
+
+
+def _place(kind: str, path: str) -> str:
+    """Postfix is named by its directory; its main.cf is taken for that."""
+    path = os.path.abspath(path)
+    return os.path.dirname(path) if kind == "postfix" and path.endswith("main.cf") else path
+
+
+def _managed(spec: Spec) -> list[ManagedFile]:
+    """The bundles that certctl writes, with what they hold now."""
+    store, now = wiring.adapters(spec).store, wiring.clock()
+    files = []
+    for cert in spec.certificates.values():
+        current = store.observe_certificate(cert, now).state.current
+        leaves = [key.certificate.sha256 for key in (current.keys if current else ()) if key.certificate]
+        for file in cert.files if leaves else ():
+            if "cert" in file.parts:
+                files.append(ManagedFile(file.path, cert.name, leaves[0]))
+    return files
+
+
+def serious(findings: Sequence[Finding]) -> bool:
+    """Whether there is more than things worth knowing."""
+    return any(finding.severity != INFO for finding in findings)
+
+
+def document(targets: Sequence[Target], findings: list[Finding], now: datetime) -> dict[str, Any]:
+    """The document of ``doctor --json``."""
+    return {
+        "version": 1,
+        "now": rfc3339(now),
+        "targets": [{"kind": target.kind, "path": target.path} for target in targets],
+        "findings": findings_as_json(findings),
+    }

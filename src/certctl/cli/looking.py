@@ -1,0 +1,111 @@
+"""Commands that only look: they ask the app, and change nothing."""
+
+from __future__ import annotations
+
+import argparse
+
+from certctl.app import passes
+from certctl.cli.console import Console
+from certctl.cli.loading import load_spec
+from certctl.errors import EXIT_FAILED, EXIT_OK, EXIT_WORK, CertctlError, UsageError
+
+Arguments = argparse.Namespace
+
+
+def plan(arguments: Arguments, console: Console) -> int:
+    from certctl.app.status import plan_document
+    from certctl.cli.show import plan
+
+    made = passes.plan(load_spec(arguments), arguments.names, verify=arguments.verify)
+    if console.as_json:
+        console.document(plan_document(made))
+    else:
+        plan.show(console, made)
+    return EXIT_WORK if arguments.check and made.steps else EXIT_OK
+
+
+def status(arguments: Arguments, console: Console) -> int:
+    from certctl.app.status import status
+    from certctl.cli.show import status as shown
+
+    document = status(load_spec(arguments), arguments.names)
+    if console.as_json:
+        console.document(document)
+    else:
+        shown.show(console, document)
+    return EXIT_OK
+
+
+def fingerprints(arguments: Arguments, console: Console) -> int:
+    from certctl.app import fingerprints
+    from certctl.cli.show import fingerprints as shown
+
+    query = fingerprints.Query(
+        slot=arguments.slot,
+        of=arguments.of,
+        digest=arguments.digest,
+        form="json" if console.as_json else arguments.form,
+        nexthops=tuple(arguments.nexthop),
+        ports=tuple(arguments.port) or (25,),
+    )
+    if arguments.file:
+        if arguments.names or arguments.slot:
+            raise UsageError("--file stands for itself: no NAME and no --slot go with it")
+        found = [fingerprints.of_file(arguments.file, query)]
+    else:
+        found = fingerprints.find(load_spec(arguments), arguments.names, query)
+    return shown.show(console, found, query)
+
+
+def doctor(arguments: Arguments, console: Console) -> int:
+    import os
+
+    from certctl import config
+    from certctl.app import diagnosing
+    from certctl.app.wiring import clock
+    from certctl.cli.show import doctor
+
+    kinds = ("postfix", "dovecot", "nginx", "haproxy", "exim", "pem")
+    targets = [(kind, path) for kind in kinds for path in getattr(arguments, kind)]
+    spec = None
+    try:
+        spec = config.load(config.find(arguments.config, os.environ))
+    except CertctlError:
+        # A host without certctl.toml has a doctor too; one that was named must be good.
+        if arguments.config:
+            raise
+    looked, findings = diagnosing.diagnose(spec, targets)
+    if console.as_json:
+        console.document(diagnosing.document(looked, findings, clock()))
+    else:
+        doctor.show(console, looked, findings)
+    return EXIT_FAILED if diagnosing.serious(findings) else EXIT_OK
+
+
+def probe(arguments: Arguments, console: Console) -> int:
+    import os
+
+    from certctl import config
+    from certctl.app import probing
+    from certctl.app.wiring import clock
+    from certctl.cli.show import probe
+
+    urls = [word for word in arguments.what if "://" in word]
+    names = [word for word in arguments.what if "://" not in word]
+    if len(names) > 1:
+        raise UsageError(f"one certificate at a time: {' '.join(names)}", "certctl probe NAME URL…")
+    spec = None
+    if names or not urls:
+        spec = config.load(config.find(arguments.config, os.environ))
+    found = probing.probe(spec, names[0] if names else None, urls)
+    if console.as_json:
+        console.document(probing.document(found, clock()))
+        wrong = any(one.severity == "error" for item in found for one in item.differences)
+        return EXIT_FAILED if wrong else EXIT_OK
+    return probe.show(console, found)
+
+
+def log(arguments: Arguments, console: Console) -> int:
+    from certctl.cli.show import log
+
+    return log.show(console, load_spec(arguments), arguments.names, arguments.lines)

@@ -1,0 +1,39 @@
+"""doctor: findings, the worst first, each with what to type."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+
+from certctl.cli.console import Console
+from certctl.doctor.finding import Finding
+from certctl.doctor.run import Target
+
+
+def show(console: Console, targets: Sequence[Target], findings: Sequence[Finding]) -> None:
+    """Print what was looked at and what was found."""
+    if not targets:
+        console.answer("no Postfix, Dovecot, nginx, HAProxy or Exim is set up on this host")
+        return
+    console.answer(f"looked at: {', '.join(f'{target.kind} {target.path}' for target in targets)}")
+    width = min(console.width, 110)
+    for finding in findings:
+        console.answer("")
+        text = f"{finding.severity}: {finding.subject}: {finding.message} [{finding.check}]"
+        for line in textwrap.wrap(text, width, subsequent_indent="  ", break_long_words=False):
+            console.answer(line)
+        if finding.fix:
+            # A command is not to be broken: it is copied from here.
+            console.answer(f"  → {finding.fix}")
+    console.answer("")
+    console.answer(_summary(findings))
+
+
+def _summary(findings: Sequence[Finding]) -> str:
+    told = []
+    for severity, word in (("error", "error"), ("warning", "warning"), ("info", "thing worth knowing")):
+        count = sum(finding.severity == severity for finding in findings)
+        if count:
+            plural = "things worth knowing" if severity == "info" else f"{word}s"
+            told.append(f"{count} {word if count == 1 else plural}")
+    return ", ".join(told) if told else "nothing is wrong"
