@@ -73,7 +73,7 @@ def test_writable_by_all(tmp_path: Path, mode: int) -> None:
 @pytest.mark.parametrize(
     ("mode", "uid", "gid", "refused"),
     [
-        (0o100664, 0, 0, False),
+        (0o100664, 0, 0, True),
         (0o100664, 0, 50, True),
         (0o100644, 0, 50, False),
         (0o100644, os.geteuid(), 50, False),
@@ -82,7 +82,7 @@ def test_writable_by_all(tmp_path: Path, mode: int) -> None:
     ],
 )
 def test_owners(mode: int, uid: int, gid: int, refused: bool) -> None:
-    """It belongs to root or to who runs certctl; of groups only root's may write it."""
+    """It belongs to root or to who runs certctl, and no group may write it."""
     if not refused:
         file.refuse_unsafe("c.toml", mode, uid, gid)
         return

@@ -83,12 +83,17 @@ def test_foreign_owner_is_refused(tmp_path: Path) -> None:
         os.chown(target, 0, 0, follow_symlinks=False)
 
 
-def test_group_root_may_write(tmp_path: Path) -> None:
-    """The group root is as good as root."""
+def test_group_root_may_write_directories_only(tmp_path: Path) -> None:
+    """A directory of the group root's is as good as root's; a program that this group may write is not."""
     root("changing groups")
-    hook = script(tmp_path / "hook", "", 0o775)
+    (tmp_path / "bin").mkdir(mode=0o775)
+    os.chown(tmp_path / "bin", 0, 0)
+    (tmp_path / "bin").chmod(0o775)
+    hook = script(tmp_path / "bin" / "hook", "", 0o755)
     os.chown(hook, 0, 0)
     check_safe_executable(hook)
+    os.chmod(hook, 0o775)
+    assert refused(hook).hint == f"chmod g-w {hook}"
 
 
 def test_missing_file_and_circular_link(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def refuse_unsafe(path: str, mode: int, uid: int, gid: int) -> None:
             [f"{path}: belongs to user {uid}, who is neither root nor the one that runs certctl"],
             f"if it is right, type: chown {os.geteuid()} {path}",
         )
-    by_group = mode & stat.S_IWGRP and gid != 0
+    by_group = mode & stat.S_IWGRP
     if by_group or mode & stat.S_IWOTH:
         who = "everybody" if mode & stat.S_IWOTH else f"group {gid}"
         raise ConfigError(

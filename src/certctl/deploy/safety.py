@@ -69,8 +69,14 @@ def _step(entry: str, path: str) -> str:
 
 
 def _writers(found: os.stat_result) -> str:
-    """Which of `g` and `o`, in the words of chmod(1), may write and should not."""
-    group = found.st_mode & stat.S_IWGRP and found.st_gid != 0 and not _is_private(found.st_gid, found.st_uid)
+    """Which of `g` and `o`, in the words of chmod(1), may write and should not.
+
+    The group root may have members who are not root, so it may not write programs;
+    directories are commonly its own.
+    """
+    of_root = found.st_gid == 0
+    trusted = stat.S_ISDIR(found.st_mode) if of_root else _is_private(found.st_gid, found.st_uid)
+    group = found.st_mode & stat.S_IWGRP and not trusted
     return ("g" if group else "") + ("o" if found.st_mode & stat.S_IWOTH else "")
 
 

@@ -10,6 +10,7 @@ from certctl.core.observed import HookSeen
 from certctl.core.others import changed_files
 from certctl.core.spec import HOUR, Spec
 from certctl.core.steps import Step
+from certctl.core.times import duration_text
 from certctl.engine.ledger import Ledger
 from certctl.engine.ports import Adapters
 from certctl.errors import CertctlError
@@ -18,6 +19,7 @@ from certctl.ports import HookOutcome
 FIRST_RETRY = 10.0
 LONGEST_RETRY = HOUR
 MOST_ENVIRONMENT = 120_000
+KILLED = "killed after"
 
 
 def environment(spec: Spec, name: str, changed: list[str], path: str) -> dict[str, str]:
@@ -76,7 +78,7 @@ def run(spec: Spec, adapters: Adapters, seen: HookSeen) -> HookState:
 
 def _told(outcome: HookOutcome, timeout: float) -> str:
     if outcome.timed_out:
-        return f"killed after {timeout:g} s\n{outcome.output}".rstrip("\n")
+        return f"{KILLED} {duration_text(timeout)}\n{outcome.output}".rstrip("\n")
     return outcome.output.rstrip("\n")
 
 
@@ -90,9 +92,11 @@ def step(ledger: Ledger, due: Step) -> None:
     if not state.attempts:
         ledger.done(due, f"hook ran: {due.reason}", output=state.output[-500:])
         return
-    tail = state.output.strip().splitlines()[-1:] or ["no output"]
+    lines = state.output.strip().splitlines() or ["no output"]
+    # That it was killed stands first; what it said last tells more of any other failure.
+    told = lines[0] if lines[0].startswith(KILLED) else lines[-1]
     error = CertctlError(
-        f"hook {due.subject} failed with exit status {state.exit_status}: {tail[0]}",
+        f"hook {due.subject} failed with exit status {state.exit_status}: {told}",
         f"see certctl hooks; when it is mended: certctl hooks run {due.subject}",
     )
     ledger.failed(due, error, output=state.output[-2000:])

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection
 from datetime import datetime
 
 from certctl.core import effects
-from certctl.core.model import CertificateState, Failure
+from certctl.core.model import CertificateState, DhparamState, Failure
 from certctl.core.spec import Spec
 from certctl.core.steps import Step
 from certctl.engine.observing import Observer
@@ -61,6 +61,8 @@ class Ledger:
             )
             if step.scope == "certificate" and step.kind != "issue":
                 self._remember(step, error)
+            elif step.scope == "dhparam" and step.kind == "write":
+                self._remember_dhparam(step, error)
         except CertctlError as second:
             # What the disk does not take cannot be kept; the pass has told it.
             self.tell(step.subject, f"could not be recorded: {second.message}", "detail")
@@ -71,6 +73,17 @@ class Ledger:
         attempts = before.attempts + 1 if before else 1
         failure = Failure(step.kind, step.path or step.kind, error.message, error.hint, self.now, attempts)
         self.save(effects.failed(state, failure))
+
+    def _remember_dhparam(self, step: Step, error: CertctlError) -> None:
+        seen = self.world.dhparams[step.subject]
+        failure = Failure(step.kind, step.path or step.kind, error.message, error.hint, self.now)
+        self.save_dhparam(seen.state._replace(failures=(failure,)))
+
+    def save_dhparam(self, state: DhparamState) -> None:
+        """Make *state* durable, and part of the world."""
+        self.store.keep_dhparam(state)
+        seen = self.world.dhparams[state.name]
+        self.world.dhparams[state.name] = seen._replace(state=state)
 
     def save(self, state: CertificateState) -> None:
         """Make *state* durable, and part of the world."""

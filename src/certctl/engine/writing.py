@@ -55,6 +55,8 @@ def _commit(ledger: Ledger, step: Step, prepared: Prepared) -> None:
         cleared = effects.without_failure(state, "write", step.path)
         if cleared is not state:
             ledger.save(cleared)
+    elif step.scope == "dhparam" and (known := ledger.world.dhparams[step.subject].state).failures:
+        ledger.save_dhparam(known._replace(failures=()))
     ledger.done(step, f"wrote {prepared.path}", path=prepared.path)
 
 
