@@ -5,6 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
+from certctl.announce import remembering
+from certctl.core import holds
+from certctl.core.times import duration_text
+from certctl.engine import dhparams, hooking, issuing, proving
+from certctl.peers import follow
 from tests.transcript import session
 from tests.transcript.blocks import commands
 from tests.unit.config_files import problems
@@ -26,3 +33,24 @@ def test_configuration_is_valid(tmp_path: Path) -> None:
         r"^```toml\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
     ):
         assert problems(tmp_path, example) == []
+
+
+@pytest.mark.parametrize(
+    ("what", "waits"),
+    [
+        ("a hook", (hooking.FIRST_RETRY, hooking.LONGEST_RETRY)),
+        ("an ACME CA", issuing._BACK_OFF["acme"]),
+        ("an issuer of type `command`", issuing._BACK_OFF["command"]),
+        ("an announcement", remembering.RETRY),
+        ("a peer's feed", follow.RETRY),
+        ("a search for DH parameters", dhparams.RETRY),
+        ("a renewal that a probe took back", (proving.RENEWED_AGAIN,)),
+        ("anything local", (holds.RETRY_UNPLANNED,)),
+    ],
+)
+def test_table_of_retries(what: str, waits: tuple[float, ...]) -> None:
+    """The times in the table are those of the code."""
+    row = next(line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith(f"| {what}"))
+    cells = row.strip("| ").split(" | ")[1:]
+    for cell, wait in zip(cells, waits, strict=False):
+        assert re.search(rf"\b{duration_text(wait)}\b", cell), row

@@ -42,6 +42,7 @@ EXCEPTIONS = {
     ("cli/console.py", OUTCOME): "shows events",
     ("daemon.py", OUTCOME): "reports events",
     ("cli/commands.py", "dhparam.progress"): "shows the progress of a search",
+    ("cli/parser.py", "importing.tools"): "names the tools that can be taken over",
     ("cli/show/hooks.py", "ports"): "shows how a hook ended",
     ("cli/show/log.py", "store.journal"): "reads what people are to read",
     ("cli/show/log.py", "store.layout"): "where that is",

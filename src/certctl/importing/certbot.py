@@ -50,7 +50,7 @@ def look(path: str, now: datetime) -> Tree:
     found = Findings()
     servers: dict[str, str] = {}
     scripts = [f"{path}/renewal-hooks/deploy/{name}" for name in listed(f"{path}/renewal-hooks/deploy")]
-    for name in dict.fromkeys([conf.removesuffix(".conf") for conf in confs] + lives):
+    for name in sorted({*(conf.removesuffix(".conf") for conf in confs), *lives}):
         conf = f"{path}/renewal/{name}.conf"
         with found.guard(name, conf if f"{name}.conf" in confs else f"{path}/live/{name}"):
             parsed = settings.sections(read(conf)) if f"{name}.conf" in confs else {}

@@ -1,4 +1,4 @@
-"""What was found, as text for certctl.toml: tables that load as they are, comments on what people must know."""
+"""What was found, as text for certctl.toml: tables that load as they are, comments for people."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ def _issuer(tool: str, issuer: Issuer) -> Iterator[str]:
     renewal = issuer.renewal
     if renewal is None:
         yield from _wrapped(
-            "Nothing on disk says who signs this. With type csr a person carries the requests: status says when "
-            "one waits, and certctl accept takes the answer. With an ACME CA nobody needs to: see docs/acme.md."
+            "Nothing on disk says who signs this. With type csr a person carries the requests: status says "
+            "when one waits, certctl accept takes the answer. With an ACME CA nobody needs to: docs/acme.md."
         )
         yield f"[issuer.{key(issuer.name)}]\n"
         yield 'type = "csr"\n'
