@@ -53,8 +53,9 @@ def look_at(paths: Sequence[str], now: datetime) -> Tree:
         best, rest = together(same)
         found.lineages.append(_lineage(heap, pairs, best))
         for pair in rest:
-            why = f"another {pair.algorithm} key for the same names has a newer certificate"
-            found.left.append(Refused(", ".join(pair.names), pairs[pair], why))
+            names = ", ".join(pair.names)
+            why = f"another {pair.algorithm} key for {names} has a newer certificate"
+            found.left.append(Refused(os.path.basename(pairs[pair]), pairs[pair], why))
     return found.tree("pem", ", ".join(paths), ())
 
 
