@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
-from certctl.core.bundle import Material, Prepared
+from certctl.core.bundle import Change, Material, Prepared
 from certctl.core.model import (
     Advice,
     CertificateState,
@@ -38,7 +38,9 @@ class IssueRequest(NamedTuple):
     """Seconds; for issuers that honour it."""
     now: datetime
     work_dir: str
-    """An existing directory (0700) of this generation, for what the issuer must not forget across a crash."""
+    """A directory of this generation for what the issuer must not forget across a crash.
+
+    It need not exist: `atomic.make_directory` makes it where there is something to keep."""
     replaces: bytes | None = None
     """The leaf (PEM) that this one takes the place of, if there is one."""
 
@@ -134,7 +136,10 @@ class Following(Protocol):
 
 
 class Store(Protocol):
-    """What the engine observes and keeps. Every method that keeps something is durable when it returns."""
+    """What the engine observes and keeps.
+
+    What a method keeps is durable when it returns; a `Change` is so once it was committed.
+    """
 
     def prepare(self) -> None: ...
 
@@ -142,6 +147,11 @@ class Store(Protocol):
 
     def repair_state(self, seen: CertificateSeen, now: datetime) -> str | None:
         """Keep a state that was put together again; returns where the damaged file went."""
+
+    def commit(self, changes: Sequence[Change]) -> list[CertctlError | None]:
+        """Make changes of different certificates durable together; what went wrong with each."""
+
+    def new_state(self, state: CertificateState) -> Change: ...
 
     def save(self, state: CertificateState) -> None: ...
 
@@ -151,19 +161,21 @@ class Store(Protocol):
         self, state: CertificateState, algorithms: Sequence[str]
     ) -> tuple[bytes, ...] | None: ...
 
-    def keep_keys(self, number: int, keys: Sequence[tuple[str, bytes]], state: CertificateState) -> None: ...
+    def new_keys(
+        self, number: int, keys: Sequence[tuple[str, bytes]], state: CertificateState
+    ) -> Change: ...
 
     def read_key(self, name: str, generation: Generation, record: KeyRecord) -> bytes: ...
 
     def work_directory(self, name: str, generation: Generation) -> str: ...
 
-    def keep_issuance(
+    def new_issuance(
         self,
         generation: Generation,
         materials: Sequence[Material],
         request: Request,
         state: CertificateState,
-    ) -> None: ...
+    ) -> Change: ...
 
     def unrecorded_issuance(
         self, name: str, generation: Generation
@@ -171,7 +183,7 @@ class Store(Protocol):
 
     def read_materials(self, name: str, generation: Generation) -> tuple[Material, ...]: ...
 
-    def remove_generation(self, name: str, number: int) -> None: ...
+    def removal(self, number: int, state: CertificateState) -> Change: ...
 
     def prepare_file(self, cert: CertificateSpec, current: Generation, path: str) -> Prepared: ...
 

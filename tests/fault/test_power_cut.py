@@ -39,7 +39,7 @@ def test_order(
             _check_after(done[at + 1 :], path)
     for at, operation in enumerate(done):
         if operation.name == "mkdir" and os.path.isdir(operation.path) and not _in_tree(done, operation.path):
-            _check_after(done[at + 1 :], operation.path)
+            _check_used_after(done[at + 1 :], operation.path)
 
 
 def _check_before(done: Sequence[Operation], path: str) -> None:
@@ -63,6 +63,16 @@ def _check_after(done: Sequence[Operation], path: str) -> None:
         if _syncs(operation, os.path.dirname(path)):
             return
         assert operation.name in ("rename", "chmod", *SYNCS), f"{path} was not durable before {operation}"
+    raise AssertionError(f"{path} is never made durable")
+
+
+def _check_used_after(done: Sequence[Operation], path: str) -> None:
+    """A new directory is durable before anything gets its name in it or below it."""
+    for operation in done:
+        if _syncs(operation, os.path.dirname(path)):
+            return
+        used = operation.name == "rename" and operation.path.startswith(f"{path}/")
+        assert not used, f"{path} was not durable before {operation}"
     raise AssertionError(f"{path} is never made durable")
 
 

@@ -126,7 +126,7 @@ INJECTED = (
     ("rename", "EROFS", "tls/.mx1.pem.certctl-tmp", "read-only file system"),
     ("rename", "EIO", "state/live/.mx1.certctl-tmp", "input/output error"),
     ("symlink", "EACCES", "state/live/.mx1.certctl-tmp", "permission denied"),
-    ("mkdir", "ENOSPC", "state/certificates/mx1/1/order", "no space left on device"),
+    ("mkdir", "ENOSPC", "state/certificates/mx1", "no space left on device"),
 )
 
 

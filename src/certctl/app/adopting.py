@@ -132,7 +132,7 @@ def _keep(layout: Layout, match: Match, now: datetime) -> CertificateState:
     files.append((f"{issuance}/{generations.REQUEST}", request, 0o600))
     atomic.make_directory(layout.lineage(name))
     batch = atomic.Batch().tree(layout.generation(name, 1), files)
-    batch.file(layout.state(name), records.encode(state), 0o600).commit()
+    atomic.commit(batch.file(layout.state(name), records.encode(state), 0o600))
     return state
 
 
@@ -149,7 +149,8 @@ def _keep_standby(store: DiskStore, state: CertificateState, match: Match, now: 
     found = tuple(KeyRecord(fact.algorithm, *fact.key) for fact in facts)
     number = store.free_number(state, keys)
     state = effects.with_next(state, number, found, now)
-    store.keep_keys(number, [(key.algorithm, data) for key, data in zip(found, keys, strict=True)], state)
+    named = [(key.algorithm, data) for key, data in zip(found, keys, strict=True)]
+    atomic.commit(store.new_keys(number, named, state).batch)
     store.journal(
         now,
         "make-key",

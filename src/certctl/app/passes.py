@@ -291,8 +291,10 @@ def ask(
             if seen.recovered is not None:
                 adapters.store.repair_state(seen, now)
             wished.append(wish(seen.state))
-        for state in wished:
-            adapters.store.save(state)
+        failures = adapters.store.commit([adapters.store.new_state(state) for state in wished])
+        for state, failure in zip(wished, failures, strict=True):
+            if failure is not None:
+                raise failure
             adapters.store.journal(now, event, state.name)
 
     with locked(spec, options.wait):

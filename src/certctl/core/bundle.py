@@ -1,7 +1,7 @@
 """PEM bundles in the order that servers want: key, its certificate, the certificate's issuers."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from certctl.errors import CertctlError
 
@@ -17,13 +17,25 @@ class Material(NamedTuple):
     root: bytes | None = None
 
 
+def _nothing() -> None:
+    """For changes after which there is nothing to do."""
+
+
+class Change(NamedTuple):
+    """What is about to become durable: made by the store, for its `commit`."""
+
+    batch: Any
+    done: Callable[[], None] = _nothing
+    """Called once it is in place."""
+
+
 class Prepared(NamedTuple):
     """A file as it is about to be written, or live/NAME as it is about to be swapped."""
 
     path: str
     digest: str
     """As `FileSeen.digest` will be, once it is written."""
-    commit: Callable[[], None]
+    change: Change
 
 
 def render(parts: Sequence[str], materials: Sequence[Material], algorithm: str | None = None) -> bytes:

@@ -85,8 +85,11 @@ class Engine:
             orders.issue(ledger, issues)
         if writes:
             writing.write(ledger, writes)
+        turns = [step for step in batch if step.kind in ("make-key", "promote", "rollback", "retire")]
+        if turns:
+            turning.turn(ledger, turns)
         for step in batch:
-            if step.kind not in ("issue", "write"):
+            if step.scope != "certificate" and step.kind != "write":
                 ledger.guard(step, partial(self._do, step))
         touched = {step.subject for step in batch if step.scope in ("certificate", "dhparam")}
         ledger.look_again(touched - {step.subject for step in issues})
@@ -96,14 +99,8 @@ class Engine:
             hooking.step(self._ledger, step)
         elif step.scope == "announcer":
             announcing.step(self._ledger, step, self._rounds)
-        elif step.scope == "dhparam":
-            dhparams.make(self._ledger, step)
-        elif step.kind == "make-key":
-            turning.make_key(self._ledger, step)
-        elif step.kind == "retire":
-            turning.retire(self._ledger, step)
         else:
-            turning.turn(self._ledger, step)
+            dhparams.make(self._ledger, step)
 
     def _repair(self, only: Collection[str] | None) -> None:
         """Keep the states that were put together again from what is on disk."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from certctl.core import effects
 from certctl.core.basis import issue_basis
-from certctl.core.bundle import Material
+from certctl.core.bundle import Change, Material
 from certctl.core.model import CertificateRecord, CertificateState, Failure, Generation, Request, Wait
 from certctl.core.rules import LOCAL_ISSUERS
 from certctl.core.spec import DAY, HOUR, CertificateSpec, Spec
@@ -17,9 +18,6 @@ from certctl.engine.outcome import Event
 from certctl.engine.ports import Adapters
 from certctl.errors import CertctlError
 from certctl.ports import Issued, IssueRequest, Waiting
-
-if TYPE_CHECKING:
-    from concurrent.futures import Future
 
 AT_ONCE = 20
 """Certificates under way at the same time; issuers may have lower limits of their own."""
@@ -47,23 +45,35 @@ class Obtained(NamedTuple):
     asked: Request
 
 
-def run(
-    jobs: Sequence[Job], work: Callable[[Job], Obtained | Waiting]
-) -> Iterator[tuple[Job, Obtained | Waiting | CertctlError]]:
-    """Do *jobs*, several at once where there are several; yield each as soon as it has ended."""
-    if len(jobs) == 1:
-        yield jobs[0], _settled(lambda: work(jobs[0]))
-        return
-    from concurrent.futures import ThreadPoolExecutor, as_completed
+Ended = tuple[Job, Obtained | Waiting | CertctlError]
+"""A job, and how it ended."""
 
+
+def run(jobs: Sequence[Job], work: Callable[[Job], Obtained | Waiting], most: int) -> Iterator[list[Ended]]:
+    """Do *jobs*, several at once where there are several.
+
+    Yields what has ended as soon as anything has: all of it, up to *most*. While
+    that is kept, the others go on.
+    """
+    if len(jobs) == 1:
+        yield [(jobs[0], _settled(lambda: work(jobs[0])))]
+        return
+    from concurrent.futures import ThreadPoolExecutor
+    from queue import Empty, SimpleQueue
+
+    ended: SimpleQueue[Ended] = SimpleQueue()
     with ThreadPoolExecutor(min(len(jobs), AT_ONCE), thread_name_prefix="issue") as pool:
-        futures: dict[Future[Obtained | Waiting | CertctlError], Job] = {
-            pool.submit(_settled, lambda job=job: work(job)): job  # type: ignore[misc]
-            for job in jobs
-        }
         try:
-            for future in as_completed(futures):
-                yield futures[future], future.result()
+            for job in jobs:
+                pool.submit(lambda job=job: ended.put((job, _settled(lambda: work(job)))))  # type: ignore[misc]
+            left = len(jobs)
+            while left:
+                found = [ended.get()]
+                with contextlib.suppress(Empty):
+                    while len(found) < most:
+                        found.append(ended.get_nowait())
+                left -= len(found)
+                yield found
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -202,8 +212,8 @@ def _adopt(adapters: Adapters, job: Job, now: datetime) -> Obtained | None:
         return None
 
 
-def keep(adapters: Adapters, job: Job, got: Obtained, now: datetime) -> CertificateState:
-    """Make what was obtained durable, and the state that counts it; then the issuer may forget its notes."""
+def issued(adapters: Adapters, job: Job, got: Obtained, now: datetime) -> tuple[CertificateState, Change]:
+    """What was obtained, and the state that counts it."""
     slot = job.step.slot or "next"
     state = effects.issued(
         job.state,
@@ -219,11 +229,14 @@ def keep(adapters: Adapters, job: Job, got: Obtained, now: datetime) -> Certific
         state = state._replace(unproved="renewal")
     generation = state.slot(slot)
     assert generation is not None
-    adapters.store.keep_issuance(generation, got.materials, got.asked, state)
+    return state, adapters.store.new_issuance(generation, got.materials, got.asked, state)
+
+
+def finish(adapters: Adapters, got: Obtained) -> None:
+    """What was obtained is durable: the issuer may forget its notes."""
     issuer = adapters.issuer(got.issuer)
     for request in got.requests:
         issuer.finish(request)
-    return state
 
 
 def after_failure(spec: Spec, job: Job, error: CertctlError, now: datetime) -> CertificateState:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import datetime
+from functools import partial
+from typing import NamedTuple
 
 from certctl.core import effects
+from certctl.core.bundle import Change
 from certctl.core.model import CertificateState, DhparamState, Failure
 from certctl.core.spec import Spec
 from certctl.core.steps import Step
@@ -13,6 +16,20 @@ from certctl.engine.observing import Observer
 from certctl.engine.outcome import Event, Failed, Outcome
 from certctl.engine.ports import Adapters
 from certctl.errors import CertctlError
+
+MOST_TOGETHER = 500
+"""Steps that wait for the disk together: enough that it counts no more, few enough to hold in memory."""
+
+
+class Ready(NamedTuple):
+    """A step that is done as soon as its change is durable."""
+
+    step: Step
+    change: Change
+    state: CertificateState | None
+    """What the change makes of the certificate's state, if anything."""
+    finish: Callable[[], None]
+    """What follows: telling of it, mostly."""
 
 
 class Ledger:
@@ -85,9 +102,30 @@ class Ledger:
         seen = self.world.dhparams[state.name]
         self.world.dhparams[state.name] = seen._replace(state=state)
 
+    def together(self, steps: Sequence[Step], prepare: Callable[[Step], Ready]) -> None:
+        """Do *steps* that are independent of each other, waiting for the disk once for many of them."""
+        for first in range(0, len(steps), MOST_TOGETHER):
+            ready: list[Ready] = []
+            for step in steps[first : first + MOST_TOGETHER]:
+                self.guard(step, partial(_prepare_into, ready, prepare, step))
+            self.commit(ready)
+
+    def commit(self, ready: Sequence[Ready]) -> None:
+        """Make what is *ready* durable; a failure is kept, and the others are done."""
+        for one, failure in zip(ready, self.store.commit([one.change for one in ready]), strict=True):
+            if failure is not None:
+                self.failed(one.step, failure)
+                continue
+            if one.state is not None:
+                self._is(one.state)
+            self.guard(one.step, one.finish)
+
     def save(self, state: CertificateState) -> None:
         """Make *state* durable, and part of the world."""
         self.store.save(state)
+        self._is(state)
+
+    def _is(self, state: CertificateState) -> None:
         seen = self.world.certificates[state.name]
         self.world.certificates[state.name] = seen._replace(state=state)
 
@@ -100,3 +138,7 @@ class Ledger:
     def tell(self, subject: str, text: str, level: str = "info") -> None:
         """Let whoever watches know."""
         self.adapters.report(Event(subject, text, level))
+
+
+def _prepare_into(ready: list[Ready], prepare: Callable[[Step], Ready], step: Step) -> None:
+    ready.append(prepare(step))

@@ -2,29 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
+
 from certctl.core import effects
 from certctl.core.steps import Step
 from certctl.engine import keymaking
-from certctl.engine.ledger import Ledger
+from certctl.engine.ledger import Ledger, Ready
 
 
-def make_key(ledger: Ledger, step: Step) -> None:
-    """Keep the keys of a next generation, and that it is there."""
+def turn(ledger: Ledger, steps: Sequence[Step]) -> None:
+    """Do steps of the kinds make-key, promote, rollback and retire, one for each certificate at the most."""
+    ledger.together(steps, partial(_ready, ledger))
+
+
+def _ready(ledger: Ledger, step: Step) -> Ready:
+    if step.kind == "make-key":
+        return _make_key(ledger, step)
+    if step.kind == "retire":
+        return _retire(ledger, step)
+    return _turn(ledger, step)
+
+
+def _make_key(ledger: Ledger, step: Step) -> Ready:
+    """The keys of a next generation, and that it is there."""
     state = ledger.state(step.subject)
     keys = keymaking.keys(ledger.adapters, ledger.spec.certificates[step.subject], state, step)
     state = effects.without_failure(state, "make-key")
     state = effects.with_next(state, keys.number, keys.records, ledger.now)
     algorithms = [key.algorithm for key in keys.records]
-    ledger.store.keep_keys(keys.number, list(zip(algorithms, keys.data, strict=True)), state)
-    ledger.done(
+    change = ledger.store.new_keys(keys.number, list(zip(algorithms, keys.data, strict=True)), state)
+    finish = partial(
+        ledger.done,
         step,
         f"generation {keys.number}: made {keys.made}",
         generation=keys.number,
         pins=[f"{key.algorithm} {key.sha256}" for key in keys.records],
     )
+    return Ready(step, change, state, finish)
 
 
-def turn(ledger: Ledger, step: Step) -> None:
+def _turn(ledger: Ledger, step: Step) -> Ready:
     """Promote or roll back: what is served changes with the writes that follow."""
     state = ledger.state(step.subject)
     forced = state.rotation == "forced"
@@ -32,23 +50,23 @@ def turn(ledger: Ledger, step: Step) -> None:
     state = turned(effects.without_failure(state, step.kind), ledger.now)
     if ledger.spec.certificates[step.subject].probe:
         state = state._replace(unproved="promotion" if step.kind == "promote" else "rollback")
-    ledger.save(state)
     assert state.current is not None
     text = "is current" if step.kind == "promote" else "is current again"
-    ledger.done(
+    finish = partial(
+        ledger.done,
         step,
         f"generation {state.current.number} {text}: {step.reason}",
         generation=state.current.number,
         forced=forced or None,
         pins=[f"{key.algorithm} {key.sha256}" for key in state.current.keys],
     )
+    return Ready(step, ledger.store.new_state(state), state, finish)
 
 
-def retire(ledger: Ledger, step: Step) -> None:
+def _retire(ledger: Ledger, step: Step) -> Ready:
     """Remove a generation that stands in no slot."""
     assert step.path is not None
     number = int(step.path)
-    ledger.store.remove_generation(step.subject, number)
-    state = ledger.state(step.subject)
-    ledger.save(effects.removed(effects.without_failure(state, "retire"), number))
-    ledger.done(step, f"generation {number}: removed", generation=number)
+    state = effects.removed(effects.without_failure(ledger.state(step.subject), "retire"), number)
+    finish = partial(ledger.done, step, f"generation {number}: removed", generation=number)
+    return Ready(step, ledger.store.removal(number, state), state, finish)

@@ -9,12 +9,17 @@ from certctl.core import effects
 from certctl.core.bundle import Prepared
 from certctl.core.model import HookState
 from certctl.core.steps import Step
-from certctl.engine.ledger import Ledger
+from certctl.engine.ledger import MOST_TOGETHER, Ledger, Ready
 from certctl.errors import CertctlError
 
 
 def write(ledger: Ledger, steps: Sequence[Step]) -> None:
     """Write files. What a hook was already run for is forgotten first, so that it runs again."""
+    for first in range(0, len(steps), MOST_TOGETHER):
+        _write(ledger, steps[first : first + MOST_TOGETHER])
+
+
+def _write(ledger: Ledger, steps: Sequence[Step]) -> None:
     ready: list[tuple[Step, Prepared]] = []
     for step in steps:
         ledger.guard(step, partial(_prepare_into, ledger, ready, step))
@@ -25,11 +30,13 @@ def write(ledger: Ledger, steps: Sequence[Step]) -> None:
             ledger.store.save_hooks(forgotten)
     except CertctlError as error:
         lost = error
+    safe: list[Ready] = []
     for step, prepared in ready:
         if lost is not None and prepared.path in paths:
             ledger.failed(step, lost)
         else:
-            ledger.guard(step, partial(_commit, ledger, step, prepared))
+            safe.append(Ready(step, prepared.change, None, partial(_finish, ledger, step, prepared.path)))
+    ledger.commit(safe)
 
 
 def _prepare_into(ledger: Ledger, ready: list[tuple[Step, Prepared]], step: Step) -> None:
@@ -48,8 +55,7 @@ def _prepare(ledger: Ledger, step: Step) -> Prepared:
     return ledger.store.prepare_file(ledger.spec.certificates[step.subject], state.current, step.path)
 
 
-def _commit(ledger: Ledger, step: Step, prepared: Prepared) -> None:
-    prepared.commit()
+def _finish(ledger: Ledger, step: Step, path: str) -> None:
     if step.scope == "certificate":
         state = ledger.state(step.subject)
         cleared = effects.without_failure(state, "write", step.path)
@@ -57,7 +63,7 @@ def _commit(ledger: Ledger, step: Step, prepared: Prepared) -> None:
             ledger.save(cleared)
     elif step.scope == "dhparam" and (known := ledger.world.dhparams[step.subject].state).failures:
         ledger.save_dhparam(known._replace(failures=()))
-    ledger.done(step, f"wrote {prepared.path}", path=prepared.path)
+    ledger.done(step, f"wrote {path}", path=path)
 
 
 def _delivered_before(ledger: Ledger, digests: dict[str, str]) -> tuple[list[HookState], set[str]]:

@@ -77,7 +77,7 @@ def accept(requests: Sequence[PendingCsr], pem_data: Sequence[bytes], now: datet
         check(chain, spki_sha256=request.key_sha256, names=request.names, now=now, root=root)
         stored = chain if root is None or root in chain else [*chain, root]
         batch.file(os.path.join(request.work_dir, request.algorithm + ACCEPTED), b"".join(stored), 0o644)
-    batch.commit()
+    atomic.commit(batch)
     return met
 
 

@@ -95,7 +95,7 @@ def _with_keys(wish: Wish, held: Held) -> Held:
         batch = atomic.Batch()
         for name, key in fresh.items():
             batch.file(os.path.join(wish.home, name), key, 0o600)
-        batch.commit()
+        atomic.commit(batch)
     return held._replace(
         root_key=fresh.get("root.key", held.root_key), key=fresh.get("intermediate.key", held.key)
     )

@@ -40,6 +40,7 @@ class CsrIssuer:
             wrong = f"; what was accepted before no longer serves: {error.message}"
         path = os.path.join(request.work_dir, request.algorithm + CSR)
         if not _is_current(path, request):
+            atomic.make_directory(request.work_dir)
             atomic.write(path, make_csr(request.key_pem, request.names), 0o644)
         command = f"certctl accept {request.certificate} CERT.pem"
         return Waiting(f"{path} waits for a CA to sign it; then type: {command}{wrong}")

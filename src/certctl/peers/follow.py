@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from certctl.core import effects
-from certctl.core.bundle import Prepared
+from certctl.core.bundle import Change, Prepared
 from certctl.core.feed import entries_for
 from certctl.core.model import Failure
 from certctl.core.observed import FileSeen, PeerSeen
@@ -176,7 +176,7 @@ class Follower:
         if info is not None:
             target = target._replace(mode=info.st_mode & 0o7777, uid=info.st_uid, gid=info.st_gid)
         digest = hashlib.sha256(new).hexdigest()
-        return Prepared(path, digest, lambda: outputs.write(target, new))
+        return Prepared(path, digest, Change(outputs.batch(target, new)))
 
     def preview(self, path: str) -> tuple[str, str]:
         """The map at *path* as it is, and as it should be. Raises CertctlError."""

@@ -12,10 +12,16 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
-from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache
+from typing import Any
 
 from certctl.errors import StoreError
+from certctl.store import batch as batches
+from certctl.store.batch import Aside, Entry, File, Link
+from certctl.store.failing import failing, failure
+
+Batch = batches.Batch
 
 TEMPORARY = ".certctl-tmp"
 
@@ -30,80 +36,107 @@ seam: Seam = _no_seam
 """Called before each durable operation with its name and path; only tests replace it."""
 
 
-class _File(NamedTuple):
-    path: str
-    data: bytes
-    mode: int
-    uid: int
-    gid: int
+def commit(batch: Batch) -> None:
+    """Do all of *batch*. Raises `StoreError`, which names the path that failed."""
+    (failed,) = commit_all([batch])
+    if failed is not None:
+        raise failed
 
 
-class _Link(NamedTuple):
-    path: str
-    target: str
+def commit_all(together: Sequence[Batch]) -> list[StoreError | None]:
+    """Do all of *together*, which are independent of each other, waiting for the disk once for all of them.
 
-
-class _Tree(NamedTuple):
-    path: str
-    files: tuple[_File, ...]
-
-
-class Batch:
-    """Files, symlinks and directory trees that are made durable together.
-
-    Nothing happens before `commit`. All paths of a batch are renamed in the order
-    in which they were added; a failure while staging changes nothing at all.
+    Returns what went wrong with each; one that cannot be done leaves the others alone.
     """
+    works = [_Work(batch) for batch in together]
+    try:
+        for work in works:
+            work.attempt(work.stage)
+        again = _sync_together([work for work in works if work.failure is None], _Work.staged)
+        for work in again:
+            work.discard()
+    except BaseException:
+        for work in works:
+            work.discard()
+        raise
+    staged = [work for work in works if work.failure is None and work not in again]
+    for work in staged:
+        work.attempt(work.rename)
+    for work in _sync_together([work for work in staged if work.failure is None], _Work.places):
+        work.attempt(work.sync_places)
+    for work in again:
+        # What one sync could not write, the next one does not write either: so it is written anew.
+        work.failure = commit_all([work.batch])[0]
+    return [work.failure for work in works]
 
-    def __init__(self) -> None:
-        self._entries: list[_File | _Link | _Tree] = []
 
-    def file(self, path: str, data: bytes, mode: int, uid: int = -1, gid: int = -1) -> Batch:
-        """Replace *path* by *data*; -1 leaves the owner or group to the system."""
-        self._entries.append(_File(path, data, mode, uid, gid))
-        return self
+class _Work:
+    """One batch on its way."""
 
-    def link(self, path: str, target: str) -> Batch:
-        """Make *path* a symlink to *target*, replacing a symlink or file that is there."""
-        self._entries.append(_Link(path, target))
-        return self
+    def __init__(self, batch: Batch) -> None:
+        self.batch = batch
+        self.failure: StoreError | None = None
+        self._staged: dict[str, Entry] = {}
 
-    def tree(self, path: str, files: Iterable[tuple[str, bytes, int]]) -> Batch:
-        """Make the new directory *path* (0700) with *files*: relative path, content, mode."""
-        self._entries.append(_Tree(path, tuple(_File(f"/{n}", d, m, -1, -1) for n, d, m in files)))
-        return self
+    def staged(self) -> Iterable[str]:
+        """What is to be durable before anything is renamed."""
+        return self._staged
 
-    def commit(self) -> None:
-        """Do all of it. Raises `StoreError`, which names the path that failed."""
-        staged: list[str] = []
+    def places(self) -> Iterable[str]:
+        """The directories in which something gets its name."""
+        return {
+            os.path.dirname(entry.path): None for entry in self.batch.entries if not isinstance(entry, Aside)
+        }
+
+    def attempt(self, work: Callable[[], None]) -> None:
         try:
-            for entry in self._entries:
-                with _failing(entry.path):
-                    staged.append(_stage(entry))
-            with _failing(self._entries[0].path):
-                _sync_all(staged)
-        except BaseException:
-            for path in staged:
-                _discard(path)
-            for entry in self._entries:
-                _discard(_temporary(entry.path))
-            raise
-        for at, (entry, temporary) in enumerate(zip(self._entries, staged, strict=True)):
-            with _failing(entry.path):
-                try:
+            work()
+        except StoreError as error:
+            self.failure = error
+            self.discard()
+
+    def stage(self) -> None:
+        for entry in self.batch.entries:
+            with failing(entry.path):
+                self._staged[_stage(entry)] = entry
+
+    def rename(self) -> None:
+        for temporary, entry in self._staged.items():
+            if not isinstance(entry, Aside):
+                with failing(entry.path):
                     seam("rename", entry.path)
                     os.rename(temporary, entry.path)
-                except OSError:
-                    for path in staged[at:]:
-                        _discard(path)
-                    raise
-        with _failing(self._entries[0].path):
-            _sync_all(dict.fromkeys(os.path.dirname(entry.path) for entry in self._entries))
+
+    def sync_places(self) -> None:
+        with failing(self.batch.entries[0].path):
+            _sync_all(self.places())
+
+    def blame(self, error: OSError) -> None:
+        """Take the failure of a sync, at one of the paths, upon oneself."""
+        at = [entry for path, entry in self._staged.items() if str(error.filename).startswith(path)]
+        self.failure = failure(error, (at or self.batch.entries)[0].path)
+        self.discard()
+
+    def discard(self) -> None:
+        for entry in self.batch.entries:
+            if not isinstance(entry, Aside):
+                _discard(_temporary(entry.path))
+
+
+def _sync_together(works: Sequence[_Work], paths: Callable[[_Work], Iterable[str]]) -> list[_Work]:
+    """Sync *paths* of all *works*. If that fails, one of them is to blame; returns the others."""
+    try:
+        _sync_all(dict.fromkeys(path for work in works for path in paths(work)))
+    except OSError as error:
+        named = [work for work in works if any(str(error.filename).startswith(path) for path in paths(work))]
+        (named or works)[0].blame(error)
+        return [work for work in works if work.failure is None]
+    return []
 
 
 def write(path: str, data: bytes, mode: int, uid: int = -1, gid: int = -1) -> None:
     """Durably replace one file."""
-    Batch().file(path, data, mode, uid, gid).commit()
+    commit(Batch().file(path, data, mode, uid, gid))
 
 
 def make_directory(path: str, mode: int = 0o700) -> None:
@@ -112,7 +145,7 @@ def make_directory(path: str, mode: int = 0o700) -> None:
         return
     parent = os.path.dirname(path)
     make_directory(parent, mode)
-    with _failing(path, verb="create the directory"):
+    with failing(path, verb="create the directory"):
         seam("mkdir", path)
         with contextlib.suppress(FileExistsError):
             os.mkdir(path, mode)
@@ -122,7 +155,7 @@ def make_directory(path: str, mode: int = 0o700) -> None:
 
 def append_line(path: str, line: bytes, mode: int = 0o600) -> None:
     """Append one line in one write(2). Not synced: for what people read, not for state."""
-    with _failing(path):
+    with failing(path):
         seam("append", path)
         fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
         try:
@@ -136,14 +169,14 @@ def append_line(path: str, line: bytes, mode: int = 0o600) -> None:
 
 def replace_cache(path: str, data: bytes) -> None:
     """Replace *path* atomically but not durably: for what can be made again, and is checked when read."""
-    with _failing(path):
-        temporary = _write_file(_File(path, data, 0o600, -1, -1))
+    with failing(path):
+        temporary = _write_file(File(path, data, 0o600, -1, -1))
         os.rename(temporary, path)
 
 
 def move(path: str, target: str) -> None:
     """Durably rename *path* to *target* in the same directory."""
-    with _failing(path, verb="rename"):
+    with failing(path, verb="rename"):
         seam("rename", target)
         os.rename(path, target)
         _sync(os.path.dirname(target))
@@ -151,25 +184,24 @@ def move(path: str, target: str) -> None:
 
 def remove(path: str) -> None:
     """Remove a file or symlink, if it is there."""
-    with _failing(path, verb="remove"):
+    with failing(path, verb="remove"):
         seam("unlink", path)
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
 
 
-def remove_tree(path: str, *, durable: bool = True) -> None:
+def remove_tree(path: str) -> None:
     """Remove a directory with all that is in it, if it is there; symlinks are not followed."""
-    with _failing(path, verb="remove"):
+    with failing(path, verb="remove"):
         seam("rmtree", path)
         if os.path.isdir(path) and not os.path.islink(path):
             _remove_below(path)
-            if durable:
-                _sync(os.path.dirname(path))
+            _sync(os.path.dirname(path))
 
 
 def sweep(directory: str) -> None:
     """Take away what a crash left unfinished in *directory*; nobody else may be writing there."""
-    with _failing(directory, verb="look into"):
+    with failing(directory, verb="look into"):
         for name in os.listdir(directory):
             if name.startswith(".") and name.endswith(TEMPORARY):
                 _discard(os.path.join(directory, name))
@@ -177,14 +209,8 @@ def sweep(directory: str) -> None:
 
 def open_lock(path: str) -> int:
     """Open (and make, 0600) the file that flock(2) is taken on."""
-    with _failing(path):
+    with failing(path):
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
-
-
-def sync(path: str) -> None:
-    """fsync(2) a file or directory by name."""
-    with _failing(path, verb="sync"):
-        _sync(path)
 
 
 def _sync(path: str) -> None:
@@ -192,16 +218,22 @@ def _sync(path: str) -> None:
     fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         os.fsync(fd)
+    except OSError as error:
+        error.filename = path
+        raise
     finally:
         os.close(fd)
 
 
-def _stage(entry: _File | _Link | _Tree) -> str:
-    if isinstance(entry, _File):
+def _stage(entry: Entry) -> str:
+    """Prepare one entry; returns what is to be synced: its temporary path, or a directory."""
+    if isinstance(entry, File):
         return _write_file(entry)
+    if isinstance(entry, Aside):
+        return _set_up(entry)
     temporary = _temporary(entry.path)
     _discard(temporary)
-    if isinstance(entry, _Link):
+    if isinstance(entry, Link):
         seam("symlink", entry.path)
         os.symlink(entry.target, temporary)
         return temporary
@@ -212,13 +244,28 @@ def _stage(entry: _File | _Link | _Tree) -> str:
         if not os.path.isdir(os.path.dirname(path)):
             seam("mkdir", path)
             os.mkdir(os.path.dirname(path), 0o700)
-        _write_file(file._replace(path=path), path)
+        _create(file._replace(path=path), path)
     return temporary
 
 
-def _write_file(file: _File, temporary: str | None = None) -> str:
-    temporary = temporary or _temporary(file.path)
+def _set_up(entry: Aside) -> str:
+    if entry.what == "rmtree" and os.path.isdir(entry.path) and not os.path.islink(entry.path):
+        seam("rmtree", entry.path)
+        _remove_below(entry.path)
+    elif entry.what == "mkdir" and not os.path.isdir(entry.path):
+        seam("mkdir", entry.path)
+        os.mkdir(entry.path, 0o700)
+        os.chmod(entry.path, 0o700)
+    return os.path.dirname(entry.path)
+
+
+def _write_file(file: File) -> str:
+    temporary = _temporary(file.path)
     _discard(temporary)
+    return _create(file, temporary)
+
+
+def _create(file: File, temporary: str) -> str:
     seam("create", file.path)
     # Nobody but the owner may open it before it has its final owner and mode.
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -245,43 +292,56 @@ def _write_all(fd: int, data: bytes, path: str) -> None:
 
 
 def _sync_all(paths: Iterable[str]) -> None:
-    """Make *paths* (files, symlinks, whole trees) durable, by one syncfs(2) where there are several."""
-    by_device: dict[int, list[str]] = {}
+    """Make *paths* (files, symlinks, whole trees) durable, by one syncfs(2) where there are several.
+
+    Raises OSError, its *filename* one of the paths, or below one.
+    """
+    by_device: dict[int, dict[str, bool]] = {}
     for path in paths:
         info = os.lstat(path)
-        if stat.S_ISLNK(info.st_mode):
-            continue  # durable with its directory
-        members = [path]
-        if stat.S_ISDIR(info.st_mode) and path.endswith(TEMPORARY):
-            walk = os.walk(path)
-            members += [os.path.join(top, name) for top, dirs, files in walk for name in dirs + files]
-        by_device.setdefault(info.st_dev, []).extend(members)
+        if not stat.S_ISLNK(info.st_mode):  # that is durable with its directory
+            tree = stat.S_ISDIR(info.st_mode) and path.endswith(TEMPORARY)
+            by_device.setdefault(info.st_dev, {})[path] = tree
     for members in by_device.values():
-        if len(members) > 1 and _sync_filesystem(members[0]):
+        first, tree = next(iter(members.items()))
+        if (len(members) > 1 or tree) and _sync_filesystem(first):
             continue
-        for member in members:
+        for member, tree in members.items():
             _sync(member)
+            for top, dirs, files in os.walk(member) if tree else ():
+                for name in dirs + files:
+                    _sync(os.path.join(top, name))
 
 
 def _sync_filesystem(path: str) -> bool:
     """syncfs(2); False where it is missing or would not report a failed write (before Linux 5.8)."""
-    release = os.uname().release.split("-")[0].split(".")
-    if os.uname().sysname != "Linux" or (int(release[0]), int(release[1])) < (5, 8):
-        return False
-    import ctypes
-
-    libc = ctypes.CDLL(None, use_errno=True)
-    if not hasattr(libc, "syncfs"):
+    libc = _libc()
+    if libc is None:
         return False
     seam("syncfs", path)
     fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     try:
         if libc.syncfs(fd) != 0:
+            import ctypes
+
             code = ctypes.get_errno()
             raise OSError(code, os.strerror(code), path)
     finally:
         os.close(fd)
     return True
+
+
+@cache
+def _libc() -> Any:
+    """The C library, if its syncfs(2) can be relied upon."""
+    system = os.uname()
+    release = system.release.split("-")[0].split(".")
+    if system.sysname != "Linux" or (int(release[0]), int(release[1])) < (5, 8):
+        return None
+    import ctypes
+
+    libc = ctypes.CDLL(None, use_errno=True)
+    return libc if hasattr(libc, "syncfs") else None
 
 
 def _temporary(path: str) -> str:
@@ -308,29 +368,3 @@ def _remove_below(path: str) -> None:
             else:
                 os.rmdir(inner)
     os.rmdir(path)
-
-
-@contextlib.contextmanager
-def _failing(path: str, verb: str = "write") -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        what = (error.strerror or str(error)).lower()
-        raise StoreError(f"cannot {verb} {path}: {what}", _hint(error, path)) from error
-
-
-def _hint(error: OSError, path: str) -> str | None:
-    import errno
-
-    directory = os.path.dirname(path)
-    if error.errno == errno.ENOENT:
-        return f"make its directory: install -d -m 0755 {directory}"
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"free some room: df -h {directory}; df -i {directory}"
-    if error.errno in (errno.EACCES, errno.EPERM):
-        return f"run certctl as a user who may write in {directory} (mostly root), or mend its mode"
-    if error.errno == errno.EROFS:
-        return f"{directory} is mounted read-only: remount it, or see ReadWritePaths= of the systemd unit"
-    if error.errno == errno.EIO:
-        return "the disk reports errors: look at dmesg before anything else"
-    return None

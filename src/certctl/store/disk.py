@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from certctl.core.bundle import Material, Prepared
+from certctl.core.bundle import Change, Material, Prepared
 from certctl.core.model import CertificateState, DhparamState, Generation, HookState, KeyRecord, Request
 from certctl.core.observed import CertificateSeen, DhparamSeen, FileSeen
 from certctl.core.spec import CertificateSpec, DhparamSpec
@@ -15,6 +16,7 @@ from certctl.errors import CertctlError, StateError, StoreError
 from certctl.store import atomic, generations, journal, outputs, records
 from certctl.store.files import Files
 from certctl.store.layout import Layout
+from certctl.store.materials import Materials
 from certctl.store.stamps import Stamps
 
 
@@ -27,7 +29,8 @@ class DiskStore:
     def __init__(self, state_dir: str, *, verify: bool = False) -> None:
         self.layout = Layout(state_dir)
         self._stamps = Stamps(self.layout.stamps, trust=not verify)
-        self._files = Files(self.layout, self._stamps)
+        self._materials = Materials(self.layout)
+        self._files = Files(self.layout, self._stamps, self._materials)
         self._hooks = records.load_hooks(self.layout)
         self._dhparams = records.load_dhparams(self.layout)
 
@@ -97,8 +100,25 @@ class DiskStore:
         self.save(seen.state)
         return aside
 
+    # Changes: nothing is written before they are committed
+
+    def commit(self, changes: Sequence[Change]) -> list[CertctlError | None]:
+        """Make *changes* durable together; what went wrong with each."""
+        failures: list[CertctlError | None] = [*atomic.commit_all([change.batch for change in changes])]
+        for at, change in enumerate(changes):
+            if failures[at] is None:
+                try:
+                    change.done()
+                except CertctlError as error:
+                    failures[at] = error
+        return failures
+
+    def new_state(self, state: CertificateState) -> Change:
+        return Change(atomic.Batch().file(self.layout.state(state.name), records.encode(state), 0o600))
+
     def save(self, state: CertificateState) -> None:
-        atomic.write(self.layout.state(state.name), records.encode(state), 0o600)
+        """Commit a new state by itself."""
+        atomic.commit(self.new_state(state).batch)
 
     def free_number(self, state: CertificateState, keys: Sequence[bytes] = ()) -> int:
         return generations.free_number(self.layout, state, keys)
@@ -107,25 +127,26 @@ class DiskStore:
         """What a crash made but did not record: a key for each of *algorithms*, never issued for."""
         return generations.unrecorded_keys(self.layout, state, algorithms)
 
-    def keep_keys(self, number: int, keys: Sequence[tuple[str, bytes]], state: CertificateState) -> None:
-        generations.keep_keys(self.layout, number, keys, state, records.encode(state))
+    def new_keys(self, number: int, keys: Sequence[tuple[str, bytes]], state: CertificateState) -> Change:
+        return generations.new_keys(self.layout, number, keys, state, records.encode(state))
 
     def read_key(self, name: str, generation: Generation, record: KeyRecord) -> bytes:
         return generations.read_key(self.layout, name, generation, record)
 
     def work_directory(self, name: str, generation: Generation) -> str:
-        path = self.layout.work(name, generation.number)
-        atomic.make_directory(path)
-        return path
+        """Where an issuer may keep notes: below a directory that is there."""
+        return self.layout.work(name, generation.number)
 
-    def keep_issuance(
+    def new_issuance(
         self,
         generation: Generation,
         materials: Sequence[Material],
         request: Request,
         state: CertificateState,
-    ) -> None:
-        generations.keep_issuance(self.layout, generation, materials, request, state, records.encode(state))
+    ) -> Change:
+        encoded = records.encode(state)
+        change = generations.new_issuance(self.layout, generation, materials, request, state, encoded)
+        return change._replace(done=partial(self._materials.remember, state.name, generation, materials))
 
     def unrecorded_issuance(
         self, name: str, generation: Generation
@@ -149,10 +170,10 @@ class DiskStore:
         return request, tuple(chains)
 
     def read_materials(self, name: str, generation: Generation) -> tuple[Material, ...]:
-        return generations.read_materials(self.layout, name, generation)
+        return self._materials.read(name, generation)
 
-    def remove_generation(self, name: str, number: int) -> None:
-        generations.remove(self.layout, name, number)
+    def removal(self, number: int, state: CertificateState) -> Change:
+        return generations.removal(self.layout, number, state, records.encode(state))
 
     # Files
 
@@ -174,7 +195,8 @@ class DiskStore:
 
         if fits:
             problem, _ = self._files.compare(outputs.Target(kept_path, 0o600), state.sha256, content)
-            fits = problem is None or problem.startswith("has mode")
+            # They are no secret: as long as the content is right, another mode does no harm.
+            fits = problem is None or (problem.startswith("has mode") and content() != b"")
         try:
             wanted = outputs.target(spec.path, spec.mode, spec.owner, spec.group, secret=False)
         except CertctlError as error:
@@ -196,7 +218,7 @@ class DiskStore:
         if data is None or _sha256(data) != digest:
             raise StateError(f"{self.layout.dhparam(spec.name)} is missing or damaged")
         wanted = outputs.target(spec.path, spec.mode, spec.owner, spec.group, secret=False)
-        return Prepared(spec.path, digest, lambda: self._files.write(wanted, data, digest))
+        return Prepared(spec.path, digest, self._files.change(wanted, data, digest))
 
     # Hooks
 

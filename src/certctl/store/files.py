@@ -5,22 +5,24 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 
-from certctl.core.bundle import Material, Prepared, issuance_files, render
+from certctl.core.bundle import Change, Material, Prepared, issuance_files, render
 from certctl.core.model import Generation
 from certctl.core.observed import FileSeen
 from certctl.core.spec import CertificateSpec, FileSpec
 from certctl.errors import CertctlError, StateError
-from certctl.store import atomic, generations, outputs
+from certctl.store import atomic, outputs
 from certctl.store.layout import LIVE_FILES, Layout
+from certctl.store.materials import Materials
 from certctl.store.stamps import Stamps
 
 
 class Files:
     """The files that certificates are served from."""
 
-    def __init__(self, layout: Layout, stamps: Stamps) -> None:
+    def __init__(self, layout: Layout, stamps: Stamps, materials: Materials) -> None:
         self._layout = layout
         self._stamps = stamps
+        self._materials = materials
 
     def unserved(self, cert: CertificateSpec) -> list[FileSeen]:
         """The same files before there is anything to serve: nothing is wrong with them yet."""
@@ -29,7 +31,7 @@ class Files:
 
     def observe(self, cert: CertificateSpec, current: Generation) -> list[FileSeen]:
         """live/NAME, then the configured files. Raises StateError where the certificates are lost."""
-        sources = _Sources(self._layout, cert.name, current)
+        sources = _Sources(self._materials, cert.name, current)
         live = self._observe_live(cert, current, sources)
         return [live, *(self._observe_output(file, sources) for file in cert.files)]
 
@@ -116,21 +118,25 @@ class Files:
 
     def prepare(self, cert: CertificateSpec, current: Generation, path: str) -> Prepared:
         """What brings *path* (live/NAME or a configured file) to the current generation."""
-        sources = _Sources(self._layout, cert.name, current)
+        sources = _Sources(self._materials, cert.name, current)
         if path == self._layout.live(cert.name):
             digest = f"{current.number}.{current.issuance}"
-            return Prepared(path, digest, lambda: self._write_live(cert, current, sources))
+            return Prepared(path, digest, self._live_change(cert, current, sources))
         file = next(file for file in cert.files if file.path == path)
         data = render(file.parts, sources.materials(), file.algorithm)
         target, token = _target(file), sources.file_token(file)
-        return Prepared(path, _sha256(data), lambda: self.write(target, data, token))
+        return Prepared(path, _sha256(data), self.change(target, data, token))
 
-    def write(self, wanted: outputs.Target, data: bytes, token: str) -> None:
-        outputs.write(wanted, data)
-        token = f"{token}|{wanted.mode:o}|{wanted.uid}|{wanted.gid}"
-        self._stamps.record(wanted.path, outputs.lstat(wanted.path), token, _sha256(data))
+    def change(self, wanted: outputs.Target, data: bytes, token: str) -> Change:
+        """*data* in its place, and remembered as what was made from *token*."""
+        token, digest = f"{token}|{wanted.mode:o}|{wanted.uid}|{wanted.gid}", _sha256(data)
 
-    def _write_live(self, cert: CertificateSpec, current: Generation, sources: _Sources) -> None:
+        def remember() -> None:
+            self._stamps.record(wanted.path, outputs.lstat(wanted.path), token, digest)
+
+        return Change(outputs.batch(wanted, data), remember)
+
+    def _live_change(self, cert: CertificateSpec, current: Generation, sources: _Sources) -> Change:
         """Repair the generation's own files where they are damaged, then point live/NAME at them."""
         batch = atomic.Batch()
         for path, data, mode in self._kept_files(cert.name, current, sources):
@@ -139,8 +145,7 @@ class Files:
                 atomic.make_directory(os.path.dirname(path))
                 batch.file(path, data, mode)
         link = self._layout.live(cert.name)
-        batch.link(link, self._layout.live_target(cert.name, current.number, current.issuance))
-        batch.commit()
+        return Change(batch.link(link, self._layout.live_target(cert.name, current.number, current.issuance)))
 
     def watched(self, path: str) -> str:
         """The digest of a file that others write; "" where it is not there."""
@@ -174,13 +179,12 @@ def _target(file: FileSpec) -> outputs.Target:
 
 
 class _Sources:
-    """What the files of one generation are made of: read and verified once, and only if it must be."""
+    """What the files of one generation are made of."""
 
-    def __init__(self, layout: Layout, name: str, generation: Generation) -> None:
-        self._layout = layout
+    def __init__(self, materials: Materials, name: str, generation: Generation) -> None:
+        self._materials = materials
         self._name = name
         self._generation = generation
-        self._materials: tuple[Material, ...] | None = None
         leaves = [key.certificate.sha256[:23] for key in generation.keys if key.certificate]
         self.token = f"{generation.number}.{generation.issuance}:{','.join(leaves)}"
 
@@ -189,9 +193,7 @@ class _Sources:
         return f"{self.token}:{','.join(file.parts)}:{file.algorithm or ''}"
 
     def materials(self) -> tuple[Material, ...]:
-        if self._materials is None:
-            self._materials = generations.read_materials(self._layout, self._name, self._generation)
-        return self._materials
+        return self._materials.read(self._name, self._generation)
 
     def live_files(self) -> list[tuple[str, bytes, int]]:
         return issuance_files(LIVE_FILES, self.materials())

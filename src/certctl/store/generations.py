@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from certctl.core import pem, times
-from certctl.core.bundle import Material, issuance_files
+from certctl.core.bundle import Change, Material, issuance_files
 from certctl.core.model import CertificateState, Generation, KeyRecord, Request
 from certctl.errors import CertctlError, StateError
 from certctl.store import outputs
-from certctl.store.atomic import Batch, make_directory, remove_tree, sync
+from certctl.store.atomic import Batch
+from certctl.store.failing import failure
 from certctl.store.layout import LIVE_FILES, Layout
 
 REQUEST = "request.json"
@@ -61,38 +62,40 @@ def _keys_alone(directory: str) -> dict[str, bytes]:
     return {name.removesuffix(".key"): data for name, data in found.items() if data is not None}
 
 
-def keep_keys(
+def new_keys(
     layout: Layout, number: int, keys: Sequence[tuple[str, bytes]], state: CertificateState, encoded: bytes
-) -> None:
-    """Make generation *number* durable together with the *state* that names it."""
-    make_directory(layout.lineage(state.name))
+) -> Change:
+    """Generation *number* with its *keys*, together with the *state* that names it."""
     path = layout.generation(state.name, number)
     batch = Batch()
     if _keys_alone(path) == dict(keys):
         # A crash left them; whether they would outlive a power cut, nobody knows.
-        sync(layout.lineage(state.name))
+        batch.kept(path)
     else:
+        batch.directory(layout.lineage(state.name))
         batch.tree(path, [(f"{algorithm}.key", data, 0o600) for algorithm, data in keys])
-    batch.file(layout.state(state.name), encoded, 0o600).commit()
+    return Change(batch.file(layout.state(state.name), encoded, 0o600))
 
 
-def keep_issuance(
+def new_issuance(
     layout: Layout,
     generation: Generation,
     materials: Sequence[Material],
     request: Request,
     state: CertificateState,
     encoded: bytes,
-) -> None:
-    """Make the certificates durable together with the *state* that counts them.
+) -> Change:
+    """The certificates, together with the *state* that counts them.
 
     The issuance before stays: it is what the files hold until they are written.
     """
     path = layout.issuance(state.name, generation.number, generation.issuance)
-    _remove_issuances(layout, state.name, generation)
+    batch = Batch()
+    for old in _superseded(layout, state.name, generation):
+        batch.gone(old)
     files = issuance_files(LIVE_FILES, materials)
     files.append((REQUEST, request_file(request), 0o600))
-    Batch().tree(path, files).file(layout.state(state.name), encoded, 0o600).commit()
+    return Change(batch.tree(path, files).file(layout.state(state.name), encoded, 0o600))
 
 
 def request_file(request: Request) -> bytes:
@@ -105,20 +108,24 @@ def request_file(request: Request) -> bytes:
     return json.dumps(asked).encode() + b"\n"
 
 
-def _remove_issuances(layout: Layout, name: str, generation: Generation) -> None:
-    """Make room for an issuance: its own remains go, and all but the one before, if nothing uses them.
+def _superseded(layout: Layout, name: str, generation: Generation) -> Iterator[str]:
+    """What makes room for an issuance: its own remains, and all but the one before, if nothing uses them.
 
-    That is done first, so that a crash leaves none of them behind for good.
+    They go first, so that a crash leaves none of them behind for good.
     """
     directory = layout.generation(name, generation.number)
     number, served = os.path.split(_link_target(layout.live(name)))
     kept = {f"issued-{generation.before.number}"} if generation.before else set()
     if os.path.basename(number) == str(generation.number):
         kept.add(served)
-    for entry in sorted(os.listdir(directory)):
+    try:
+        entries = sorted(os.listdir(directory))
+    except OSError as error:
+        raise failure(error, directory, "look into") from error
+    for entry in entries:
         own = entry == f"issued-{generation.issuance}"
         if own or (entry.startswith("issued-") and entry not in kept):
-            remove_tree(os.path.join(directory, entry), durable=own)
+            yield os.path.join(directory, entry)
 
 
 def _link_target(path: str) -> str:
@@ -211,6 +218,7 @@ def _certificates(data: bytes | None) -> list[bytes]:
         return []
 
 
-def remove(layout: Layout, name: str, number: int) -> None:
-    """Take away a generation that stands in no slot."""
-    remove_tree(layout.generation(name, number))
+def removal(layout: Layout, number: int, state: CertificateState, encoded: bytes) -> Change:
+    """A generation that stands in no slot goes, and then the *state* that remembered it."""
+    batch = Batch().gone(layout.generation(state.name, number))
+    return Change(batch.file(layout.state(state.name), encoded, 0o600))

@@ -127,14 +127,16 @@ def read(path: str) -> bytes | None:
 
 def write(wanted: Target, data: bytes) -> None:
     """Durably put *data* in its place. Raises StoreError, also for a directory that is no safe place."""
+    atomic.commit(batch(wanted, data))
+
+
+def batch(wanted: Target, data: bytes) -> atomic.Batch:
+    """*data* in its place, for `atomic.commit`. Raises StoreError for a place that is no safe one."""
     check_directory(wanted)
-    try:
-        atomic.write(wanted.path, data, wanted.mode, wanted.uid, wanted.gid)
-    except StoreError as error:
-        info = lstat(wanted.path)
-        if info is not None and stat.S_ISDIR(info.st_mode):
-            raise StoreError(f"{wanted.path} is a directory, not a file", "correct path") from error
-        raise
+    info = lstat(wanted.path)
+    if info is not None and stat.S_ISDIR(info.st_mode):
+        raise StoreError(f"{wanted.path} is a directory, not a file", "correct path")
+    return atomic.Batch().file(wanted.path, data, wanted.mode, wanted.uid, wanted.gid)
 
 
 def check_directory(wanted: Target) -> None:

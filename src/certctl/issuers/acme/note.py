@@ -47,6 +47,7 @@ def read_note(request: IssueRequest) -> Note | None:
 
 def write_note(request: IssueRequest, note: Note) -> None:
     """Durably write the note, 0600."""
+    atomic.make_directory(request.work_dir)
     atomic.write(note_path(request), (json.dumps(note._asdict(), indent=2) + "\n").encode(), 0o600)
 
 
