@@ -103,21 +103,28 @@ class Engine:
             dhparams.make(self._ledger, step)
 
     def _repair(self, only: Collection[str] | None) -> None:
-        """Keep the states that were put together again from what is on disk."""
+        """Keep the states that were put together again from what is on disk; tell of those that were not."""
         ledger = self._ledger
         for name, seen in list(ledger.world.certificates.items()):
-            if seen.recovered is None or (only is not None and name not in only):
+            if only is not None and name not in only:
+                continue
+            step = Step("write", name, seen.recovered or "its state cannot be read")
+            if seen.unreadable is not None:
+                hint = "mend that; or move it away: it is put together again from the keys on disk"
+                ledger.outcome.failed.append(Failed(step, CertctlError(seen.unreadable, hint)))
+            if seen.unreadable is not None or seen.recovered is None:
                 continue
             try:
                 aside = ledger.store.repair_state(seen, ledger.now)
             except CertctlError as error:
                 # Nothing may overwrite the damaged file before it has been put aside.
                 ledger.world.certificates[name] = seen._replace(unreadable=error.message)
-                ledger.outcome.failed.append(Failed(Step("write", name, seen.recovered), error))
+                ledger.outcome.failed.append(Failed(step, error))
                 continue
             where = f"; the damaged file is kept as {aside}" if aside else ""
             ledger.tell(name, f"{seen.recovered}{where}", "warning")
-            ledger.store.journal(ledger.now, "recovered", name, reason=seen.recovered, kept_as=aside)
+            told = partial(ledger.store.journal, ledger.now, "recovered", name)
+            ledger.guard(step, partial(told, reason=seen.recovered, kept_as=aside))
             ledger.look_again([name])
 
     def _forget_settled(self, only: Collection[str] | None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timezone
 from typing import Any, TypeVar
 
 from certctl.core.model import (
@@ -19,9 +19,13 @@ from certctl.core.model import (
     Sighting,
     Wait,
 )
+from certctl.core.spec import ALGORITHMS
 from certctl.core.times import parse_rfc3339, rfc3339
 
 VERSION = 1
+_LARGEST = 10**12
+"""No count and no number of seconds is larger."""
+_FIRST_YEAR = 1900
 T = TypeVar("T")
 
 
@@ -58,8 +62,8 @@ def decode_certificate(data: Any, name: str) -> CertificateState:
         _maybe(_generation_in, top.get("current")),
         _maybe(_generation_in, top.get("next")),
         _maybe(_generation_in, top.get("previous")),
-        retired=tuple(_of(int, n) for n in _of(list, top.get("retired", []))),
-        last_number=_of(int, top["last_number"]) if "last_number" in top else 0,
+        retired=tuple(_number(n) for n in _of(list, top.get("retired", []))),
+        last_number=_number(top.get("last_number", 0)),
         rotation=_of(str, top.get("rotation", "")),
         renewal_wanted=_of(bool, top.get("renewal_wanted", False)),
         rollback_wanted=_of(bool, top.get("rollback_wanted", False)),
@@ -72,9 +76,12 @@ def decode_certificate(data: Any, name: str) -> CertificateState:
         raise MalformedError(f"unproved is {state.unproved!r}")
     if state.rotation not in ("", "wanted", "forced"):
         raise MalformedError(f"rotation is {state.rotation!r}")
+    if any(slot is not None and not slot.issuance for slot in (state.current, state.previous)):
+        raise MalformedError("a generation is served, or was, that was never issued for")
     numbers = [slot.number for slot in (state.current, state.next, state.previous) if slot]
     numbers += state.retired
-    if len(set(numbers)) != len(numbers) or max(numbers, default=0) > state.last_number:
+    possible = all(0 < number <= state.last_number for number in numbers)
+    if len(set(numbers)) != len(numbers) or not possible:
         raise MalformedError("its generations have impossible numbers")
     return state
 
@@ -171,6 +178,8 @@ def _generation_in(data: Any) -> Generation:
         raise MalformedError(f"a generation lacks {error.args[0]!r}") from error
     if not generation.keys or generation.number < 1 or generation.issuance < 0:
         raise MalformedError("a generation has no keys or an impossible number")
+    if len(set(generation.algorithms)) != len(generation.keys):
+        raise MalformedError("a generation has two keys of one algorithm")
     if generation.before and len(generation.before.certificates) != len(generation.keys):
         raise MalformedError("a generation has earlier certificates for some keys only")
     if bool(generation.issuance) != all(key.certificate for key in generation.keys):
@@ -197,6 +206,9 @@ def _key_in(data: Any) -> KeyRecord:
     try:
         record = _maybe(_record_in, top.get("certificate"))
         algorithm, sha256 = _text(top["algorithm"]), _text(top["sha256"])
+        # It is part of a path.
+        if algorithm not in ALGORITHMS:
+            raise MalformedError(f"{algorithm!r} is no algorithm")
         return KeyRecord(algorithm, sha256, _text(top["sha1"]), _text(top["md5"]), record)
     except (KeyError, TypeError) as error:
         raise MalformedError(f"a key lacks {error}") from error
@@ -260,7 +272,7 @@ def _advice_in(data: Any) -> Advice:
 def _sighting_in(data: Any) -> Sighting:
     top = _dict(data)
     wait = top.get("wait", 0.0)
-    if not isinstance(wait, int | float) or wait < 0:
+    if not isinstance(wait, int | float) or not 0 <= wait <= _LARGEST:
         raise MalformedError(f"{wait!r} is no number of seconds")
     return Sighting(_instant(top.get("at")), float(wait))
 
@@ -302,9 +314,14 @@ def _moment(text: Any) -> datetime | None:
 
 def _instant(text: Any) -> datetime:
     try:
-        return parse_rfc3339(text)
-    except (ValueError, TypeError, AttributeError) as error:
+        moment = parse_rfc3339(text)
+        if moment.tzinfo is not timezone.utc:
+            moment = moment.astimezone(timezone.utc)
+    except (ValueError, TypeError, AttributeError, OverflowError) as error:
         raise MalformedError(f"{text!r} is no time") from error
+    if moment.year < _FIRST_YEAR:
+        raise MalformedError(f"{text!r} was before there were certificates")
+    return moment
 
 
 def _maybe(convert: Callable[[Any], T], value: Any) -> T | None:
@@ -318,14 +335,24 @@ def _of(kind: type[T], value: Any) -> T:
 
 
 def _text(value: Any) -> str:
-    return _of(str, value)
+    text = _of(str, value)
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError as error:
+            raise MalformedError(f"{text!r} holds half a character") from error
+    return text
 
 
 def _number(value: Any) -> int:
-    if isinstance(value, bool):
+    if isinstance(value, bool) or not -_LARGEST <= _of(int, value) <= _LARGEST:
         raise MalformedError(f"{value!r} is no number")
     return _of(int, value)
 
 
 def _dict(value: Any) -> Mapping[str, Any]:
-    return _of(dict, value)
+    found: dict[str, Any] = _of(dict, value)
+    for name in found:
+        if not name.isascii():
+            _text(name)
+    return found

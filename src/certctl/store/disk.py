@@ -9,11 +9,19 @@ from functools import partial
 from typing import Any
 
 from certctl.core.bundle import Change, Material, Prepared
-from certctl.core.model import CertificateState, DhparamState, Generation, HookState, KeyRecord, Request
+from certctl.core.model import (
+    SLOTS,
+    CertificateState,
+    DhparamState,
+    Generation,
+    HookState,
+    KeyRecord,
+    Request,
+)
 from certctl.core.observed import CertificateSeen, DhparamSeen, FileSeen
 from certctl.core.spec import CertificateSpec, DhparamSpec
 from certctl.errors import CertctlError, StateError, StoreError
-from certctl.store import atomic, generations, journal, outputs, records
+from certctl.store import atomic, generations, journal, keyfiles, outputs, records
 from certctl.store.files import Files
 from certctl.store.layout import Layout
 from certctl.store.materials import Materials
@@ -50,43 +58,77 @@ class DiskStore:
     def observe_certificate(self, cert: CertificateSpec, now: datetime) -> CertificateSeen:
         """The state of one lineage, and what is wrong with its files."""
         try:
-            state, recovered = self._load(cert.name, now)
+            state, recovered = self._load(cert, now)
         except StoreError as error:
             return CertificateSeen(CertificateState(cert.name), unreadable=error.message)
-        lost = frozenset(slot for slot in ("current", "next", "previous") if self._lost(state, slot))
-        damaged = {slot for slot in ("next", "previous") if self._gone(state, slot)}
+        seen, astray = self._look(cert, state)
+        if recovered is not None:
+            return seen._replace(recovered=recovered)
+        forgotten = state.current is None and records.is_served(self.layout, cert.name)
+        odd = bool(astray or seen.lost or seen.damaged)
+        if forgotten or (odd and keyfiles.mixed_up(self.layout, state)):
+            rebuilt = records.rebuild(self.layout, cert, now)
+            if rebuilt is not None:
+                why = f"{self.layout.state(cert.name)} does not fit the keys on disk"
+                again, _ = self._look(cert, rebuilt)
+                return again._replace(recovered=f"{why}; it was put together again from them")
+        # The files of the current generation are repaired by a step of their own.
+        moved = [slot for slot in astray if slot != "current"]
+        return seen._replace(recovered=f"keys were not in their place: {', '.join(moved)}" if moved else None)
+
+    def _look(self, cert: CertificateSpec, state: CertificateState) -> tuple[CertificateSeen, list[str]]:
+        """What there is of *state*; and the slots whose keys are there, but somewhere else."""
+        lost: set[str] = set()
+        damaged: set[str] = set()
+        astray: list[str] = []
+        for slot in SLOTS:
+            generation = state.slot(slot)
+            if generation is None:
+                continue
+            if self._gone(state, slot):
+                damaged.add(slot)
+            if not self._in_place(cert.name, slot, generation):
+                astray.append(slot)
+                lost |= {slot} if self._lost(cert.name, generation) else set()
         files = self._files.unserved(cert)
         if state.current is not None and "current" not in lost:
+            damaged.discard("current")
             try:
                 files = self._files.observe(cert, state.current)
             except StateError:
-                damaged.add("current")
-        return CertificateSeen(state, tuple(files), lost, frozenset(damaged), recovered=recovered)
+                gone = self._lost(cert.name, state.current)
+                (lost if gone else damaged).add("current")
+        seen = CertificateSeen(state, tuple(files), frozenset(lost), frozenset(damaged))
+        return seen, [slot for slot in astray if slot not in lost]
 
-    def _load(self, name: str, now: datetime) -> tuple[CertificateState, str | None]:
+    def _lost(self, name: str, generation: Generation) -> bool:
+        """Whether a key of *generation* is nowhere any more."""
         try:
-            state = records.load(self.layout, name)
-            trouble = f"{self.layout.state(name)} is missing"
+            for key in generation.keys:
+                self.read_key(name, generation, key)
+        except StateError:
+            return True
+        return False
+
+    def _load(self, cert: CertificateSpec, now: datetime) -> tuple[CertificateState, str | None]:
+        try:
+            state = records.load(self.layout, cert.name)
+            trouble = f"{self.layout.state(cert.name)} is missing"
         except StateError as error:
             state, trouble = None, error.message
         if state is not None:
             return state, None
-        rebuilt = records.rebuild(self.layout, name, now)
+        rebuilt = records.rebuild(self.layout, cert, now)
         if rebuilt is not None:
             return rebuilt, f"{trouble}; it was put together again from what is on disk"
-        return CertificateState(name), None if trouble.endswith("is missing") else trouble
+        return CertificateState(cert.name), None if trouble.endswith("is missing") else trouble
 
-    def _lost(self, state: CertificateState, slot: str) -> bool:
-        generation = state.slot(slot)
-        if generation is None:
-            return False
-        for key in generation.keys:
-            if not os.path.exists(self.layout.key(state.name, generation.number, key.algorithm)):
-                try:
-                    generations.read_key(self.layout, state.name, generation, key)
-                except StateError:
-                    return True
-        return False
+    def _in_place(self, name: str, slot: str, generation: Generation) -> bool:
+        if slot != "current":
+            return keyfiles.in_place(self.layout, self._stamps, name, generation)
+        # What the current key files hold is looked at together with the certificates.
+        paths = [self.layout.key(name, generation.number, key.algorithm) for key in generation.keys]
+        return all(map(os.path.exists, paths))
 
     def _gone(self, state: CertificateState, slot: str) -> bool:
         generation = state.slot(slot)
@@ -95,9 +137,15 @@ class DiskStore:
         return not os.path.isdir(self.layout.issuance(state.name, generation.number, generation.issuance))
 
     def repair_state(self, seen: CertificateSeen, now: datetime) -> str | None:
-        """Keep a state that was put together again; where the damaged file went, if there was one."""
-        aside = records.set_aside(self.layout, seen.state.name, now)
-        self.save(seen.state)
+        """Keep a state that was put together again, and put keys back that are not in their place.
+
+        Returns where a damaged state file went, if there was one.
+        """
+        aside = None
+        if not records.is_kept(self.layout, seen.state):
+            aside = records.set_aside(self.layout, seen.state.name, now)
+            self.save(seen.state)
+        keyfiles.put_back(self.layout, seen.state)
         return aside
 
     # Changes: nothing is written before they are committed
@@ -191,7 +239,9 @@ class DiskStore:
 
         def content() -> bytes | None:
             data = outputs.read(kept_path)
-            return data if data is not None and _sha256(data) == state.sha256 else b""
+            if data is None or _sha256(data) != state.sha256:
+                raise CertctlError(f"{kept_path} is missing or damaged")
+            return data
 
         if fits:
             problem, _ = self._files.compare(outputs.Target(kept_path, 0o600), state.sha256, content)

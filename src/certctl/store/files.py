@@ -9,8 +9,8 @@ from certctl.core.bundle import Change, Material, Prepared, issuance_files, rend
 from certctl.core.model import Generation
 from certctl.core.observed import FileSeen
 from certctl.core.spec import CertificateSpec, FileSpec
-from certctl.errors import CertctlError, StateError
-from certctl.store import atomic, outputs
+from certctl.errors import CertctlError, StateError, StoreError
+from certctl.store import atomic, keyfiles, outputs
 from certctl.store.layout import LIVE_FILES, Layout
 from certctl.store.materials import Materials
 from certctl.store.stamps import Stamps
@@ -143,8 +143,12 @@ class Files:
             problem = outputs.attributes_problem(outputs.Target(path, mode), outputs.lstat(path))
             if problem or outputs.read(path) != data:
                 atomic.make_directory(os.path.dirname(path))
+                if mode == 0o600:
+                    keyfiles.spare(self._layout, cert.name, path, data)
                 batch.file(path, data, mode)
         link = self._layout.live(cert.name)
+        if os.path.isdir(link) and not os.path.islink(link):
+            raise StoreError(f"{link} is a directory, where a symlink belongs", f"mv {link} {link}.aside")
         return Change(batch.link(link, self._layout.live_target(cert.name, current.number, current.issuance)))
 
     def watched(self, path: str) -> str:

@@ -11,7 +11,7 @@ from certctl.core import pem, times
 from certctl.core.bundle import Change, Material, issuance_files
 from certctl.core.model import CertificateState, Generation, KeyRecord, Request
 from certctl.errors import CertctlError, StateError
-from certctl.store import outputs
+from certctl.store import keyfiles, outputs
 from certctl.store.atomic import Batch
 from certctl.store.failing import failure
 from certctl.store.layout import LIVE_FILES, Layout
@@ -140,9 +140,12 @@ def read_request(layout: Layout, name: str, number: int, issuance: int) -> Reque
     data = outputs.read(os.path.join(layout.issuance(name, number, issuance), REQUEST))
     try:
         asked: Any = json.loads(data or b"")
-        names = tuple(str(name) for name in asked["names"])
-        return Request(names, str(asked["issuer"]), times.parse_rfc3339(asked["issued_at"]))
-    except (ValueError, KeyError, TypeError, AttributeError):
+        names, issuer = asked["names"], asked["issuer"]
+        if not all(isinstance(text, str) and text.encode() for text in [issuer, *names]):
+            return None
+        issued_at = times.parse_rfc3339(asked["issued_at"]).astimezone(times.UTC)
+        return Request(tuple(names), issuer, issued_at)
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
         return None
 
 
@@ -165,6 +168,9 @@ def read_key(layout: Layout, name: str, generation: Generation, record: KeyRecor
                         return found
                 except CertctlError:
                     continue
+    elsewhere = keyfiles.find(layout, name, record)
+    if elsewhere is not None:
+        return elsewhere
     raise StateError(
         f"the {record.algorithm} key of {name}, generation {generation.number}, is not in {places[0]}",
         "restore it from a backup, or let the next key take its place: certctl rotate --force " + name,
@@ -219,6 +225,15 @@ def _certificates(data: bytes | None) -> list[bytes]:
 
 
 def removal(layout: Layout, number: int, state: CertificateState, encoded: bytes) -> Change:
-    """A generation that stands in no slot goes, and then the *state* that remembered it."""
+    """A generation that stands in no slot goes, and then the *state* that remembered it.
+
+    Raises StateError where live/NAME still points at it.
+    """
+    live = layout.live(state.name)
+    if os.path.basename(os.path.dirname(_link_target(live))) == str(number):
+        raise StateError(
+            f"generation {number} of {state.name} stands in no slot, but {live} points at it",
+            f"certctl run {state.name}",
+        )
     batch = Batch().gone(layout.generation(state.name, number))
     return Change(batch.file(layout.state(state.name), encoded, 0o600))

@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from certctl.core.times import rfc3339
+from certctl.errors import StoreError
 from certctl.store import atomic
 
 MOST_BYTES = 4 * 1024 * 1024
@@ -27,11 +28,25 @@ def record(journal: str, now: datetime, event: str, subject: str, **details: Any
 
 
 def read(path: str) -> Iterator[dict[str, Any]]:
-    """The events, oldest first; a line that a crash cut short is passed over."""
+    """The events, oldest first; a line that is not one of ours, or was cut short, is passed over.
+
+    Raises StoreError for a journal that cannot be read.
+    """
     for name in (path + ".1", path):
-        with contextlib.suppress(FileNotFoundError), open(name, encoding="utf-8", errors="replace") as file:
-            for line in file:
-                with contextlib.suppress(ValueError):
-                    event = json.loads(line)
-                    if isinstance(event, dict) and "at" in event:
-                        yield event
+        try:
+            with open(name, encoding="utf-8", errors="replace") as file:
+                yield from filter(None, map(_event, file))
+        except FileNotFoundError:
+            continue
+        except OSError as error:
+            raise StoreError(f"cannot read {name}: {(error.strerror or str(error)).lower()}") from error
+
+
+def _event(line: str) -> dict[str, Any] | None:
+    try:
+        event = json.loads(line)
+        # Half of a surrogate pair can be escaped in JSON, and not be printed.
+        json.dumps(event, ensure_ascii=False).encode()
+    except (ValueError, RecursionError):
+        return None
+    return event if isinstance(event, dict) and "at" in event else None

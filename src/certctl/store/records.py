@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
@@ -16,8 +16,9 @@ from certctl.core.model import (
     HookState,
     KeyRecord,
 )
+from certctl.core.spec import ALGORITHMS, CertificateSpec
 from certctl.errors import CertctlError, StateError, StoreError
-from certctl.store import atomic, codec, generations, outputs
+from certctl.store import atomic, codec, generations, keyfiles, outputs
 from certctl.store.layout import Layout
 
 UTC = timezone.utc
@@ -61,34 +62,44 @@ def set_aside(layout: Layout, name: str, now: datetime) -> str | None:
     return target
 
 
-def rebuild(layout: Layout, name: str, now: datetime) -> CertificateState | None:
-    """What the disk says of *name*; None where it says nothing.
-
-    live/NAME tells which generation is current. Higher numbers are next, lower
-    ones previous. When something was announced is not on disk, so a next key is
-    taken for as new as *now*: its hold-down begins again.
-    """
-    lineage = layout.lineage(name)
+def is_kept(layout: Layout, state: CertificateState) -> bool:
+    """Whether the state file says just that."""
     try:
-        numbers = sorted(int(entry) for entry in os.listdir(lineage) if entry.isdigit())
-    except OSError:
-        return None
+        return load(layout, state.name) == state
+    except CertctlError:
+        return False
+
+
+def rebuild(layout: Layout, cert: CertificateSpec, now: datetime) -> CertificateState | None:
+    """What the disk says of *cert*; None where it says nothing.
+
+    live/NAME tells which generation is current; without it the configured files do,
+    and at last, which was issued for most recently. The highest number above that is
+    next; of the others, the highest that was issued for is previous. When something
+    was announced is not on disk, so a next key is taken for as new as *now*: its
+    hold-down begins again.
+    """
+    name = cert.name
+    numbers = keyfiles.numbers(layout, name)
     served = _served(layout, name)
-    found = {n: _read_generation(layout, name, n, served if served[0] == n else (n, None)) for n in numbers}
-    readable = {number: generation for number, generation in found.items() if generation is not None}
+    if served[0] not in numbers:
+        served = _held_by(layout, cert, numbers) or (0, None)
+    found = [_read_generation(layout, name, n, served if served[0] == n else (n, None)) for n in numbers]
+    readable = [generation for generation in found if generation is not None]
+    issued = [generation for generation in readable if generation.issuance]
     if not readable:
         return None
-    current = readable.get(served[0])
-    limit = current.number if current else 0
-    nexts = [g for n, g in readable.items() if n > limit]
-    previous = [g for n, g in readable.items() if n < limit and g.issuance]
-    if current is None and nexts and nexts[-1].issuance and nexts[-1].promoted_at:
-        nexts[-1] = nexts[-1]._replace(promoted_at=None)
+    current = next((g for g in issued if g.number == served[0]), issued[-1] if issued else None)
+    above = [g for g in readable if g.number > (current.number if current else 0)]
+    following = above[-1] if above else None
+    others = [g for g in issued if g is not current and g is not following]
+    if following is not None:
+        following = following._replace(made_at=now, promoted_at=None, rotates_from=None)
     return CertificateState(
         name,
         current=current,
-        next=nexts[-1]._replace(made_at=now, promoted_at=None, rotates_from=None) if nexts else None,
-        previous=previous[-1] if previous else None,
+        next=following,
+        previous=others[-1] if others else None,
         last_number=max(numbers),
     )
 
@@ -100,6 +111,37 @@ def _served(layout: Layout, name: str) -> tuple[int, int | None]:
         return int(parts[-2]), int(parts[-1].removeprefix("issued-"))
     except (OSError, ValueError, IndexError):
         return 0, None
+
+
+def is_served(layout: Layout, name: str) -> bool:
+    """Whether live/NAME points at an issuance that is there."""
+    number, issuance = _served(layout, name)
+    return issuance is not None and os.path.isdir(layout.issuance(name, number, issuance))
+
+
+def _held_by(layout: Layout, cert: CertificateSpec, numbers: Sequence[int]) -> tuple[int, int] | None:
+    """Generation and issuance whose certificate the first configured file holds."""
+    from certctl.core.pem import certificates
+
+    for file in cert.files:
+        try:
+            held = certificates(outputs.read(file.path) or b"")
+        except CertctlError:
+            continue
+        for number in reversed(numbers):
+            for issuance in _issuances(layout.generation(cert.name, number)):
+                leaf = outputs.read(f"{layout.issuance(cert.name, number, issuance)}/cert.pem")
+                if leaf is not None and held[:1] == [leaf]:
+                    return number, issuance
+    return None
+
+
+def _issuances(directory: str) -> list[int]:
+    """The issuances of a generation that are on disk, the last one first."""
+    words = [
+        entry.removeprefix("issued-") for entry in keyfiles.entries(directory) if entry.startswith("issued-")
+    ]
+    return sorted((int(word) for word in words if keyfiles.is_number(word)), reverse=True)
 
 
 def _read_generation(
@@ -121,12 +163,13 @@ def _read_generation(
                 facts = key_facts(data)
             except CertctlError:
                 return None
-            keys.append(KeyRecord(entry.removesuffix(".key"), *facts.key))
-    issuances = [int(e[7:]) for e in entries if e.startswith("issued-") and e[7:].isdigit()]
+            if facts.algorithm in ALGORITHMS:
+                keys.append(KeyRecord(facts.algorithm, *facts.key))
+    issuances = _issuances(directory)
     if not keys:
         return None
     generation = Generation(number, made_at, tuple(keys), highest=max(issuances, default=0))
-    for issuance in [served[1]] if served[1] else sorted(issuances, reverse=True):
+    for issuance in [served[1]] if served[1] else issuances:
         issued = _read_issuance(layout, name, generation, issuance)
         if issued is not None:
             return issued

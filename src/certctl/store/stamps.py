@@ -81,8 +81,15 @@ def _load(path: str) -> dict[str, list[Any]]:
     try:
         with open(path, "rb") as file:
             data = json.loads(file.read())
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     if not isinstance(data, dict):
         return {}
-    return {k: v for k, v in data.items() if isinstance(v, list) and len(v) in (2, 6)}
+    return {path: entry for path, entry in data.items() if _is_entry(entry)}
+
+
+def _is_entry(entry: Any) -> bool:
+    """Whether it is what `record` (six) or `record_all` (two) made."""
+    if not isinstance(entry, list) or len(entry) not in (2, 6):
+        return False
+    return isinstance(entry[1], str if len(entry) == 6 else list)
