@@ -6,11 +6,11 @@ import time
 from collections.abc import Sequence
 from types import ModuleType
 
-from tests.bench import bench_changed, bench_fingerprints, bench_local, bench_startup
+from tests.bench import bench_acme, bench_changed, bench_fingerprints, bench_local, bench_startup
 from tests.bench.result import Row
 from tests.bench.setting import Setting
 
-ALL: tuple[ModuleType, ...] = (bench_startup, bench_local, bench_changed, bench_fingerprints)
+ALL: tuple[ModuleType, ...] = (bench_startup, bench_acme, bench_local, bench_changed, bench_fingerprints)
 
 
 def chosen(names: Sequence[str]) -> list[ModuleType]:

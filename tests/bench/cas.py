@@ -1,0 +1,27 @@
+"""A CA on loopback (Pebble), with a web server that answers its challenges."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator, Mapping
+
+from tests.bench.peers import Ca
+from tests.real.servers.pebble import pebble
+from tests.real.servers.process import accepts, daemon
+
+
+@contextlib.contextmanager
+def ca(directory: str, *, nonce_reject: int = 0, slowest: int = 0) -> Iterator[Ca]:
+    """Run both. *nonce_reject*: per cent; *slowest*: validations take 0 to as many whole seconds."""
+    webroot = f"{directory}/webroot"
+    os.makedirs(f"{webroot}/.well-known/acme-challenge")
+    slow: Mapping[str, str] = (
+        {"PEBBLE_VA_NOSLEEP": "0", "PEBBLE_VA_SLEEPTIME": str(slowest + 1)} if slowest else {}
+    )
+    with pebble(directory, nonce_reject=nonce_reject, environment=slow) as server:
+        port = server.http_port
+        argv = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "--directory", webroot, str(port)]
+        with daemon(argv, log=f"{directory}/web.log", ready=lambda: accepts(port)):
+            yield Ca(server.directory_url, server.ca_file, webroot)
