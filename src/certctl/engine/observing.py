@@ -72,12 +72,17 @@ class Observer:
 
 
 def wanted_pins(spec: Spec, world: World, announcer: str, now: datetime) -> dict[str, pins.Announced]:
-    """What *announcer* should show, by certificate; those without any pin are left out."""
+    """What *announcer* should show, by certificate; those without any pin are left out.
+
+    Previous pins stay until hooks have told the servers of their successors, and
+    probes, where there are some, have seen these.
+    """
     via, found = spec.announcers[announcer], {}
     for name, seen in world.certificates.items():
         cert = spec.certificates[name]
         if announcer in cert.announce and seen.unreadable is None:
-            proved = seen.state.previous is None or served(seen, world.hooks)
+            unproved = seen.state.unproved and cert.probe
+            proved = seen.state.previous is None or (not unproved and served(seen, world.hooks))
             entry = pins.announced(cert, seen.state, now, via=via, proved=proved)
             if entry.pins:
                 found[name] = entry
