@@ -15,7 +15,7 @@ NAME = "acme"
 WHAT = "20 and 200 certificates over ACME (Pebble on loopback), against certbot, lego, dehydrated and uacme"
 TARGETS = {"certbot": 0.02, "uacme": 0.2}
 SLOWEST = 3
-SAMPLE = {"certbot": 3, "dehydrated": 3, "lego": 5}
+SAMPLE = {"certbot": 2, "dehydrated": 2, "lego": 2}
 """Of these, which take one certificate after the other, few are measured, and counted as many."""
 
 
@@ -23,20 +23,21 @@ def rows(setting: Setting) -> list[Row]:
     """Measure. Accounts are there before, everybody's challenges are answered by the same web server."""
     few, many = setting.size(20, quick=3), setting.size(200, quick=6)
     found: list[Row] = []
-    with cas.ca(_directory(setting)) as ca:
+    with cas.ca(directory(setting)) as ca:
         found += _against_peers(setting, ca, few)
         found.append(_alone(setting, ca, many, f"{many} certificates", 1))
     for reject in (5, 50):
-        with cas.ca(_directory(setting), nonce_reject=reject) as ca:
+        with cas.ca(directory(setting), nonce_reject=reject) as ca:
             found.append(_alone(setting, ca, few, f"{few}, {reject} % of nonces refused", setting.runs(5)))
-    with cas.ca(_directory(setting), slowest=SLOWEST) as ca:
+    with cas.ca(directory(setting), slowest=SLOWEST) as ca:
         case = f"{few}, validated in 0–{SLOWEST} s"
         row = _alone(setting, ca, few, case, setting.runs(3))
         found.append(row._replace(target=SLOWEST + 1.0, note="the slow CA: the slowest validation + 1 s"))
     return found
 
 
-def _directory(setting: Setting) -> str:
+def directory(setting: Setting) -> str:
+    """A new directory for a CA."""
     path = setting.directory("ca")
     os.mkdir(path)
     return path
@@ -95,11 +96,11 @@ def _peer(setting: Setting, ca: peers.Ca, peer: peers.Peer, count: int, sample: 
         shutil.copytree(fresh, at, symlinks=True)
 
     def work() -> Run:
-        return _sum([run(peer.issue(ca, at, name)) for name in peers.names(sample)]).times(count / sample)
+        return total([run(peer.issue(ca, at, name)) for name in peers.names(sample)]).times(count / sample)
 
     name = peer.name if sample == count else f"{peer.name} ({sample} measured)"
     return Contestant(name, work, prepare)
 
 
-def _sum(runs: Sequence[Run]) -> Run:
+def total(runs: Sequence[Run]) -> Run:
     return Run(sum(one.wall for one in runs), sum(one.cpu for one in runs), max(one.peak for one in runs))

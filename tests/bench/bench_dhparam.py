@@ -19,7 +19,14 @@ import subprocess
 import sys
 import time
 from statistics import mean, quantiles
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from tests.bench.result import Row
+    from tests.bench.setting import Setting
+
+NAME = "dhparam"
+WHAT = "DH parameters of 2048 bits, one core and all, means of 20, against openssl dhparam"
 
 # Mean time as a share of openssl's mean time, for primes of this size.
 TARGET_BITS = 2048
@@ -50,11 +57,13 @@ class Run(NamedTuple):
     cpu: float
 
 
-def contestants(bits: int, runs: int, openssl_runs: int, openssl: str) -> list[Contestant]:
+def contestants(
+    bits: int, runs: int, openssl_runs: int, openssl: str, python: str = sys.executable
+) -> list[Contestant]:
     """Return who competes; all processors only where there are more than one."""
     usable = len(os.sched_getaffinity(0))
     one, two = (TARGET_ONE_WORKER, TARGET_TWO_WORKERS) if bits == TARGET_BITS else (None, None)
-    command = [sys.executable, "-c", _SEARCH, str(bits)]
+    command = [python, "-c", _SEARCH, str(bits)]
     field = [
         Contestant("openssl dhparam", [openssl, "dhparam", str(bits)], 1, openssl_runs, None),
         Contestant("certctl, 1 worker", [*command, "1"], 1, runs, one),
@@ -122,6 +131,31 @@ def table(rows: list[dict[str, object]]) -> str:
     if any(float(str(row["cores"])) < 0.8 * int(str(row["workers"])) for row in rows):
         lines.append("others used the processors meanwhile: see cores, and measure again on a quiet machine")
     return "\n".join(lines)
+
+
+def rows(setting: Setting) -> list[Row]:
+    """The same as rows of the suite; with quick sizes a prime that is soon found."""
+    from tests.bench.result import Row
+
+    openssl = shutil.which("openssl")
+    if openssl is None:
+        setting.say("openssl is missing: no DH parameters are measured")
+        return []
+    bits, runs = setting.size((2048, 20), quick=(512, 1))
+    field = contestants(bits, runs, runs, openssl, setting.installed().python)
+    results = compete(field)
+    base: dict[str, Any] = summary(field[0], results[field[0].name], results[field[0].name])
+    found = []
+    for one in field[1:]:
+        mine: dict[str, Any] = summary(one, results[one.name], results[field[0].name])
+        found.append(
+            Row(
+                NAME, f"{bits} bits, {one.workers} of the cores", mine["mean"], "s", runs, field[0].name,
+                base["mean"], mine["ratio"], mine["cpu"], mine["cpu_ratio"], target=one.target,
+                note="means, not medians, which is how long one waits in the end; each is off by 1/√runs of itself",
+            )
+        )  # fmt: skip
+    return found
 
 
 def main() -> None:

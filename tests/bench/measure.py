@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from statistics import median
@@ -51,23 +52,29 @@ def environment(more: Mapping[str, str] = {}) -> dict[str, str]:
     return {**kept, "LC_ALL": "C.UTF-8", **more}
 
 
+# Linux counts the memory of whoever calls exec(2) as the program's own, so a small process starts it.
+_LAUNCH = """
+import os, sys, time
+start = time.perf_counter()
+pid = os.posix_spawnp(sys.argv[1], sys.argv[1:], os.environ)
+_, status, usage = os.wait4(pid, 0)
+wall = time.perf_counter() - start
+cpu, code = usage.ru_utime + usage.ru_stime, os.waitstatus_to_exitcode(status)
+sys.stderr.write(f"\\n{wall} {cpu} {usage.ru_maxrss / 1024} {code}")
+"""
+
+
 def run(command: Command) -> Run:
     """Run *command* to its end, its output in a pipe. Raises RuntimeError with its output if it fails."""
-    start = time.perf_counter()
-    process = subprocess.Popen(
-        command.argv, env=environment(command.env), cwd=command.cwd, stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", _LAUNCH, *command.argv], env=environment(command.env),
+        cwd=command.cwd, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, check=False,
     )  # fmt: skip
-    assert process.stdout is not None
-    with process.stdout:
-        output = process.stdout.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    wall = time.perf_counter() - start
-    process.returncode = os.waitstatus_to_exitcode(status)
-    if process.returncode not in command.status:
-        words = output.decode(errors="replace")[-2000:]
-        raise RuntimeError(f"{' '.join(command.argv)} ended with {process.returncode}:\n{words}")
-    return Run(wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+    words = done.stderr.rpartition(b"\n")[2].split()
+    if len(words) != 4 or int(words[3]) not in command.status:
+        text = (done.stdout + done.stderr).decode(errors="replace")[-2000:]
+        raise RuntimeError(f"{' '.join(command.argv)} failed:\n{text}")
+    return Run(float(words[0]), float(words[1]), float(words[2]))
 
 
 def in_turn(field: Sequence[Contestant], runs: int, *, warm: bool = True) -> dict[str, list[Run]]:
@@ -90,5 +97,5 @@ def middle(runs: Sequence[Run]) -> Run:
 def ratio(ours: Sequence[Run], theirs: Sequence[Run], field: str = "wall") -> float:
     """The median of the ratios of pairs; of medians where they did not run equally often."""
     if len(ours) == len(theirs):
-        return median(getattr(a, field) / getattr(b, field) for a, b in zip(ours, theirs, strict=True))
+        return float(median(getattr(a, field) / getattr(b, field) for a, b in zip(ours, theirs, strict=True)))
     return float(getattr(middle(ours), field) / getattr(middle(theirs), field))

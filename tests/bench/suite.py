@@ -6,11 +6,29 @@ import time
 from collections.abc import Sequence
 from types import ModuleType
 
-from tests.bench import bench_acme, bench_changed, bench_fingerprints, bench_local, bench_startup
+from tests.bench import (
+    bench_acme,
+    bench_changed,
+    bench_daemon,
+    bench_dhparam,
+    bench_fingerprints,
+    bench_idle,
+    bench_local,
+    bench_startup,
+)
 from tests.bench.result import Row
 from tests.bench.setting import Setting
 
-ALL: tuple[ModuleType, ...] = (bench_startup, bench_acme, bench_local, bench_changed, bench_fingerprints)
+ALL: tuple[ModuleType, ...] = (
+    bench_startup,
+    bench_idle,
+    bench_acme,
+    bench_local,
+    bench_changed,
+    bench_fingerprints,
+    bench_daemon,
+    bench_dhparam,
+)
 
 
 def chosen(names: Sequence[str]) -> list[ModuleType]:
@@ -28,6 +46,9 @@ def measure(modules: Sequence[ModuleType], setting: Setting) -> list[Row]:
     for module in modules:
         setting.say(f"{module.NAME}: {module.WHAT}")
         start = time.monotonic()
-        found += module.rows(setting)
+        try:
+            found += module.rows(setting)
+        except (RuntimeError, OSError, AssertionError) as error:
+            setting.say(f"{module.NAME} failed: {error}")
         setting.say(f"{module.NAME}: took {time.monotonic() - start:.0f} s")
     return found

@@ -100,14 +100,16 @@ def pebble(
     dns: str | None = None,
     ipv6: str = "",
     environment: Mapping[str, str] | None = None,
+    binary: str | None = None,
 ) -> Iterator[Pebble]:
     """Run Pebble below *directory*, without its pauses before a validation.
 
     *nonce_reject* and *authorization_reuse*: per cent. *eab*: kid → base64url MAC key; then it is required.
     *retry_after*: seconds, of authorizations and of orders. *dns*: `host:port` of a DNS server in place of
     challtestsrv. *ipv6*: what challtestsrv answers to AAAA, by default nothing. *environment*: more PEBBLE_….
+    *binary*: another Pebble than the one that tests/run unpacks.
     """
-    binary = program("pebble")
+    binary = binary or program("pebble")
     authority = make_authority("Pebble's own")
     identity = make_identity(["localhost", "127.0.0.1"], authority=authority)
     api, management, http_port, tls_port = free_port(), free_port(), free_port(), free_port()
