@@ -52,6 +52,8 @@ def rows(document: dict[str, Any]) -> dict[str, str]:
 
 def make_world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ImportWorld:
     """An empty tree, and a configuration with nothing but its state directory in it."""
+    # What is taken over names public CAs: whatever asks one of them is to fail here, at once.
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     root = tmp_path / "here"
     root.mkdir()
     world = World(root, monkeypatch)
