@@ -156,3 +156,17 @@ def test_other_certificate_home(importing: ImportWorld, tmp_path: Path) -> None:
         tmp_path / "certs", importing.ca, "a.example.org", importing.ca.leaf("a.example.org"), {}
     )
     assert rows(importing.json("acme.sh")) == {"a.example.org": "imported"}
+
+
+def test_wildcards_have_an_issuer_of_their_own(importing: ImportWorld) -> None:
+    """A wildcard whose challenge is not known gets dns-01; the others keep theirs."""
+    for name in ("a.example.org", "*.example.org"):
+        acme_sh_certificate(
+            importing.tree, importing.ca, name, importing.ca.leaf(name), {"Le_Webroot": "stateless"}
+        )
+    spec = importing.added("acme.sh")
+    found = {name: spec.issuers[cert.issuers[0]].acme for name, cert in spec.certificates.items()}
+    assert {name: acme.challenge for name, acme in found.items() if acme} == {
+        "wildcard.example.org": "dns-01",
+        "a.example.org": "http-01",
+    }

@@ -109,7 +109,7 @@ def test_deactivated_account(importing: ImportWorld) -> None:
 
 
 def test_rollover_key_is_next(importing: ImportWorld) -> None:
-    """A key that dehydrated made ahead, which peers may pin already, is the next generation; its hold-down begins."""
+    """A key that dehydrated made ahead, which peers may pin already, is the next generation."""
     tree, ca, ahead = importing.tree, importing.ca, ec_key()
     dehydrated_certificate(tree, ca, "a.example.org", ca.leaf("a.example.org"))
     write(tree / "certs/a.example.org/privkey.roll.pem", traditional(ahead), 0o600)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.import_trees import encrypted, rsa_key, traditional, write
-from tests.unit.import_world import ImportWorld, make_world, rows
+from tests.unit.import_world import ImportWorld, make_world
 from tests.unit.x509_make import DAY, ec_key, make, pin
 
 
@@ -60,7 +60,7 @@ def test_rsa_and_ecdsa_for_the_same_names(importing: ImportWorld) -> None:
 
 
 def test_self_signed(importing: ImportWorld) -> None:
-    """What `openssl req -x509` makes, a CA of itself that names its host in the subject only, is kept as it is."""
+    """What `openssl req -x509` makes, a CA with its host in the subject only, is kept as it is."""
     start = importing.ca.now - DAY
     made = make("Mail.example.org", ca=True, start=start, end=start + 3650 * DAY)
     write(importing.tree / "cert.pem", made.pem)
@@ -75,17 +75,16 @@ def test_self_signed(importing: ImportWorld) -> None:
 def test_old_keys_beside_the_new_one(importing: ImportWorld) -> None:
     """Of several pairs for the same names the newest is taken, the others are left alone."""
     ca = importing.ca
-    for name, age in (("new", 1.0), ("old", 50.0)):
-        made = ca.leaf("mx1.example.org", age=age)
+    new, old = ca.leaf("mx1.example.org", age=1), ca.leaf("mx1.example.org", age=50)
+    for name, made in (("a", new), ("b", old)):
         write(importing.tree / f"{name}.pem", made.key_pem + made.pem + ca.middle.pem)
-        wanted = made.pin if name == "new" else wanted
     document = importing.json("pem", "--output", importing.world.path)
-    assert sorted(rows(document).values()) == ["imported", "left alone"]
-    assert importing.world.status()["mx1.example.org"]["current"]["keys"][0]["key_sha256"] == wanted
+    assert [row["state"] for row in document["certificates"]] == ["imported", "left alone"]
+    assert importing.world.status()["mx1.example.org"]["current"]["keys"][0]["key_sha256"] == new.pin
 
 
 def test_what_cannot_be_taken(importing: ImportWorld) -> None:
-    """An encrypted key, a key whose certificate is another's, and a chain with a gap are refused one by one."""
+    """An encrypted key, one without its certificate, and half a file are refused one by one."""
     ca, tree = importing.ca, importing.tree
     good = ca.leaf("good.example.org")
     write(tree / "good.pem", good.key_pem + good.pem + ca.middle.pem)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import os
@@ -20,6 +21,8 @@ from certctl.core.times import minute_text
 
 RENEWED_AT = 2 / 3
 """Share of its validity after which a feed is issued again: peers that ask seldom never hold a dead one."""
+MOST_AHEAD = 400 * 86_400_000
+"""Milliseconds by which this host's clock may have been set back since the feed was issued."""
 
 
 class FeedAnnouncer:
@@ -80,14 +83,21 @@ class FeedAnnouncer:
         says = issued.get("certificates") == digests and issued.get("validity") == self.spec.validity
         return says and found.seen.digest == issued.get("sha256") and renew_at is not None and now < renew_at
 
+    def _next_serial(self, issued: Mapping[str, Any], now: datetime) -> int:
+        """Above all that were used: also where the note of the last one is lost, or the clock went back."""
+        by_time = int(now.timestamp() * 1000)
+        published = _serial(files.look(self.spec).data or b"")
+        # Whoever can write the file must not use up all numbers there are.
+        published = published if published < by_time + MOST_AHEAD else 0
+        return max(memory.number(issued.get("serial")) + 1, published + 1, by_time)
+
     def _issue(
         self, documents: Mapping[str, Mapping[str, Any]], issued: Mapping[str, Any], now: datetime
     ) -> bytes:
         from certctl.announce import feedkey
 
         key = feedkey.load(self._home)
-        # Never below the seconds since 1970, so that it rises even if the note of the last one is lost.
-        serial = max(memory.number(issued.get("serial")) + 1, int(now.timestamp()))
+        serial = self._next_serial(issued, now)
         expires = now + timedelta(seconds=self.spec.validity)
         payload = feed.payload(
             documents.values(), serial=serial, issued_at=now, expires_at=expires, handovers=key.handovers
@@ -107,6 +117,16 @@ class FeedAnnouncer:
         memory.save(self._path, note)
         files.put(self.spec, data)
         return data
+
+
+def _serial(data: bytes) -> int:
+    """The serial of a feed that is not checked; 0 where there is none."""
+    try:
+        part = data.split(b".")[1]
+        found = json.loads(base64.urlsafe_b64decode(part + b"=" * (-len(part) % 4)))
+        return memory.number(found["serial"])
+    except (ValueError, LookupError, TypeError, RecursionError):
+        return 0
 
 
 def _digest(document: Mapping[str, Any]) -> str:

@@ -49,14 +49,18 @@ def load(home: str) -> FeedKey:
     try:
         found = JWK.load(pem)
     except (JoseError, ValueError, TypeError) as error:
-        raise StateError(
-            f"{path} is damaged: {error}",
-            "bring it back from a backup; else move it away, and tell the new key to all peers: "
-            "certctl announce --key",
-        ) from error
+        raise _damaged(path, str(error)) from error
+    # What is no PEM at all josepy takes for a symmetric key.
     if not isinstance(found, JWKEC) or found.to_json()["crv"] != "P-256":
-        raise StateError(f"{path} is no P-256 key")
+        raise _damaged(path, "it is no P-256 key")
     return FeedKey(found, _leading_to(found, _handovers(home)))
+
+
+def _damaged(path: str, why: str) -> StateError:
+    return StateError(
+        f"{path} is damaged: {why}",
+        "bring it back from a backup; else move it away, and tell peers the new one: certctl announce --key",
+    )
 
 
 def replace(home: str, now: datetime) -> FeedKey:
