@@ -1,10 +1,14 @@
 """Pins to publish: of every slot, and of any PEM file, in the forms that peers paste."""
 
+from __future__ import annotations
+
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from certctl.app import names as named
 from certctl.app import wiring
+from certctl.config.addresses import nexthop
+from certctl.config.problems import BadValueError
 from certctl.core.model import SLOTS
 from certctl.core.pins import (
     access_line,
@@ -18,6 +22,9 @@ from certctl.core.pins import (
 from certctl.core.spec import CertificateSpec, Spec
 from certctl.errors import CertctlError, UsageError
 from certctl.store.disk import DiskStore
+
+if TYPE_CHECKING:
+    from certctl.core.x509 import Digests
 
 
 class Query(NamedTuple):
@@ -71,6 +78,14 @@ def check(query: Query) -> None:
     """Raise UsageError for a form that cannot be what it says."""
     if query.form == "tlsa" and (query.of == "certificate" or query.digest != "sha256"):
         raise UsageError("TLSA 3 1 1 is the sha256 of the key", "leave --of and --digest out")
+    for port in query.ports:
+        if not 0 < port < 65536:
+            raise UsageError(f"--port {port}: ports are 1 to 65535")
+    for hop in query.nexthops:
+        try:
+            nexthop(hop)
+        except BadValueError as error:
+            raise UsageError(f"--nexthop {hop!r}: {str(error) or 'must not be empty'}") from None
 
 
 def _certificate(store: DiskStore, cert: CertificateSpec, query: Query) -> Found:
@@ -90,43 +105,56 @@ def _certificate(store: DiskStore, cert: CertificateSpec, query: Query) -> Found
 
 
 def of_file(path: str, query: Query) -> Found:
-    """The fingerprints of whatever certificates and keys a PEM file holds.
+    """The fingerprints of the certificates and keys in a PEM file, without the issuers of others in it.
 
     A private key and its certificate have the same key fingerprint; it is told once.
+    Without *of*, lines to paste are of keys, as by default; text and json tell both.
     Raises CertctlError for a file that holds neither.
     """
-    from certctl.core import pem, x509
-
     check(query)
     try:
         with open(path, "rb") as file:
             data = file.read()
     except OSError as error:
         raise CertctlError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
-    found: list[Fingerprint] = []
-    names: tuple[str, ...] = ()
-    for block in pem.blocks(data):
-        text = pem.encode(block.label, block.der)
-        if block.label in pem.CERTIFICATE_LABELS:
-            facts = x509.facts(text)
-            names = names or facts.names
-            digests = {"certificate": facts.certificate, "key": facts.key}
-            algorithm = facts.algorithm
-        elif "KEY" in block.label or "REQUEST" in block.label:
-            key = x509.key_facts(text)
-            digests, algorithm = {"key": key.key}, key.algorithm
-        else:
-            continue
-        for of, value in digests.items():
-            wanted = "key" if query.form == "tlsa" else query.of
-            if wanted in (None, of):
-                fingerprint = getattr(value, query.digest)
-                found.append(Fingerprint(path, None, None, algorithm, of, query.digest, fingerprint))
+    try:
+        names, entries = _entries(data)
+    except CertctlError as error:
+        raise CertctlError(f"{path}: {error.message}", error.hint) from error
+    wanted = query.of or ("key" if query.form in ("policy", "access", "tlsa") else None)
+    found = [
+        Fingerprint(path, None, None, algorithm, of, query.digest, getattr(digests, query.digest))
+        for algorithm, of, digests in entries
+        if wanted in (None, of)
+    ]
     if not found:
         what = "certificate or key" if query.of is None else query.of
         raise CertctlError(f"{path} holds no {what}", "PEM is expected: -----BEGIN CERTIFICATE-----")
     hops = query.nexthops or tuple(f"[{name}]" for name in tlsa_names(names))
     return Found(path, hops, tuple(tlsa_names(names)), tuple(dict.fromkeys(found)))
+
+
+def _entries(data: bytes) -> tuple[tuple[str, ...], list[tuple[str, str, Digests]]]:
+    """The names of the first certificate, and algorithm, certificate|key and digests of what is there."""
+    from certctl.core import pem, x509
+
+    found: list[tuple[str, list[tuple[str, str, Digests]]]] = []
+    names: tuple[str, ...] = ()
+    issuers: set[str] = set()
+    for block in pem.blocks(data):
+        text = pem.encode(block.label, block.der)
+        if block.label in pem.CERTIFICATE_LABELS:
+            facts = x509.facts(text)
+            names = names or facts.names
+            if facts.subject != facts.issuer:
+                issuers.add(facts.issuer)
+            both = (("certificate", facts.certificate), ("key", facts.key))
+            found.append((facts.subject, [(facts.algorithm, of, digests) for of, digests in both]))
+        elif "KEY" in block.label or "REQUEST" in block.label:
+            key = x509.key_facts(text)
+            found.append(("", [(key.algorithm, "key", key.key)]))
+    ends = [told for subject, told in found if not subject or subject not in issuers]
+    return names, [entry for told in ends for entry in told]
 
 
 def lines(found: Sequence[Found], query: Query) -> Iterator[str]:

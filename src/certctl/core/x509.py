@@ -57,6 +57,8 @@ class CertificateFacts(NamedTuple):
     """RFC 4514."""
     algorithm: str
     """A word of spec.ALGORITHMS, or a description of another kind of key."""
+    subject: str = ""
+    """RFC 4514."""
 
 
 class KeyFacts(NamedTuple):
@@ -78,6 +80,7 @@ def facts(leaf_pem: bytes) -> CertificateFacts:
         names=found.names,
         issuer=found.issuer,
         algorithm=found.algorithm,
+        subject=found.subject,
     )
 
 
