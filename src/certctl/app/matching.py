@@ -11,7 +11,7 @@ from certctl.config.starter import certificate_name
 from certctl.core.spec import CertificateSpec, IssuerSpec, Spec
 from certctl.errors import CertctlError
 from certctl.importing.common import Lineage, Refused, Renewal, Tree
-from certctl.importing.fragment import Certificate, Issuer, issuer_name
+from certctl.importing.fragment import DNS_HOOK, Certificate, Issuer, issuer_name
 
 BY_HAND = "by-hand"
 """The issuer of certificates of which nobody knows who signs them."""
@@ -135,7 +135,7 @@ def _known(spec: Spec, cert: CertificateSpec, lineage: Lineage) -> str:
 
 def _issuer(spec: Spec, issuers: list[Issuer], lineage: Lineage) -> str:
     """An issuer that renews as the other tool did: one that is configured, or a new table."""
-    renewal = lineage.renewal if lineage.renewal.directory else None
+    renewal = _fitting(lineage) if lineage.renewal.directory else None
     if renewal is None and all(pair.self_signed for pair in lineage.pairs):
         return "self-signed"
     for name, known in spec.issuers.items():
@@ -148,6 +148,18 @@ def _issuer(spec: Spec, issuers: list[Issuer], lineage: Lineage) -> str:
     name = _free(base, {*spec.issuers, *(issuer.name for issuer in issuers)})
     issuers.append(Issuer(name, renewal))
     return name
+
+
+def _fitting(lineage: Lineage) -> Renewal:
+    """How it is renewed; a wildcard by dns-01, as there is no other way (RFC 8555 §7.1.3)."""
+    renewal = lineage.renewal
+    if renewal.challenge == "dns-01" or not any(name.startswith("*.") for name in lineage.names):
+        return renewal
+    todo = "wildcards are proved by dns-01 only: choose dns = and its table (docs/acme.md)"
+    table = (("command", (DNS_HOOK,)),)
+    return renewal._replace(
+        challenge="dns-01", webroot="", listen="", dns="command", dns_table=table, todo=(*renewal.todo, todo)
+    )
 
 
 def _settings(renewal: Renewal | None) -> Renewal | None:

@@ -210,6 +210,23 @@ def _import(arguments: Arguments, console: Console) -> int:
     return imported.show(console, done, dry_run=arguments.dry_run)
 
 
+def _report(arguments: Arguments, console: Console) -> int:
+    from certctl.app import report
+
+    spec = load_spec(arguments)
+    if arguments.output:
+        path = report.write(spec, arguments.output)
+        if console.as_json:
+            console.document({"version": 1, "output": path})
+        else:
+            console.say(f"wrote {path}")
+    elif console.as_json:
+        raise UsageError("the page is HTML, not JSON", "certctl status --json tells the same")
+    else:
+        console.answer(report.make(spec).rstrip("\n"))
+    return EXIT_OK
+
+
 def _daemon(arguments: Arguments, console: Console) -> int:
     import os
 
@@ -306,4 +323,5 @@ _COMMANDS: dict[str, Callable[[Arguments, Console], int]] = {
     "dhparam": _dhparam,
     "log": looking.log,
     "import": _import,
+    "report": _report,
 }

@@ -287,6 +287,12 @@ def _import(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _report(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--output", metavar="FILE", help="replace FILE by the page, whole or not at all; default: print it"
+    )
+
+
 def _daemon(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--wait",
@@ -350,4 +356,5 @@ COMMANDS = {
     "dhparam": ("make or check DH parameters now", _dhparam),
     "log": ("show what happened", _log),
     "import": ("take over the certificates of another tool, keys kept", _import),
+    "report": ("make one HTML page of all that was, is and will be", _report),
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
@@ -49,28 +49,10 @@ def render(tool: str, path: str, issuers: Sequence[Issuer], certificates: Sequen
     if not certificates and not issuers:
         return ""
     blocks = [f"{comment(f'Taken over from {tool} ({path}) by certctl import.')}\n"]
-    wild = {c.issuer for c in certificates if any(name.startswith("*.") for name in c.names)}
-    blocks += ["".join(_issuer(tool, _able(issuer, wild))) for issuer in issuers]
+    blocks += ["".join(_issuer(tool, issuer)) for issuer in issuers]
     home = "" if tool == "pem" else path.rstrip("/") + "/"
     blocks += ["".join(_certificate(tool, home, certificate)) for certificate in certificates]
     return "\n".join(blocks)
-
-
-def _able(issuer: Issuer, wild: Collection[str]) -> Issuer:
-    """*issuer* with a challenge by which wildcards can be proved, where it has to (RFC 8555 §7.1.3)."""
-    renewal = issuer.renewal
-    if renewal is None or issuer.name not in wild or renewal.challenge == "dns-01":
-        return issuer
-    todo = "wildcards are proved by dns-01 only: choose dns = and its table (docs/acme.md)"
-    able = renewal._replace(
-        challenge="dns-01",
-        webroot="",
-        listen="",
-        dns="command",
-        dns_table=(("command", (DNS_HOOK,)),),
-        todo=(*renewal.todo, todo),
-    )
-    return issuer._replace(renewal=able)
 
 
 def _issuer(tool: str, issuer: Issuer) -> Iterator[str]:

@@ -1,0 +1,101 @@
+"""The timeline of one certificate: a lane for each generation, as inline SVG that scales with the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from certctl.core.times import minute_text
+from certctl.report.axis import Axis, ticks
+from certctl.report.lives import Life, moment
+from certctl.report.markup import Html, joined, tag, text
+
+LANE = 22
+MOST_LANES = 8
+"""Older generations are counted, not drawn."""
+
+
+def timeline(axis: Axis, now: datetime, lives: Sequence[Life], certificate: Mapping[str, Any]) -> Html:
+    """The lanes, newest first, below an axis."""
+    shown = [life for life in lives[::-1] if _visible(axis, life)][:MOST_LANES]
+    rows = [_row(text(""), _axis(axis, now), "axis")]
+    for life in shown:
+        label = joined(text(f"#{life.number}"), tag("small", text(life.slot or "retired")))
+        rows.append(_row(label, _lane(axis, now, life, certificate), life.slot or "retired"))
+    hidden = len(lives) - len(shown)
+    if hidden > 0:
+        rows.append(tag("p", text(f"and {hidden} older generations"), class_="more"))
+    return tag("div", *rows, class_="timeline")
+
+
+def _visible(axis: Axis, life: Life) -> bool:
+    last = max((end or axis.end for _, end in life.served), default=life.made_at)
+    return life.slot is not None or (last is not None and last >= axis.start)
+
+
+def _row(label: Html, drawing: Html, kind: str) -> Html:
+    return tag("div", tag("span", label, class_="label"), drawing, class_=f"lane {kind}")
+
+
+def _svg(*inner: Html, height: int = LANE, label: str = "") -> Html:
+    return tag("svg", *inner, width="100%", height=height, role="img", aria_label=label or None)
+
+
+def _axis(axis: Axis, now: datetime) -> Html:
+    parts = []
+    for number, (at, label) in enumerate(ticks(axis)):
+        x = axis.at(at)
+        kind = "tick odd" if number % 2 else "tick"
+        parts.append(tag("line", x1=f"{x}%", x2=f"{x}%", y1=16, y2=LANE, class_=kind))
+        if 2 < x < 96:
+            parts.append(tag("text", text(label), x=f"{x}%", y=12, class_=kind))
+    parts.append(_now(axis, now))
+    return _svg(*parts, label="time")
+
+
+def _now(axis: Axis, now: datetime) -> Html:
+    x = f"{axis.at(now)}%"
+    return tag("line", x1=x, x2=x, y1=0, y2=LANE, class_="now")
+
+
+def _lane(axis: Axis, now: datetime, life: Life, certificate: Mapping[str, Any]) -> Html:
+    parts = []
+    first = life.served[0][0] if life.served else None
+    if life.made_at is not None:
+        until = first or life.gone_at or now
+        parts.append(_bar(axis, life.made_at, until, "standby", f"made {minute_text(life.made_at)}"))
+    hold = moment(certificate.get("hold_until")) if life.slot == "next" else None
+    if hold is not None:
+        parts.append(_bar(axis, now, hold, "hold", f"held until {minute_text(hold)}"))
+    for start, end in life.served:
+        told = f"served from {minute_text(start)}" + (f" to {minute_text(end)}" if end else "")
+        parts.append(_bar(axis, start, end or now, "served", told))
+    if life.slot == "current" and life.not_after is not None and life.not_after > now:
+        told = f"its certificate is valid until {minute_text(life.not_after)}"
+        parts.append(_bar(axis, now, life.not_after, "valid", told))
+    for mark in life.marks:
+        if axis.holds(mark.at):
+            parts.append(_mark(axis.at(mark.at), mark.kind, f"{minute_text(mark.at)}: {mark.text}"))
+    if life.slot == "current":
+        for name, what in (("renew_at", "renewal"), ("rotate_at", "rotation")):
+            at = moment(certificate.get(name))
+            if at is not None and at > now and axis.holds(at):
+                parts.append(_mark(axis.at(at), what, f"{what} {minute_text(at)}"))
+    parts.append(_now(axis, now))
+    return _svg(*parts, label=f"generation {life.number}")
+
+
+def _bar(axis: Axis, start: datetime, end: datetime, kind: str, told: str) -> Html:
+    x, width = axis.at(start), axis.at(end) - axis.at(start)
+    if width <= 0:
+        return Html("")
+    inner = tag("title", text(told))
+    return tag("rect", inner, x=f"{x}%", width=f"{max(width, 0.25):.3f}%", y=5, height=12, rx=2, class_=kind)
+
+
+def _mark(x: float, kind: str, told: str) -> Html:
+    """A dot for what happened, a ring for what is to come, a cross-bar in red for what failed."""
+    inner = tag("title", text(told))
+    radius = 5 if kind in ("renewal", "rotation") else 4
+    return tag("circle", inner, cx=f"{x}%", cy=11, r=radius, class_=f"mark {kind}")

@@ -1,0 +1,32 @@
+"""HTML as text: whatever is not `Html` already is escaped, so no name or message can become markup."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import NewType
+
+Html = NewType("Html", str)
+"""Text that is markup."""
+
+_VOID = ("meta", "br", "rect", "line", "circle", "path")
+
+
+def text(value: object) -> Html:
+    """Escape plain text."""
+    return Html(escape(str(value), quote=True))
+
+
+def tag(name: str, /, *children: Html, **attributes: object) -> Html:
+    """An element; attributes that are None are left out, `class_` is class, `_` in names is `-`."""
+    told = "".join(
+        f' {key.rstrip("_").replace("_", "-")}="{escape(str(value), quote=True)}"'
+        for key, value in attributes.items()
+        if value is not None
+    )
+    if name in _VOID and not children:
+        return Html(f"<{name}{told}/>" if name not in ("meta", "br") else f"<{name}{told}>")
+    return Html(f"<{name}{told}>{''.join(children)}</{name}>")
+
+
+def joined(*parts: Html) -> Html:
+    return Html("".join(parts))
