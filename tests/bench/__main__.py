@@ -42,7 +42,7 @@ def main() -> None:
             json.dump(document, file, indent=1, ensure_ascii=False)
     if options.svg:
         with open(options.svg, "w", encoding="utf-8") as file:
-            file.write(chart.svg(found, document["machine"]))  # type: ignore[arg-type]
+            file.write(chart.svg(found, machine.described()))
     print(report.table(found))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -173,7 +174,7 @@ def test_timeout(home: Home) -> None:
     pids = [int(line) for line in home.lines("pids")]
     assert len(pids) == 3
     for pid in pids:
-        until(lambda pid=pid: gone(pid), f"{pid} has ended", 10)
+        until(partial(gone, pid), f"{pid} has ended", 10)
     assert home.json("status")["hooks"][0]["state"] == "failing"
 
 

@@ -114,7 +114,7 @@ def test_forced_rotation_defers_until_the_pin_is_known(start: Start, scratch: st
 
 @pytest.mark.parametrize("change", ["renew", "rotate"])
 def test_what_is_not_served_is_taken_back(start: Start, scratch: str, change: str) -> None:
-    """If the server goes on with the old certificate, the old files come back, proved, and it does not flap."""
+    """If the server goes on with the old certificate, the old files come back, and it does not flap."""
     pair = Pair(start, scratch)
     probes = f'probe = ["smtp://127.0.0.1:{pair.server.smtp}", "smtps://127.0.0.1:{pair.server.smtps}"]'
     pair.configure(shipped("postfix", "--config-dir", pair.server.directory), probes)
