@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 MOST_PAST = timedelta(days=400)
-MOST_FUTURE = timedelta(days=400)
+MOST_FUTURE = timedelta(days=200)
 _STEPS = (1 / 24, 0.25, 1, 2, 7)
 """Days between ticks of short spans; longer ones have a tick a month, or several."""
 
@@ -28,7 +28,7 @@ class Axis(NamedTuple):
 
 
 def around(now: datetime, moments: Iterable[datetime]) -> Axis:
-    """A span that shows all *moments*, at most 400 days to either side, with some air around them."""
+    """A span that shows all *moments*, within `MOST_PAST` and `MOST_FUTURE`, with some air around them."""
     kept = [now, *(moment for moment in moments if now - MOST_PAST <= moment <= now + MOST_FUTURE)]
     start, end = min(kept), max(kept)
     start = min(start, now - (end - now) * 0.12)

@@ -21,7 +21,7 @@ def timeline(axis: Axis, now: datetime, lives: Sequence[Life], certificate: Mapp
     shown = [life for life in lives[::-1] if _visible(axis, life)][:MOST_LANES]
     rows = [_row(text(""), _axis(axis, now), "axis")]
     for life in shown:
-        label = joined(text(f"#{life.number}"), tag("small", text(life.slot or "retired")))
+        label = joined(text(f"#{life.number} "), tag("small", text(life.slot or "retired")))
         rows.append(_row(label, _lane(axis, now, life, certificate), life.slot or "retired"))
     hidden = len(lives) - len(shown)
     if hidden > 0:
@@ -50,13 +50,13 @@ def _axis(axis: Axis, now: datetime) -> Html:
         parts.append(tag("line", x1=f"{x}%", x2=f"{x}%", y1=16, y2=LANE, class_=kind))
         if 2 < x < 96:
             parts.append(tag("text", text(label), x=f"{x}%", y=12, class_=kind))
-    parts.append(_now(axis, now))
+    parts.append(_now(axis, now, above=15))
     return _svg(*parts, label="time")
 
 
-def _now(axis: Axis, now: datetime) -> Html:
+def _now(axis: Axis, now: datetime, above: int = 0) -> Html:
     x = f"{axis.at(now)}%"
-    return tag("line", x1=x, x2=x, y1=0, y2=LANE, class_="now")
+    return tag("line", x1=x, x2=x, y1=above, y2=LANE, class_="now")
 
 
 def _lane(axis: Axis, now: datetime, life: Life, certificate: Mapping[str, Any]) -> Html:

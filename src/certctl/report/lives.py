@@ -93,7 +93,8 @@ def lives(events: Iterable[Event], certificate: Mapping[str, Any]) -> list[Life]
 def _tell(drafts: dict[int, _Draft], event: Event, at: datetime, number: int | None) -> None:
     kind = str(event.get("event"))
     if kind.endswith("-failed"):
-        last = drafts[max(drafts)] if drafts else None
+        serving = [life for life in drafts.values() if life.served and life.served[-1][1] is None]
+        last = serving[0] if serving else drafts[max(drafts)] if drafts else None
         if last is not None:
             last.marks.append(
                 Mark(at, "failed", f"{kind}: {event.get('error') or event.get('reason') or ''}")

@@ -16,6 +16,8 @@ from certctl.report.upcoming import Coming, upcoming
 
 MARKER = "<!-- certctl report -->"
 """By which a page that may be replaced is known."""
+SOONEST = 12
+"""Events to come that are told at once; the others fold out."""
 LATEST = 12
 """Events that are told of each certificate."""
 _CSP = "default-src 'none'; style-src 'unsafe-inline'"
@@ -62,6 +64,7 @@ def _moments(found: Iterable[list[Life]]) -> list[datetime]:
             moments += [at for at in (life.made_at, life.gone_at) if at is not None]
             moments += [start for start, _ in life.served]
             moments += [mark.at for mark in life.marks]
+            moments += [life.not_after] if life.not_after and life.slot == "current" else []
     return moments
 
 
@@ -97,6 +100,11 @@ def _when(value: object, now: datetime) -> Html:
     return tag("span", text(f"{at:%Y-%m-%d} ({from_now(at, now)})"), title=minute_text(at))
 
 
+def _word(word: str) -> Html:
+    """What the head of a column says, where a narrow page has no heads."""
+    return tag("span", text(word), class_="word")
+
+
 def _expiry(cert: Document) -> str | None:
     current = cert["current"]
     ends = [key["not_after"] for key in current["keys"] if key["not_after"]] if current else []
@@ -111,8 +119,8 @@ def _overview(status: Document, now: datetime) -> Html:
             tag("a", text(cert["name"]), href=f"#c{number}"),
             _badge(cert["state"]),
             text(cert["issuer"] or "–"),
-            joined(text("expires "), _when(_expiry(cert), now)) if _expiry(cert) else text("–"),
-            joined(text("renewal "), _when(cert["renew_at"], now)) if cert["renew_at"] else text("–"),
+            joined(_word("expires "), _when(_expiry(cert), now)) if _expiry(cert) else text("–"),
+            joined(_word("renewal "), _when(cert["renew_at"], now)) if cert["renew_at"] else text("–"),
         )
         for number, cert in enumerate(status["certificates"], 1)
     ]
@@ -122,7 +130,11 @@ def _overview(status: Document, now: datetime) -> Html:
 
 def _coming(coming: Sequence[Coming], now: datetime) -> Html:
     rows = [(_when(one.at, now), text(one.subject), text(one.what)) for one in coming]
-    inner = _table(("When", "Whose", "What"), rows, (0,)) or tag("p", text("Nothing is planned."))
+    header = ("When", "Whose", "What")
+    inner = _table(header, rows[:SOONEST], (0,)) or tag("p", text("Nothing is planned."))
+    if rows[SOONEST:]:
+        more = tag("summary", text(f"and {len(rows) - SOONEST} more"))
+        inner = joined(inner, tag("details", more, _table(header, rows[SOONEST:], (0,))))
     return joined(tag("h2", text("What comes next")), tag("div", inner, class_="card"))
 
 
@@ -207,7 +219,7 @@ def _dhparams(status: Document, now: datetime) -> Html:
             text(row["name"]),
             _badge(row["state"]),
             text(f"{row['bits']} bits, {row['source']}"),
-            joined(text("made "), _when(row["made_at"], now)) if row["made_at"] else text("–"),
+            joined(_word("made "), _when(row["made_at"], now)) if row["made_at"] else text("–"),
             joined(
                 text(row["path"]),
                 *([tag("p", text(row["last_error"]), class_="error")] if row["last_error"] else []),
@@ -230,7 +242,7 @@ def _hooks(status: Document, now: datetime) -> Html:
             (
                 text(row["name"]),
                 _badge(row["state"]),
-                joined(text("ran "), _when(row["last_run"], now)) if row["last_run"] else text("never ran"),
+                joined(_word("ran "), _when(row["last_run"], now)) if row["last_run"] else text("never ran"),
                 text(" · ".join([*filter(None, [pending]), *said])),
             )
         )

@@ -12,7 +12,7 @@ body{margin:0;background:var(--bg);color:var(--ink);
 font:15px/1.45 system-ui,"Segoe UI","DejaVu Sans",sans-serif}
 main{max-width:1080px;margin:0 auto;padding:16px}
 h1{font-size:1.45em;margin:.2em 0}h2{font-size:1.15em;margin:1.8em 0 .6em}h3{font-size:1.05em;margin:0}
-p{margin:.3em 0}.soft,small{color:var(--soft)}small{font-size:.8em;display:block;line-height:1.1}
+p{margin:.3em 0}.soft,small{color:var(--soft)}small{font-size:.85em}
 .card{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:12px 14px;margin:12px 0;
 break-inside:avoid;overflow-wrap:anywhere}
 .head{display:flex;flex-wrap:wrap;gap:4px 10px;align-items:baseline}
@@ -22,8 +22,8 @@ table{border-collapse:collapse;width:100%}th,td{text-align:left;vertical-align:t
 border-bottom:1px solid var(--line)}th{color:var(--soft);font-weight:600;font-size:.85em}
 td.time{white-space:nowrap}a{color:inherit}.num{font-variant-numeric:tabular-nums}
 .error{color:var(--bad);margin:.4em 0}
-.timeline{margin:10px 0 4px}.lane{display:grid;grid-template-columns:74px 1fr;align-items:center}
-.lane .label{font-variant-numeric:tabular-nums;line-height:1.05;padding:2px 0}
+.timeline{margin:10px 0 4px}.lane{display:grid;grid-template-columns:104px 1fr;align-items:center}
+.lane .label{font-variant-numeric:tabular-nums;white-space:nowrap;line-height:22px}.word{display:none}
 svg{display:block;overflow:visible}svg text{fill:var(--soft);font-size:11px;text-anchor:middle}
 line.tick{stroke:var(--line)}line.now{stroke:var(--now);stroke-width:1.5;stroke-dasharray:3 2}
 .served{fill:var(--served)}.valid{fill:var(--valid)}.standby{fill:var(--standby)}.hold{fill:var(--hold)}
@@ -36,7 +36,8 @@ line.tick{stroke:var(--line)}line.now{stroke:var(--now);stroke-width:1.5;stroke-
 details{margin-top:6px}summary{cursor:pointer;color:var(--soft);font-size:.9em}
 ol.log{list-style:none;margin:4px 0;padding:0;font-size:.9em}ol.log li{padding:2px 0}
 .more{color:var(--soft);font-size:.85em}
-@media (max-width:640px){main{padding:10px}.lane{grid-template-columns:58px 1fr}.odd{display:none}
+@media (max-width:640px){main{padding:10px}.lane{grid-template-columns:88px 1fr}.word{display:inline}
+.lane .label{font-size:.85em}.odd{display:none}
 table.wide thead{display:none}table.wide tr{display:block;border-bottom:1px solid var(--line);padding:5px 0}
 table.wide td{display:inline;border:0;padding:0 .6em 0 0}table.wide td.time{white-space:normal}}
 @media print{:root{--bg:#fff;--card:#fff;--ink:#000;--soft:#444}body{font-size:11px}

@@ -1,4 +1,4 @@
-"""What comes next, and when: renewals, rotations, ends of holds, ends of certificates, retries."""
+"""What comes next, and when: renewals, rotations, ends of holds, retries, ends of what is not renewed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 from certctl.report.lives import moment
 
 Document = Mapping[str, Any]
-MOST = 40
 
 
 class Coming(NamedTuple):
@@ -24,13 +23,13 @@ def upcoming(status: Document, now: datetime) -> list[Coming]:
     """The next events of everything in the document of ``status --json``, soonest first."""
     found = [
         Coming(at, subject, what)
-        for subject, what, text in _all(status)
+        for subject, what, text in _all(status, now)
         if (at := moment(text)) is not None and at > now
     ]
-    return sorted(found)[:MOST]
+    return sorted(found)
 
 
-def _all(status: Document) -> Iterator[tuple[str, str, object]]:
+def _all(status: Document, now: datetime) -> Iterator[tuple[str, str, object]]:
     for cert in status["certificates"]:
         name, current = cert["name"], cert["current"]
         yield name, "the certificate is renewed, the key stays", cert["renew_at"]
@@ -38,7 +37,9 @@ def _all(status: Document) -> Iterator[tuple[str, str, object]]:
         yield name, "the hold-down of the next key ends", cert["hold_until"]
         yield name, "what failed is tried again", cert["retry_at"]
         ends = [key["not_after"] for key in current["keys"] if key["not_after"]] if current else []
-        yield name, "the certificate that is served expires, unless it is renewed", min(ends, default=None)
+        renewed = moment(cert["renew_at"])
+        if renewed is None or renewed <= now:
+            yield name, "the certificate that is served expires", min(ends, default=None)
     for dhparam in status["dhparams"]:
         yield dhparam["name"], "DH parameters are made anew", dhparam["rotate_at"]
     for hook in status["hooks"]:
