@@ -35,6 +35,7 @@ def check_always(world: World, *, first: bool = False, damaged: bytes | None = N
     *damaged*: what a state file may hold besides JSON.
     """
     check_served(world, first=first)
+    check_announced(world, first=first)
     check_modes(world)
     for path, _, data in evidence.files(world.layout.root):
         if path.endswith(".json") and TEMPORARY not in path and data != damaged:
@@ -55,6 +56,24 @@ def check_served(world: World, *, first: bool = False, never: Collection[str] = 
         for file in cert.files:
             if os.path.lexists(file.path) or not first:
                 _check_file(Path(file.path).read_bytes(), file.parts, cert, known)
+
+
+def check_announced(world: World, *, first: bool = False) -> None:
+    """What is served can be read in every policy file that is to announce it."""
+    spec = world.spec
+    for cert in spec.certificates.values():
+        places = [file.path for file in cert.files] + [f"{world.layout.live(cert.name)}/bundle.pem"]
+        for announcer in (spec.announcers[name] for name in cert.announce):
+            if announcer.type != "policy" or (first and not os.path.exists(announcer.path)):
+                continue
+            shown = Path(announcer.path).read_text().replace(":", "").lower()
+            for place in places:
+                if first and not os.path.exists(place):
+                    continue
+                for item in evidence.served(Path(place).read_bytes()):
+                    assert item.pin and item.pin in shown, (
+                        f"{place} serves what {announcer.path} does not tell"
+                    )
 
 
 def _check_live(world: World, cert: CertificateSpec, known: list[x509.Certificate], *, first: bool) -> None:
@@ -167,6 +186,7 @@ def check_hooks(world: World) -> None:
     served = [(file.path, file.hooks) for cert in spec.certificates.values() for file in cert.files]
     served += [(world.layout.live(cert.name), cert.hooks) for cert in spec.certificates.values()]
     served += [(dhparam.path, dhparam.hooks) for dhparam in spec.dhparams.values()]
+    served += [(announcer.path, announcer.hooks) for announcer in spec.announcers.values()]
     served += [(path, watch.hooks) for watch in spec.watches.values() for path in watch.paths]
     for name in spec.hooks:
         log = world.root / f"{name}.log"

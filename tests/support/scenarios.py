@@ -44,6 +44,19 @@ hooks = ["reload"]
 """
 CSR = COMMAND.replace('type = "command"\ncommand = ["bin/sign"]', 'type = "csr"')
 PINNED = PRIVATE_CA.replace('"office"', '"office"\npin = "certificate"')
+ANNOUNCED = (
+    SELF_SIGNED.replace('"self-signed"', '"self-signed"\nannounce = ["feed", "policy"]\nhold_down = "1h"')
+    + """
+[announce.feed]
+type = "feed"
+path = "tls/pins.jws"
+hooks = ["reload"]
+[announce.policy]
+type = "policy"
+path = "tls/policy"
+hooks = ["reload"]
+"""
+)
 SEVERAL = f"""
 {PRIVATE_CA}
 [[certificate.mx1.file]]
@@ -115,6 +128,11 @@ def _served(world: World) -> None:
 def _much_later(world: World) -> None:
     world.done("run")
     world.later(days=70)
+
+
+def _announced(world: World) -> None:
+    world.done("run")
+    world.later(hours=2)
 
 
 def _renewed_twice(world: World) -> None:
@@ -205,6 +223,8 @@ SCENARIOS = (
     Scenario("second rotation", SELF_SIGNED, _rotated, ("rotate", "mx1")),
     Scenario("rotation to two algorithms", PRIVATE_CA, _other_keys),
     Scenario("forced rotation", _held(SELF_SIGNED), _rotation_held, ("rotate", "mx1", "--force")),
+    Scenario("bootstrap with announcements", ANNOUNCED, _nothing, incomplete=True),
+    Scenario("announced rotation", ANNOUNCED, _announced, ("rotate", "mx1")),
     Scenario("abort", _held(PRIVATE_CA), _rotation_held, ("rotate", "mx1", "--abort")),
     Scenario("rollback", PRIVATE_CA, _rotated, ("rollback", "mx1")),
     Scenario("drift", SEVERAL, _drifted, incomplete=True),
