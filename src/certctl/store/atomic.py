@@ -18,7 +18,7 @@ from typing import Any
 
 from certctl.errors import StoreError
 from certctl.store import batch as batches
-from certctl.store.batch import Aside, Entry, File, Link
+from certctl.store.batch import Aside, Entry, File, Link, Tree
 from certctl.store.failing import failing, failure
 
 Batch = batches.Batch
@@ -120,7 +120,7 @@ class _Work:
     def discard(self) -> None:
         for entry in self.batch.entries:
             if not isinstance(entry, Aside):
-                _discard(_temporary(entry.path))
+                _discard(_temporary(entry.path), tree=isinstance(entry, Tree))
 
 
 def _sync_together(works: Sequence[_Work], paths: Callable[[_Work], Iterable[str]]) -> list[_Work]:
@@ -204,7 +204,7 @@ def sweep(directory: str) -> None:
     with failing(directory, verb="look into"):
         for name in os.listdir(directory):
             if name.startswith(".") and name.endswith(TEMPORARY):
-                _discard(os.path.join(directory, name))
+                _discard(os.path.join(directory, name), tree=True)
 
 
 def open_lock(path: str) -> int:
@@ -232,7 +232,7 @@ def _stage(entry: Entry) -> str:
     if isinstance(entry, Aside):
         return _set_up(entry)
     temporary = _temporary(entry.path)
-    _discard(temporary)
+    _discard(temporary, tree=isinstance(entry, Tree))
     if isinstance(entry, Link):
         seam("symlink", entry.path)
         os.symlink(entry.target, temporary)
@@ -348,10 +348,14 @@ def _temporary(path: str) -> str:
     return os.path.join(os.path.dirname(path), f".{os.path.basename(path)}{TEMPORARY}")
 
 
-def _discard(path: str) -> None:
-    """Take away a temporary file, symlink or tree; what cannot go now goes with the next write."""
+def _discard(path: str, *, tree: bool = False) -> None:
+    """Take away a temporary file, symlink or *tree*; what cannot go now goes with the next write.
+
+    Trees are made in the state directory only. Elsewhere a directory of that name is
+    a stranger's, who could exchange parts of it for links while it is removed.
+    """
     with contextlib.suppress(OSError):
-        if os.path.isdir(path) and not os.path.islink(path):
+        if tree and os.path.isdir(path) and not os.path.islink(path):
             _remove_below(path)
         else:
             os.unlink(path)
