@@ -181,7 +181,10 @@ def _leaves(data: bytes) -> list[str]:
 
 
 def check_hooks(world: World) -> None:
-    """Each hook ran after the last change of each file: what it logged last is what the file holds."""
+    """Each hook ran after the last change of each file: what it logged last is what the file holds.
+
+    A file that was replaced, if only by its like, must have been seen by the hook as the new file.
+    """
     spec = world.spec
     served = [(file.path, file.hooks) for cert in spec.certificates.values() for file in cert.files]
     served += [(world.layout.live(cert.name), cert.hooks) for cert in spec.certificates.values()]
@@ -189,12 +192,19 @@ def check_hooks(world: World) -> None:
     served += [(announcer.path, announcer.hooks) for announcer in spec.announcers.values()]
     served += [(path, watch.hooks) for watch in spec.watches.values() for path in watch.paths]
     for name in spec.hooks:
-        log = world.root / f"{name}.log"
-        lines = log.read_text().splitlines() if log.exists() else []
-        last = {path: content for content, path in (line.split("  ", 1) for line in lines)}
+        last, seen = (_last(world.root / f"{name}.{kind}") for kind in ("log", "inodes"))
         for path, hooks in served:
             if name in hooks and os.path.lexists(path):
                 assert last.get(path) == held(path), f"{name} was not run for {path}"
+                inode = os.lstat(path).st_ino
+                if inode != world.began_with.get(path):
+                    assert seen.get(path) == str(inode), f"{name} was not run for {path} as it was rewritten"
+
+
+def _last(log: Path) -> dict[str, str]:
+    """What a hook logged last of each path."""
+    lines = log.read_text().splitlines() if log.exists() else []
+    return {path: word for word, path in (line.split("  ", 1) for line in lines)}
 
 
 def held(path: str) -> str:

@@ -14,7 +14,8 @@ SIGNED_LOG = "signed.log"
 BROKEN = "hook-is-broken"
 KILLS = "hook-kills"
 
-# Of each file what it holds now: of a symlink its target, else its digest.
+# Of each file what it holds now: of a symlink its target, else its digest. And which
+# file it is: one that was written anew is another, even if it holds the same.
 _HOOK = """#!/bin/sh
 set -eu
 here=${{0%/*/*}}
@@ -23,6 +24,7 @@ files=$CERTCTL_FILES
 IFS='
 '
 set --
+stat -c '%i  %n' $files >>"$here/$CERTCTL_HOOK.inodes" 2>/dev/null || :
 for file in $files; do
   if [ -L "$file" ]; then printf '%s  %s\\n' "$(readlink "$file")" "$file"
   elif [ -e "$file" ]; then set -- "$@" "$file"

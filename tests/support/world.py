@@ -49,6 +49,8 @@ class World:
     def __init__(self, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.root = root
         self.offset = timedelta()
+        self.began_with: dict[str, int] = {}
+        """The files that a snapshot brought back, by path: their inodes."""
         self.path = str(root / "certctl.toml")
         self.tls = root / "tls"
         self.tls.mkdir(mode=0o755)
@@ -134,3 +136,8 @@ class Snapshot(NamedTuple):
                 os.unlink(entry.path)
         shutil.copytree(self.copy, self.world.root, symlinks=True, dirs_exist_ok=True)
         self.world.offset = self.offset
+        self.world.began_with = {
+            os.path.join(top, name): os.lstat(os.path.join(top, name)).st_ino
+            for top, directories, names in os.walk(self.world.root)
+            for name in directories + names
+        }
