@@ -94,6 +94,59 @@ def test_others_go_on(world: World, name: str, counted: Callable[[str, int], Non
     counted("faults", checked)
 
 
+# What is broken in the configuration of mx1 alone, and what is said of it.
+BROKEN = {
+    "a directory that is missing": (('"tls/mx1.pem"', '"nowhere/mx1.pem"'), "nowhere does not exist"),
+    "a directory that anybody may write": (('"tls/mx1.pem"', '"open/mx1.pem"'), "anybody may write"),
+    "an owner that there is not": (
+        ('path = "tls/mx1.pem"', 'path = "tls/mx1.pem"\nowner = "no-such-user"'),
+        "there is no such user",
+    ),
+    "an issuer that fails": (
+        ('type = "private-ca"', 'type = "command"\ncommand = ["false"]'),
+        "/false ended with status 1",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN, ids=lambda name: name.replace(" ", "-"))
+def test_one_is_broken(world: World, name: str) -> None:
+    """Whatever is wrong with one certificate is told, and the others are served, with their hooks run."""
+    (old, new), said = BROKEN[name]
+    (world.root / "open").mkdir()
+    (world.root / "open").chmod(0o777)
+    world.configure(scenarios.SEVERAL.replace(old, new))
+    ran = world("run")
+    assert ran.code == 1
+    assert [
+        line for line in ran.err.splitlines() if line.startswith("certctl: error: mx1: ") and said in line
+    ]
+    rows = world.status()
+    assert invariants.numbers(rows["mx2"]) == invariants.numbers(rows["mx3"]) == (1, 2, None)
+    assert f"{world.tls}/mx2.pem" in (world.root / "reload.log").read_text()
+    world.configure(scenarios.SEVERAL)
+    world.later(hours=2)
+    world.done("run")
+    invariants.check_settled(world)
+
+
+def test_a_hook_fails(world: World) -> None:
+    """One hook that fails keeps neither the other hooks nor anything else of the pass from being done."""
+    text = scenarios.SEVERAL.replace(
+        '[hook.postfix]\ncommand = ["bin/reload"]', '[hook.postfix]\ncommand = ["false"]'
+    )
+    assert text != scenarios.SEVERAL
+    world.configure(text)
+    ran = world("run")
+    assert ran.code == 1
+    assert "certctl: error: postfix: hook postfix failed with exit status 1" in ran.err
+    assert f"{world.tls}/mx1.pem" in (world.root / "reload.log").read_text()
+    assert [invariants.numbers(row) for row in world.status().values()] == [(1, 2, None)] * 3
+    world.configure(scenarios.SEVERAL)
+    world.done("run")
+    invariants.check_settled(world)
+
+
 def test_forgetting_a_hook_fails(world: World) -> None:
     """Where it cannot be kept that a hook has to run again, only the files that need it are left alone."""
     world.configure(scenarios.SEVERAL)

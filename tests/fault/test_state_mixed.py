@@ -90,6 +90,7 @@ def settles(world: World, mess: Callable[[World], None], *, heals: bool = True) 
         assert evidence.served(place.read_bytes())[0].pin == pin, (first, second)
     if heals:
         assert second.code == 0, (first, second)
+        assert "warning" not in second.err, second
         assert world.steps() == []
         invariants.check_agreement(world, world.status())
         invariants.check_hooks(world)
