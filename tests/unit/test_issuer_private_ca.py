@@ -379,7 +379,7 @@ def crash_at(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     def seam(operation: str, path: str) -> None:
         left[0] -= 1
         if left[0] == 0:
-            monkeypatch.setattr(atomic, "_discard", lambda _: None)
+            monkeypatch.setattr(atomic, "_discard", lambda _, **options: None)
             raise _CrashError
 
     monkeypatch.setattr(atomic, "seam", seam)
