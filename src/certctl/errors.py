@@ -9,6 +9,14 @@ EXIT_WORK = 3
 EXIT_LOCKED = 75
 
 
+class EndedError(BaseException):
+    """A signal ends the process; like KeyboardInterrupt, nothing but clean-up stands in its way."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.number = number
+
+
 class CertctlError(Exception):
     """Something that a person can act on.
 

@@ -224,12 +224,12 @@ def acme_sh_certificate(
     write(home / "fullchain.cer", made.pem + ca.middle.pem)
 
 
-def acme_sh_account(root: Path, key: Key) -> None:
+def acme_sh_account(root: Path, key: Key, place: str = "acme-v02.api.letsencrypt.org/directory") -> None:
     write(
         root / "account.conf",
-        f"LOG_FILE='{root}/acme.sh.log'\nACCOUNT_EMAIL='{EMAIL}'\nSAVED_CF_Token='secret'\n",
+        f"LOG_FILE='{root}/acme.sh.log'\nSAVED_CF_Token='secret'\n",
     )
-    home = root / "ca" / "acme-v02.api.letsencrypt.org" / "directory"
+    home = root / "ca" / place
     write(home / "account.key", traditional(key), PRIVATE)
     write(home / "account.json", json.dumps({"status": "valid"}))
     write(home / "ca.conf", f"ACCOUNT_URL='{ACCOUNT_URL}'\nCA_EMAIL='{EMAIL}'\nCA_KEY_HASH='x'\n")

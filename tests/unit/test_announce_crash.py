@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import crash
-from tests.support.world import World
+from tests.support.world import Snapshot, World
 
 CONFIG = """
 [certificate.mx1]
@@ -79,10 +79,16 @@ def test_killed(world: World, command: tuple[str, ...]) -> None:
     """After a kill at any point two passes make all of it good."""
     begin = world.save()
     number = 1
-    while begin.restore() or crash.killed(world, number, *command):
+    while _killed(begin, number, command):
         check(world)
         number += 1
     assert number > 10
+
+
+def _killed(begin: Snapshot, number: int, command: tuple[str, ...]) -> bool:
+    """Kill the command before operation *number*; False if it has fewer."""
+    begin.restore()
+    return crash.killed(begin.world, number, *command)
 
 
 @pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO])

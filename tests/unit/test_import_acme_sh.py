@@ -170,3 +170,13 @@ def test_wildcards_have_an_issuer_of_their_own(importing: ImportWorld) -> None:
         "wildcard.example.org": "dns-01",
         "a.example.org": "http-01",
     }
+
+
+def test_account_at_a_port(importing: ImportWorld) -> None:
+    """acme.sh leaves the port of a CA out of the directory's name."""
+    conf = {"Le_API": "https://ca.example.net:9000/acme/dir"}
+    acme_sh_certificate(
+        importing.tree, importing.ca, "a.example.org", importing.ca.leaf("a.example.org"), conf
+    )
+    acme_sh_account(importing.tree, ec_key(), "ca.example.net/acme/dir")
+    assert "account of ca-example-net: imported" in importing("acme.sh", "--output", importing.world.path).err

@@ -157,7 +157,8 @@ def rotate(
         state = effects.without_failure(state, "issue")._replace(waiting=None)
         if abort:
             return effects.aborted(state)
-        return state._replace(rotation="forced" if force else "wanted", held=None)
+        rotation = "forced" if force else "wanted"
+        return state._replace(rotation=rotation, held=None, rollback_wanted=False)
 
     event = "rotation-aborted" if abort else "rotation-forced" if force else "rotation-wanted"
     return ask(spec, names, wish, event, options)
@@ -177,8 +178,15 @@ def renew(spec: Spec, names: Sequence[str], options: Options = Options()) -> Ran
 def rollback(spec: Spec, name: str, options: Options = Options()) -> Ran:  # noqa: B008
     """The previous generation becomes current again."""
     certificates(spec, [name])
+    lost = observe(spec).certificates[name].lost
 
     def wish(state: CertificateState) -> CertificateState:
+        if state.previous is not None and "previous" in lost:
+            raise CertctlError(
+                f"the key of {name}'s previous generation, {state.previous.number}, is missing from disk",
+                "restore it from a backup, or go on to the next key: certctl rotate " + name,
+                transient=False,
+            )
         if state.previous is None:
             raise CertctlError(
                 f"{name} has no previous generation to go back to",

@@ -9,7 +9,7 @@ from typing import Any
 from certctl.app import passes, wiring
 from certctl.app.names import known
 from certctl.core.gate import announced_at, hold_until
-from certctl.core.holds import condition
+from certctl.core.holds import condition, trouble
 from certctl.core.model import Generation
 from certctl.core.observed import CertificateSeen, DhparamSeen, HookSeen, World
 from certctl.core.others import changed_files, dhparam_due
@@ -69,7 +69,7 @@ def _certificate(
         "renew_at": _moment(renew_at(cert, current) if current else None),
         "rotate_at": _moment(rotate_at(cert, current)),
         "retry_at": _moment(min(retries, default=None)),
-        "last_error": seen.unreadable or _last_error(seen),
+        "last_error": seen.unreadable or trouble(seen, now) or _last_error(seen),
         "held": state.held,
         "waiting": state.waiting.reason if state.waiting else None,
         "advice": _advice(current),

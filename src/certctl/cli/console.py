@@ -114,8 +114,15 @@ class Console:
         self.done_progress()
         # A pass goes on when nobody can be told of it.
         with contextlib.suppress(OSError):
-            sys.stderr.write(text + "\n")
+            sys.stderr.write(_plain(text) + "\n")
             sys.stderr.flush()
+
+
+def _plain(text: str) -> str:
+    """*text* without what a terminal would obey: names and programs' words come from anywhere."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in text)
 
 
 def table(rows: Sequence[tuple[str, ...]], header: tuple[str, ...]) -> list[str]:

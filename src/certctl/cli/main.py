@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import warnings
 from collections.abc import Sequence
 
 from certctl.cli import parser as command_line
 from certctl.cli.console import Console, LostOutputError
-from certctl.errors import EXIT_OK, CertctlError, UsageError
+from certctl.errors import EXIT_OK, CertctlError, EndedError, UsageError
 
 EXIT_INTERRUPTED = 130
 
 
 def entry() -> None:
-    """The console script."""
+    """The console script. SIGTERM and SIGHUP end a command as Ctrl-C does, its hooks with it."""
     _open_standard_streams()
+    _end_on(signal.SIGTERM, signal.SIGHUP)
     sys.exit(main(sys.argv[1:]))
+
+
+def _end_on(*numbers: signal.Signals) -> None:
+    def end(number: int, _: object) -> None:
+        raise EndedError(number)
+
+    for number in numbers:
+        # One that is ignored (nohup) stays so.
+        if signal.getsignal(number) is signal.SIG_DFL:
+            signal.signal(number, end)
 
 
 def _open_standard_streams() -> None:
@@ -54,6 +66,10 @@ def _answer(argv: Sequence[str], console: Console) -> int:
     except CertctlError as error:
         console.failure(error)
         return error.exit_code
+    except EndedError as ended:
+        console.done_progress()
+        console.failure(CertctlError("ended by a signal", "the next pass goes on from here"))
+        return 128 + ended.number
     except KeyboardInterrupt:
         console.done_progress()
         console.failure(CertctlError("interrupted", "the next pass goes on from here"))
@@ -64,8 +80,7 @@ def _run(argv: Sequence[str], console: Console) -> int:
     # What libraries deprecate is for developers; a tired admin can do nothing about it.
     warnings.simplefilter("ignore")
     wanted = next((word for word in _words(argv) if word in command_line.COMMANDS), None)
-    asked = any(word in ("-h", "--help") for word in argv)
-    parser = command_line.build(None if asked and not wanted else wanted)
+    parser = command_line.build(wanted)
     try:
         arguments = parser.parse_args(list(argv))
     except SystemExit:  # the help that was asked for is printed

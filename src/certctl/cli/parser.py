@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
-from typing import NoReturn
+from typing import NoReturn, TypeVar
 
 from certctl.core.pins import DIGESTS, FORMATS
 from certctl.errors import UsageError
 
+T = TypeVar("T")
 MOST_SECONDS = 366 * 86400.0
 EPILOG = """\
 exit status: 0 done, nothing to do, or held; 1 something failed (the rest was done);
@@ -35,39 +36,44 @@ class _Parser(argparse.ArgumentParser):
 
 
 def build(wanted: str | None = None) -> argparse.ArgumentParser:
-    """The parser. With *wanted*, only that command gets its options: the others are not asked for."""
-    common = _common(suppress=True)
+    """The parser for *wanted*; None: for what needs no command's options, which are left out then."""
+    # argparse would look for its own words in other languages, at every one of them; ours are English.
+    setattr(argparse, "_", _same)  # noqa: B010  # no attribute that its types know
     parser = _Parser(
         prog="certctl",
         description="Keeps the TLS identity of servers alive: keys, certificates, bundles, DH parameters, "
         "fingerprints for peers, reloads.",
         epilog=EPILOG,
-        parents=[_common(suppress=False)],
         formatter_class=_Formatter,
         allow_abbrev=False,
     )
+    _common(parser, suppress=False)
     # Without prog, argparse would format a usage line for it, at the price of several imports.
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands", prog="certctl")
     for name, (text, options) in COMMANDS.items():
-        if wanted is not None and name != wanted:
-            continue
-        sub = commands.add_parser(
-            name,
-            help=text,
-            description=text[:1].upper() + text[1:] + ".",
-            parents=[common],
-            formatter_class=_Formatter,
-            allow_abbrev=False,
-        )
-        options(sub)
+        if wanted is None:
+            commands.add_parser(name, help=text, add_help=False, formatter_class=_Formatter)
+        elif name == wanted:
+            sub = commands.add_parser(
+                name,
+                help=text,
+                description=text[:1].upper() + text[1:] + ".",
+                formatter_class=_Formatter,
+                allow_abbrev=False,
+            )
+            _common(sub, suppress=True)
+            options(sub)
     return parser
 
 
-def _common(*, suppress: bool) -> _Parser:
+def _same(text: T) -> T:
+    return text
+
+
+def _common(parser: argparse.ArgumentParser, *, suppress: bool) -> None:
     """Options that go before or after the command."""
-    parent = _Parser(add_help=False, allow_abbrev=False, formatter_class=_Formatter)
     nothing = argparse.SUPPRESS
-    group = parent.add_argument_group("global options")
+    group = parser.add_argument_group("global options")
     group.add_argument(
         "--config",
         metavar="FILE",
@@ -90,7 +96,6 @@ def _common(*, suppress: bool) -> _Parser:
         default=nothing if suppress else False,
         help="print the version",
     )
-    return parent
 
 
 def _names(parser: argparse.ArgumentParser, count: str = "*", what: str = "certificates") -> None:

@@ -1,7 +1,5 @@
 """What a schema is made of."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 

@@ -13,6 +13,7 @@ from certctl.core.pins import previous_ends
 from certctl.core.rules import Case, promotion_reason, rotation_wish
 from certctl.core.spec import CertificateSpec, Spec
 from certctl.core.steps import Hold
+from certctl.core.times import minute_text
 from certctl.core.when import renew_at, rotate_at
 
 RETRY_UNPLANNED = 60.0
@@ -126,6 +127,22 @@ def _retries(failures: tuple[Failure, ...]) -> list[datetime | None]:
     return [f.retry_at or f.at + timedelta(seconds=RETRY_UNPLANNED) for f in failures]
 
 
+def trouble(seen: CertificateSeen, now: datetime) -> str | None:
+    """What is wrong with the current generation that no step can mend at once."""
+    current = seen.state.current
+    if current is None:
+        return None
+    if "current" in seen.lost:
+        return (
+            f"the key of generation {current.number} is missing from disk; "
+            f"the next one takes its place once it may, or at once: certctl rotate --force {seen.state.name}"
+        )
+    start = current.not_before
+    if start is not None and start > now:
+        return f"the certificate is not valid before {minute_text(start)}: is the clock right?"
+    return None
+
+
 def condition(spec: Spec, cert: CertificateSpec, seen: CertificateSeen, now: datetime, due: bool) -> str:
     """The one word for a certificate: new ok due held failing expired. *due*: the plan has steps for it."""
     state: CertificateState = seen.state
@@ -133,7 +150,7 @@ def condition(spec: Spec, cert: CertificateSpec, seen: CertificateSeen, now: dat
         return "failing"
     if state.current is not None and (end := state.current.not_after) is not None and end <= now:
         return "expired"
-    if state.failures:
+    if state.failures or trouble(seen, now):
         return "failing"
     if state.current is None:
         return "held" if state.waiting else "new"

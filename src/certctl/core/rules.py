@@ -105,9 +105,15 @@ def promotion_reason(case: Case) -> str | None:
     return reason
 
 
+def rolls_back(case: Case) -> bool:
+    """Whether a rollback was asked for that can be done; one to a key that is lost holds up nothing."""
+    state = case.seen.state
+    return state.rollback_wanted and state.previous is not None and "previous" not in case.seen.lost
+
+
 def rollback(case: Case) -> Iterator[Step]:
     state = case.seen.state
-    if not state.rollback_wanted or state.previous is None or "previous" in case.seen.lost:
+    if not rolls_back(case) or state.previous is None:
         return
     if state.previous.valid_at(case.now) and "previous" not in case.seen.damaged:
         reason = f"generation {state.previous.number} was asked back"
@@ -120,7 +126,7 @@ def rollback(case: Case) -> Iterator[Step]:
 
 def promote(case: Case) -> Iterator[Step]:
     state = case.seen.state
-    if not case.wish or state.next is None or state.rollback_wanted:
+    if not case.wish or state.next is None or rolls_back(case):
         return
     if may_promote(case) and fits(case, state.next):
         yield Step("promote", case.cert.name, case.wish, slot="next")
@@ -157,7 +163,7 @@ def make_key(case: Case) -> Iterator[Step]:
 
 def issue(case: Case) -> Iterator[Step]:
     state, name = case.seen.state, case.cert.name
-    if state.rollback_wanted and state.previous:
+    if rolls_back(case):
         return
     if state.next is not None and "next" not in case.seen.lost and _same_keys(state.next, case.cert):
         promotes = case.wish is not None and may_promote(case)

@@ -26,7 +26,7 @@ from certctl.importing.pairs import from_files, private_key
 
 PATHS = ("~/.acme.sh",)
 SWITCH_OFF = (
-    "{path}/acme.sh --uninstall-cronjob              # as the user whose crontab it is in; see crontab -l",
+    "{path}/acme.sh --uninstall-cronjob  # as the user whose crontab it is in; see crontab -l",
     "systemctl list-timers --all | grep -i acme      # if a timer runs it: systemctl disable --now NAME",
 )
 DEFAULT_DIRECTORY = "https://acme.zerossl.com/v2/DV90"
@@ -55,6 +55,7 @@ _PROVIDERS = {
 def look(path: str, now: datetime) -> Tree:
     """All certificates and accounts of the acme.sh at *path*. Raises CertctlError where there is none."""
     main = settings.shell(read(f"{path}/account.conf")) if os.path.exists(f"{path}/account.conf") else {}
+    main["CA_HOME"] = main.get("CA_HOME") or f"{path}/ca"
     home = main.get("CERT_HOME") or path
     names = [name for name in listed(home) if _conf_path(home, name)]
     if not names:
@@ -67,7 +68,7 @@ def look(path: str, now: datetime) -> Tree:
     found.lineages += _united(lineages)
     for directory in dict.fromkeys(lineage.renewal.directory for lineage in found.lineages):
         with found.guard(f"account at {directory}", f"{path}/ca"):
-            found.accounts += _account(main.get("CA_HOME") or f"{path}/ca", directory, main)
+            found.accounts += _account(main, directory)
     return found.tree("acme.sh", path, tuple(line.format(path=path) for line in SWITCH_OFF))
 
 
@@ -157,9 +158,10 @@ def _hooks(conf: Conf) -> list[str]:
 
 
 def _renewal(conf: Conf, main: Conf) -> Renewal:
+    directory = conf.get("Le_API") or main.get("DEFAULT_ACME_SERVER") or DEFAULT_DIRECTORY
     base = Renewal(
-        directory=conf.get("Le_API") or main.get("DEFAULT_ACME_SERVER") or DEFAULT_DIRECTORY,
-        email=main.get("ACCOUNT_EMAIL", ""),
+        directory=directory,
+        email=_ca_conf(_ca_home(main, directory)).get("CA_EMAIL") or main.get("ACCOUNT_EMAIL", ""),
         preferred_chain=settings.acme_sh_text(conf.get("Le_Preferred_Chain", "")),
         profile=conf.get("Le_Certificate_Profile", ""),
         ca_file=main.get("CA_BUNDLE", ""),
@@ -194,14 +196,25 @@ def _way(base: Renewal, way: str, conf: Conf) -> Renewal:
     return base._replace(todo=(*base.todo, f"{why} (now: port 80, http-01)"))
 
 
-def _account(home: str, directory: str, main: Conf) -> list[Account]:
-    """The account below HOME/HOST/PATH of the directory's URL, or in HOME/HOST as old releases had it."""
+def _ca_home(main: Conf, directory: str) -> str:
+    """Where the account at *directory* is: HOST/PATH of its URL, the port left out; HOST in old releases."""
+    home = main["CA_HOME"]
     host, _, rest = directory.partition("://")[2].partition("/")
-    for source in (f"{home}/{host}/{rest.rstrip('/')}", f"{home}/{host}"):
-        if os.path.isfile(f"{source}/account.key"):
-            conf = settings.shell(read(f"{source}/ca.conf")) if os.path.exists(f"{source}/ca.conf") else {}
-            email = conf.get("CA_EMAIL") or main.get("ACCOUNT_EMAIL", "")
-            contact = (f"mailto:{email}",) if "@" in email else ()
-            key = private_key(read(f"{source}/account.key"))
-            return [Account(directory, key, conf.get("ACCOUNT_URL", ""), contact, source)]
-    return []
+    host = host.partition(":")[0]
+    places = (f"{home}/{host}/{rest.rstrip('/')}", f"{home}/{host}")
+    return next((place for place in places if os.path.isfile(f"{place}/account.key")), "")
+
+
+def _ca_conf(source: str) -> Conf:
+    return settings.shell(read(f"{source}/ca.conf")) if os.path.exists(f"{source}/ca.conf") else {}
+
+
+def _account(main: Conf, directory: str) -> list[Account]:
+    source = _ca_home(main, directory)
+    if not source:
+        return []
+    conf = _ca_conf(source)
+    email = conf.get("CA_EMAIL") or main.get("ACCOUNT_EMAIL", "")
+    contact = (f"mailto:{email}",) if "@" in email else ()
+    key = private_key(read(f"{source}/account.key"))
+    return [Account(directory, key, conf.get("ACCOUNT_URL", ""), contact, source)]

@@ -69,10 +69,8 @@ def _get(url: str, etag: str | None, deadline: float, timeout: float, largest: i
     try:
         with _Connection(url, deadline) as connection:
             connection.http.request("GET", f"{path}?{parts.query}" if parts.query else path, headers=headers)
-            answer = _read(url, connection.http.getresponse(), largest)
-            # What the end of the time cut short looks whole where no length was told.
-            _left(deadline)
-            return answer
+            with connection.http.getresponse() as response:
+                return _read(url, response, largest, deadline)
     except TimeoutError as error:
         raise _no_answer(url, f"it takes longer than {timeout:g} s") from error
     except ssl.SSLCertVerificationError as error:
@@ -83,7 +81,7 @@ def _get(url: str, etag: str | None, deadline: float, timeout: float, largest: i
         raise _no_answer(url, _words(error)) from error
 
 
-def _read(url: str, answer: http.client.HTTPResponse, largest: int) -> _Answer:
+def _read(url: str, answer: http.client.HTTPResponse, largest: int, deadline: float) -> _Answer:
     location = answer.getheader("Location")
     if answer.status in (301, 302, 303, 307, 308) and location:
         return _Answer(None, None, location)
@@ -96,6 +94,8 @@ def _read(url: str, answer: http.client.HTTPResponse, largest: int) -> _Answer:
     if (answer.getheader("Content-Encoding") or "identity") != "identity":
         raise CertctlError(f"{url} answers with a compressed body, which was not asked for")
     data = answer.read(largest + 1)
+    # What the end of the time cut short looks whole where no length was told.
+    _left(deadline)
     if len(data) > largest:
         raise CertctlError(f"{url} is larger than {largest} bytes, which no feed needs")
     length = answer.getheader("Content-Length")
@@ -180,10 +180,13 @@ def _left(deadline: float) -> float:
 def _read_file(path: str, largest: int) -> bytes:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb") as file:
+        try:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                 raise CertctlError(f"{path} is not a regular file", f"ls -l {path}")
-            data = file.read(largest + 1)
+            with open(descriptor, "rb", closefd=False) as file:
+                data = file.read(largest + 1)
+        finally:
+            os.close(descriptor)
     except OSError as error:
         why = (error.strerror or str(error)).lower()
         raise CertctlError(f"cannot read {path}: {why}", f"ls -l {path}") from error

@@ -20,7 +20,7 @@ from certctl.core.times import after
 from certctl.errors import CertctlError, StoreError
 from certctl.peers import known as memory
 from certctl.peers.known import Known
-from certctl.peers.merge import inside, merge
+from certctl.peers.merge import inside, is_marked, merge
 from certctl.store import outputs
 
 RETRY = (MINUTE, HOUR)
@@ -82,7 +82,8 @@ class Follower:
             problem = f"does not hold the pins of {', '.join(wrong)}" if wrong else "holds lines of nobody"
             if data is None:
                 problem = "is missing"
-        return FileSeen(path, problem, hooks, digest)
+        # Hooks follow what certctl wrote; as long as it could not, there is nothing for them.
+        return FileSeen(path, problem, hooks, digest if problem is None and is_marked(text) else None)
 
     def lines(self, path: str) -> dict[str, list[str]]:
         """The lines that belong into a map, by peer, each with every pin of its next-hop in a fixed order."""

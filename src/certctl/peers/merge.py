@@ -37,6 +37,11 @@ def merge(text: str | None, lines: Sequence[str], path: str) -> str:
     return "\n".join([*before, *block, *behind])
 
 
+def is_marked(text: str | None) -> bool:
+    """Whether certctl's markers are in it."""
+    return any(line.startswith(_BEGIN_MARK) for line in (text or "").split("\n"))
+
+
 def inside(text: str | None) -> list[str]:
     """The lines between the markers."""
     there = (text or "").split("\n")

@@ -153,6 +153,15 @@ def make_directory(path: str, mode: int = 0o700) -> None:
         _sync(parent)
 
 
+def narrow_directory(path: str, mode: int) -> None:
+    """Take away from *path* what *mode* does not allow."""
+    with failing(path, verb="change the mode of"):
+        have = stat.S_IMODE(os.stat(path).st_mode)
+        if have & ~mode:
+            seam("chmod", path)
+            os.chmod(path, have & mode)
+
+
 def append_line(path: str, line: bytes, mode: int = 0o600) -> None:
     """Append one line in one write(2). Not synced: for what people read, not for state."""
     with failing(path):
@@ -213,9 +222,15 @@ def open_lock(path: str) -> int:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
 
 
+def _open_to_sync(path: str) -> int:
+    """A file must be itself; a directory may be a link that its owner made, to a larger disk say."""
+    follow = 0 if os.path.isdir(path) else os.O_NOFOLLOW
+    return os.open(path, os.O_RDONLY | os.O_CLOEXEC | follow)
+
+
 def _sync(path: str) -> None:
     seam("fsync", path)
-    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    fd = _open_to_sync(path)
     try:
         os.fsync(fd)
     except OSError as error:
@@ -319,7 +334,7 @@ def _sync_filesystem(path: str) -> bool:
     if libc is None:
         return False
     seam("syncfs", path)
-    fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+    fd = _open_to_sync(path)
     try:
         if libc.syncfs(fd) != 0:
             import ctypes

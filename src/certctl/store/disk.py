@@ -36,6 +36,7 @@ class DiskStore:
 
     def __init__(self, state_dir: str, *, verify: bool = False) -> None:
         self.layout = Layout(state_dir)
+        outputs.check_readable(state_dir)
         self._stamps = Stamps(self.layout.stamps, trust=not verify)
         self._materials = Materials(self.layout)
         self._files = Files(self.layout, self._stamps, self._materials)
@@ -50,6 +51,8 @@ class DiskStore:
         """
         for path in self.layout.directories():
             atomic.make_directory(path, 0o700)
+        # Keys come into it: one that somebody made beforehand may be too wide.
+        atomic.narrow_directory(self.layout.root, 0o700)
         for path in ("", "/state", "/live", "/dhparam"):
             atomic.sweep(self.layout.root + path)
 

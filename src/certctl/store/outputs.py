@@ -170,3 +170,12 @@ def check_directory(wanted: Target) -> None:
             f"group {_group_name(info.st_gid)} may write in {directory}",
             f"chmod g-w {directory}",
         )
+
+
+def check_readable(directory: str) -> None:
+    """Raise StoreError where *directory* is there, and somebody else's business."""
+    if os.path.lexists(directory) and not os.access(directory, os.R_OK | os.X_OK):
+        raise StoreError(
+            f"cannot look into {directory}: permission denied",
+            f"run certctl as its owner (mostly root): ls -ld {directory}",
+        )

@@ -8,6 +8,7 @@ from certctl.app.passes import Ran
 from certctl.app.status import run_document
 from certctl.cli.console import Console
 from certctl.cli.show import plan
+from certctl.core.holds import trouble
 from certctl.errors import EXIT_FAILED, EXIT_OK
 
 
@@ -39,7 +40,8 @@ def show(console: Console, ran: Ran, asked: Sequence[str] = (), breaks: Sequence
 def still_failing(ran: Ran) -> list[str]:
     """What failed in an earlier pass and waits for its back-off: not tried now, and not well either."""
     tried = {(item.step.subject, item.step.kind) for item in ran.failed}
-    lines = []
+    seen = ran.world.certificates.items()
+    lines = [f"{name}: {told}" for name, one in seen if (told := trouble(one, ran.plan.now))]
     for hold in ran.plan.holds:
         if hold.reason.startswith("failed") and (hold.subject, hold.kind) not in tried:
             lines.extend(plan.holds([hold], ran.plan))
