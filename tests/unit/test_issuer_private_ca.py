@@ -379,11 +379,7 @@ def crash_at(number: int, monkeypatch: pytest.MonkeyPatch) -> None:
     def seam(operation: str, path: str) -> None:
         left[0] -= 1
         if left[0] == 0:
-<<<<<<< tests/unit/test_issuer_private_ca.py
             monkeypatch.setattr(atomic, "_discard", lambda *_, **__: None)
-=======
-            monkeypatch.setattr(atomic, "_discard", lambda _, **options: None)
->>>>>>> /tmp/tmp.UtqAwbX7R0/tests/unit/test_issuer_private_ca.py.new
             raise _CrashError
 
     monkeypatch.setattr(atomic, "seam", seam)

@@ -61,13 +61,15 @@ def tour(console: Console, spec: Spec, ran: Ran) -> int:
     console.answer("")
     console.answer("what to type next:")
     name = next(iter(spec.certificates), "NAME")
-    for command, what in (
+    told_of = (
         (f"rotate {name}", "ask for the next key: it says until when that is held"),
         ("log", "what happened so far"),
         ("plan", "what is due, and when"),
         ("run", "one pass; from cron or a timer it keeps all of this alive"),
-    ):
-        console.answer(f"  certctl{told} {command.ljust(16)} {what}")
+    )
+    width = max(len(command) for command, _ in told_of)
+    for command, what in told_of:
+        console.answer(f"  certctl{told} {command.ljust(width)}  {what}")
     return EXIT_OK
 
 

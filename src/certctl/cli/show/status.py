@@ -105,7 +105,8 @@ def hooks(document: Document, now: datetime) -> list[str]:
         rows.append((row["name"], row["state"], _moment(row["last_run"], now), status))
         if row["state"] == "failing":
             again = f", tried again {_moment(row['retry_at'], now)}" if row["retry_at"] else ""
-            notes.append(f"  {row['name']}: failed {row['attempts']} times{again}")
+            times = "once" if row["attempts"] == 1 else f"{row['attempts']} times"
+            notes.append(f"  {row['name']}: failed {times}{again}")
             notes += [f"    {line}" for line in row["output"].splitlines()[-5:]]
         elif row["state"] == "pending":
             notes.append(f"  {row['name']}: {', '.join(row['pending'])} changed (certctl run)")
