@@ -143,6 +143,20 @@ def test_a_loose_state_directory(home: Home) -> None:
         assert "chmod" in result.err
 
 
+def test_a_state_directory_that_is_not_ones_own(home: Home) -> None:
+    """A directory that others use, too, is not closed to them: it is refused, with what to type."""
+    shared = home / "state"
+    shared.mkdir()
+    shared.chmod(0o1777)
+    (shared / "letter.txt").write_text("somebody's")
+    home.config(CONFIG)
+    refused = home("run", code=1)
+    assert "letter.txt" in refused.err
+    assert "chmod 0700" in refused.err
+    assert mode(shared) == 0o1777
+    assert not (shared / "certificates").exists()
+
+
 def test_a_state_directory_that_is_a_link(home: Home) -> None:
     """A state directory may be a link that its user made."""
     (home / "elsewhere").mkdir(mode=0o700)

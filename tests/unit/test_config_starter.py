@@ -53,7 +53,7 @@ def test_newcomer(tmp_path: Path) -> None:
     assert certificate.issuers == ("private-ca",)
     assert certificate.hold_down == 7 * DAY
     assert certificate.files == (FileSpec(f"{here}/tls/mx1.example.org.pem", hooks=("show",)),)
-    assert [(d.path, d.source) for d in spec.dhparams.values()] == [(f"{here}/tls/dh2048.pem", "generate")]
+    assert [(d.path, d.source) for d in spec.dhparams.values()] == [(f"{here}/tls/dh2048.pem", "ffdhe")]
     (hook,) = spec.hooks.values()
     assert shutil.which(hook.command[0]) is not None
     assert starter.directories([], here) == [(here, 0o755), (f"{here}/tls", 0o755)]

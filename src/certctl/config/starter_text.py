@@ -68,13 +68,13 @@ OTHERS = """\
 """
 
 DHPARAM = """\
-# Diffie-Hellman parameters: a prime of your own, made once the certificates are done. TLS 1.3 needs none,
-# nor does Postfix since 3.7.
+# Diffie-Hellman parameters: a well-known prime (RFC 7919), there at once; or "generate": one of your own,
+# which takes seconds, sometimes a minute. TLS 1.3 needs none, nor does Postfix since 3.7.
 [dhparam.dh2048]
 path = "tls/dh2048.pem"
 bits = 2048
-source = "generate"                 # or "ffdhe": a well-known one (RFC 7919), at once
-rotate_every = "365d"
+source = "ffdhe"
+rotate_every = "365d"               # of a prime of your own
 hooks = {hooks}
 """
 

@@ -27,6 +27,12 @@ from certctl.store.layout import Layout
 from certctl.store.materials import Materials
 from certctl.store.stamps import Stamps
 
+OWN = frozenset(
+    ("lock", "state", "certificates", "live", "dhparam", "dhparams", "issuers")
+    + ("announce", "peers", "journal", "hooks", "stamps")
+)
+"""What certctl keeps in the state directory, up to the first dot."""
+
 
 class DiskStore:
     """One state directory, and the files outside of it that the configuration names.
@@ -43,16 +49,31 @@ class DiskStore:
         self._hooks = records.load_hooks(self.layout)
         self._dhparams = records.load_dhparams(self.layout)
 
+    def _narrow(self) -> None:
+        """Keys come in here: a directory that was made too wide is narrowed, if it holds nothing else.
+
+        Somebody may have written state_dir = "/tmp". Raises StoreError then.
+        """
+        root = self.layout.root
+        strange = sorted(name for name in os.listdir(root) if name.lstrip(".").split(".")[0] not in OWN)
+        if not strange:
+            atomic.narrow_directory(root, 0o700)
+        elif os.stat(root).st_mode & 0o077:
+            raise StoreError(
+                f"{root} is open to others and holds {strange[0]}: it is no place for keys",
+                f"choose a state_dir of its own, or, if it is certctl's: chmod 0700 {root}",
+            )
+
     def prepare(self) -> None:
         """Make the state directory and what is always in it; clear up after a crash.
 
         Lineages and issuers are not looked through: there, whatever was interrupted
         is done again, and takes its own remains away.
         """
+        atomic.make_directory(self.layout.root, 0o700)
+        self._narrow()
         for path in self.layout.directories():
             atomic.make_directory(path, 0o700)
-        # Keys come into it: one that somebody made beforehand may be too wide.
-        atomic.narrow_directory(self.layout.root, 0o700)
         for path in ("", "/state", "/live", "/dhparam"):
             atomic.sweep(self.layout.root + path)
 
