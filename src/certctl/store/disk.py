@@ -28,8 +28,20 @@ from certctl.store.materials import Materials
 from certctl.store.stamps import Stamps
 
 OWN = frozenset(
-    ("lock", "state", "certificates", "live", "dhparam", "dhparams", "issuers")
-    + ("announce", "peers", "journal", "hooks", "stamps")
+    {
+        "announce",
+        "certificates",
+        "dhparam",
+        "dhparams",
+        "hooks",
+        "issuers",
+        "journal",
+        "live",
+        "lock",
+        "peers",
+        "stamps",
+        "state",
+    }
 )
 """What certctl keeps in the state directory, up to the first dot."""
 
