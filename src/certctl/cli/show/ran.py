@@ -40,8 +40,8 @@ def show(console: Console, ran: Ran, asked: Sequence[str] = (), breaks: Sequence
 def still_failing(ran: Ran) -> list[str]:
     """What failed in an earlier pass and waits for its back-off: not tried now, and not well either."""
     tried = {(item.step.subject, item.step.kind) for item in ran.failed}
-    seen = ran.world.certificates.items()
-    lines = [f"{name}: {told}" for name, one in seen if (told := trouble(one, ran.plan.now))]
+    lost = [(name, one) for name, one in ran.world.certificates.items() if "current" in one.lost]
+    lines = [f"{name}: {trouble(one, ran.plan.now)}" for name, one in lost]
     for hold in ran.plan.holds:
         if hold.reason.startswith("failed") and (hold.subject, hold.kind) not in tried:
             lines.extend(plan.holds([hold], ran.plan))
