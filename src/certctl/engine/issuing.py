@@ -43,6 +43,8 @@ class Obtained(NamedTuple):
     records: tuple[CertificateRecord, ...]
     requests: tuple[IssueRequest, ...]
     asked: Request
+    refused: tuple[str, ...] = ()
+    """What the issuers before it in the list said."""
 
 
 Ended = tuple[Job, Obtained | Waiting | CertctlError]
@@ -111,7 +113,9 @@ def obtain(adapters: Adapters, job: Job) -> Obtained | Waiting:
     errors: list[CertctlError] = []
     for name in job.cert.issuers:
         try:
-            return _ask(adapters, job, name, requests)
+            got = _ask(adapters, job, name, requests)
+            told = tuple(error.message for error in errors)
+            return got if isinstance(got, Waiting) else got._replace(refused=told)
         except CertctlError as error:
             error.message = f"issuer {name}: {error.message}"
             errors.append(error)

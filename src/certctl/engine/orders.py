@@ -71,6 +71,7 @@ def _finish(ledger: Ledger, job: Job, got: issuing.Obtained, state: CertificateS
         f"expires {minute_text(generation.not_after)}",
         generation=generation.number,
         issuer=got.issuer,
+        refused=got.refused,
         not_after=rfc3339(generation.not_after),
         certificates=[record.sha256 for record in got.records],
     )
