@@ -17,10 +17,11 @@ SOURCE = Path(__file__).parents[2] / "src/certctl"
 MODULES = sorted(SOURCE.rglob("*.py"))
 
 ADAPTERS = ("store", "issuers", "announce", "peers", "deploy", "dhparam", "doctor", "importing")
-INWARD = ("core", "ports", "errors", "__version__", "store.atomic")
+INWARD = ("core", "ports", "errors", "safety", "__version__", "store.atomic")
 # What each part may import of certctl, besides itself. "*": everything.
 ALLOWED = {
     "errors": (),
+    "safety": ("errors",),
     "core": ("errors",),
     "ports": ("core", "errors"),
     "config": ("core", "errors"),

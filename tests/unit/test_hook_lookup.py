@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from certctl.deploy import lookup
-from certctl.deploy.safety import check_safe_executable
+from certctl.deploy.lookup import HOOK
 from certctl.errors import CertctlError
+from certctl.safety import check_safe_executable
 from tests.real.servers.require import root
 
 NOBODY = 65534
@@ -26,7 +27,7 @@ def script(path: Path, text: str, mode: int = 0o755) -> str:
 
 def refused(path: str) -> CertctlError:
     with pytest.raises(CertctlError) as caught:
-        check_safe_executable(path)
+        check_safe_executable(path, HOOK)
     return caught.value
 
 

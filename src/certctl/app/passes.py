@@ -52,13 +52,6 @@ class Ran(NamedTuple):
     world: World
     plan: Plan
 
-    @property
-    def unwell(self) -> bool:
-        """Whether something failed now, or failed before and still waits to be tried again."""
-        return bool(self.failed) or any(
-            seen.unreadable or seen.state.failures for seen in self.world.certificates.values()
-        )
-
 
 def observe(spec: Spec, *, verify: bool = False) -> World:
     """Look at everything; nothing is changed but the cache of stamps, if that may be written."""

@@ -6,10 +6,11 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
-from certctl.deploy.safety import check_safe_executable
 from certctl.errors import CertctlError
+from certctl.safety import check_safe_executable
 
 HOOK_PREFIX = "hook:"
+HOOK = "hook program"
 _SYSTEM_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 _LEFT_BY_EDITORS = (
     "~",
@@ -27,7 +28,6 @@ _LEFT_BY_EDITORS = (
 __all__ = [
     "HOOK_PREFIX",
     "HookSource",
-    "check_safe_executable",
     "find_hook",
     "hook_path",
     "list_hooks",
@@ -54,7 +54,7 @@ def find_hook(name: str, hooks_dir: str) -> list[str]:
     path = _find(name, hooks_dir)
     if path is None:
         raise _unknown(name, hooks_dir)
-    check_safe_executable(path)
+    check_safe_executable(path, HOOK)
     # A wheel's installer may drop the x bit of what it does not know as a program.
     if os.path.dirname(path) == shipped_dir("hooks") and not os.access(path, os.X_OK):
         return ["/bin/sh", path]
@@ -77,7 +77,7 @@ def resolve_command(
     if program.startswith(HOOK_PREFIX):
         return [*find_hook(program[len(HOOK_PREFIX) :], hooks_dir), *argv[1:]]
     found = os.path.join(base, program) if "/" in program else _in_path(program, path or hook_path())
-    check_safe_executable(found)
+    check_safe_executable(found, HOOK)
     return [found, *argv[1:]]
 
 

@@ -171,11 +171,6 @@ def read(path: str) -> bytes:
         raise CertctlError(f"cannot read {path}: {why}", transient=False) from error
 
 
-def read_if_there(path: str) -> bytes | None:
-    """Return what *path* holds, None where there is nothing. Raises CertctlError otherwise."""
-    return read(path) if os.path.lexists(path) else None
-
-
 def listed(directory: str) -> list[str]:
     """Return the names in *directory*, sorted; none where it is missing. Raises CertctlError."""
     try:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
-import stat
 import subprocess
 import time
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
 from certctl.errors import IssuerError
+from certctl.safety import check_safe_executable
 
 OUTPUT_MAX = 1 << 20
 ERRORS_KEPT = 4096
@@ -18,7 +18,6 @@ GRACE = 2.0
 _SYSTEM_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 _LOOK = 0.02
 _READS = 16  # at a look: a program that never stops writing must not keep us from looking at the clock
-_MAX_LINKS = 40  # as the kernel's own limit, path_resolution(7)
 
 
 class Ended(NamedTuple):
@@ -40,7 +39,7 @@ def search_path() -> str:
 def find(program: str, path: str) -> str:
     """Return the file that *program* names: a full path, or a name in *path*.
 
-    Raises IssuerError if there is none, or if others than root and ourselves may change it.
+    Raises CertctlError if there is none, or if others than root and ourselves may change it.
     """
     if "/" in program and not program.startswith("/"):
         raise IssuerError(f"the program {program} is named by a relative path", "write its full path")
@@ -51,8 +50,7 @@ def find(program: str, path: str) -> str:
         raise IssuerError(f"the program {program} does not exist{where}", "check the issuer's command")
     if not os.access(found, os.X_OK):
         raise IssuerError(f"the program {found} is not executable", f"chmod 755 {found}")
-    for entry in _on_the_way(found):
-        _refuse_unsafe(found, entry)
+    check_safe_executable(found)
     return found
 
 
@@ -187,36 +185,3 @@ def _kill_group(group: int) -> None:
         os.killpg(group, signal.SIGKILL)
     except PermissionError:  # it runs as another user now (sudo): it is left to end by itself
         return
-
-
-def _on_the_way(path: str) -> list[str]:
-    """Return *path*, what it is a link to in turn, and the directories above each."""
-    found: list[str] = []
-    links = [path]
-    while os.path.islink(links[-1]) and len(links) < _MAX_LINKS:
-        links.append(os.path.join(os.path.dirname(links[-1]), os.readlink(links[-1])))
-    for link in (*map(os.path.abspath, links), os.path.realpath(path)):
-        entry = link
-        while entry not in found:
-            found.append(entry)
-            entry = os.path.dirname(entry)
-    return found
-
-
-def _refuse_unsafe(path: str, entry: str) -> None:
-    """Raise IssuerError if somebody besides root and ourselves could change *entry*."""
-    info = os.lstat(entry)
-    what = path if entry == path else f"{path}: {entry}"
-    if info.st_uid not in (0, os.geteuid()):
-        _unsafe(what, f"belongs to user {info.st_uid}", f"chown root {entry}")
-    if stat.S_ISLNK(info.st_mode) or (stat.S_ISDIR(info.st_mode) and info.st_mode & stat.S_ISVTX):
-        return
-    if info.st_mode & stat.S_IWOTH:
-        _unsafe(what, "may be written by everybody", f"chmod o-w {entry}")
-    # Where each user has a group of the same number, a umask of 002 is common.
-    if info.st_mode & stat.S_IWGRP and info.st_gid not in (0, info.st_uid):
-        _unsafe(what, "may be written by its group", f"chmod g-w {entry}")
-
-
-def _unsafe(what: str, why: str, hint: str) -> NoReturn:
-    raise IssuerError(f"the program {what} {why}, who could have it sign anything", hint, transient=False)

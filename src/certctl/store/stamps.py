@@ -49,9 +49,6 @@ class Stamps:
         self._entries[name] = [token, _all_numbers(paths)]
         self._changed = True
 
-    def forget(self, path: str) -> None:
-        self._changed = self._entries.pop(path, None) is not None or self._changed
-
     def save(self) -> None:
         """Write the cache, if it changed."""
         if self._changed:

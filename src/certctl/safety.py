@@ -10,48 +10,48 @@ from certctl.errors import CertctlError
 _MAX_LINKS = 40  # as the kernel's own limit, path_resolution(7)
 
 
-def check_safe_executable(path: str) -> None:
+def check_safe_executable(path: str, what: str = "the program") -> None:
     """Raise CertctlError if somebody besides root and the current user could change what *path* runs.
 
     Looked at are the file and every directory and symbolic link on the way to
     it. Each must be owned by root or the current user, and be writable by its
-    owner only; a group may write if it is root's or its owner's private group.
+    owner only; its owner's private group may write, and root's group directories.
     A directory that others may write is accepted if it is sticky, as /tmp is:
     nobody else can then replace what is ours in it. ACLs are not read: their
-    mask shows as the group's bits.
+    mask shows as the group's bits. *what* is what messages call it.
     """
     # Not abspath(): it would take "link/.." away, which the kernel does not.
     steps = os.path.join(os.getcwd(), path).split("/")[::-1]
     current, links = "/", 0
-    _check(current, path)
+    _check(current, path, what)
     while steps:
         step = steps.pop()
         if step == "..":
             current = os.path.dirname(current)
         elif step not in ("", "."):
             entry = os.path.join(current, step)
-            if not stat.S_ISLNK(_check(entry, path).st_mode):
+            if not stat.S_ISLNK(_check(entry, path, what).st_mode):
                 current = entry
                 continue
             links += 1
             if links > _MAX_LINKS:
-                raise CertctlError(f"hook program {path}: too many symbolic links", hint=f"namei -l {path}")
+                raise CertctlError(f"{what} {path}: too many symbolic links", hint=f"namei -l {path}")
             target = os.readlink(entry)
             current = "/" if target.startswith("/") else current
             steps += target.split("/")[::-1]
 
 
-def _check(entry: str, path: str) -> os.stat_result:
+def _check(entry: str, path: str, what: str) -> os.stat_result:
     """Return lstat(2) of *entry*, a step on the way to *path*, if it is safe."""
     try:
         found = os.lstat(entry)
     except OSError as error:
         absent = isinstance(error, FileNotFoundError)
-        what = "does not exist" if absent else f"cannot be seen: {error.strerror}"
-        raise CertctlError(f"hook program {_step(entry, path)} {what}", hint=f"namei -l {path}") from error
+        why = "does not exist" if absent else f"cannot be seen: {error.strerror}"
+        raise CertctlError(f"{what} {_step(entry, path)} {why}", hint=f"namei -l {path}") from error
     if found.st_uid not in (0, os.geteuid()):
         raise CertctlError(
-            f"hook program {_step(entry, path)} belongs to {_user_name(found.st_uid)}, "
+            f"{what} {_step(entry, path)} belongs to {_user_name(found.st_uid)}, "
             "neither to root nor to whoever runs certctl",
             hint=f"chown -h {_user_name(os.geteuid())} {entry}",
         )
@@ -59,7 +59,7 @@ def _check(entry: str, path: str) -> os.stat_result:
     if letters and not (stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX):
         who = "its group" if letters == "g" else "everybody"
         raise CertctlError(
-            f"hook program {_step(entry, path)} may be written by {who}", hint=f"chmod {letters}-w {entry}"
+            f"{what} {_step(entry, path)} may be written by {who}", hint=f"chmod {letters}-w {entry}"
         )
     return found
 

@@ -1,0 +1,28 @@
+"""What the tests of the private CA have in common."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from certctl.core.spec import IssuerSpec, PrivateCaOptions
+from certctl.issuers.private_ca import PrivateCaIssuer
+from tests.unit.x509_make import NOW
+
+FILES = ("root.key", "root.pem", "intermediate.key", "intermediate.pem")
+
+
+def home(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "issuers" / "office"
+
+
+def ca(tmp_path: Path, options: PrivateCaOptions | None = None) -> PrivateCaIssuer:
+    return PrivateCaIssuer(IssuerSpec("office", "private-ca", private_ca=options), str(home(tmp_path)))
+
+
+def contents(tmp_path: Path) -> dict[str, bytes]:
+    return {name: (home(tmp_path) / name).read_bytes() for name in FILES if (home(tmp_path) / name).exists()}
+
+
+def at(days: float) -> datetime:
+    return NOW + timedelta(days=days)
