@@ -7,8 +7,8 @@ from collections.abc import Mapping
 
 import pytest
 
-from certctl.doctor.postfix_config import read_postfix
 from certctl.doctor.run import Target, doctor
+from certctl.servers.postfix import read_postfix
 from tests.real.servers.require import program
 from tests.unit.doctor_case import names, put_up
 from tests.unit.x509_make import NOW
@@ -47,7 +47,7 @@ def _spaced(values: Mapping[str, str]) -> dict[str, str]:
 
 def test_postconf_that_is_missing(tmp_path: os.PathLike[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Without postconf the files are read, and the findings are the same."""
-    monkeypatch.setattr("certctl.doctor.postfix_config.run_program", lambda _argv: None)
+    monkeypatch.setattr("certctl.servers.postfix.run_program", lambda _argv: None)
     case = put_up("seed-logjam", str(tmp_path), ask=True)
     found = doctor([Target("postfix", str(tmp_path))], NOW)
     assert sorted(f"{one.severity} {one.check}" for one in found) == case.findings

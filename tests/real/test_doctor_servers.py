@@ -11,10 +11,10 @@ import pytest
 
 from certctl.deploy.probe import Expected, probe
 from certctl.doctor.finding import Place
-from certctl.doctor.map_source import source_lines
 from certctl.doctor.policy_attributes import Rules
-from certctl.doctor.policy_table import Line, check_policy
+from certctl.doctor.policy_table import check_policy
 from certctl.doctor.run import Target, doctor
+from certctl.servers.map_source import Line, source_lines
 from tests.real.servers.dovecot import dovecot
 from tests.real.servers.exim import exim
 from tests.real.servers.haproxy import haproxy
@@ -184,7 +184,7 @@ def test_unreadable_configuration(tmp_path: os.PathLike[str]) -> None:
     targets = [Target(kind, missing) for kind in ("postfix", "dovecot", "nginx", "haproxy")]
     found = doctor(targets, datetime.now(timezone.utc))
     assert [one.check for one in found] == [f"{target.kind}-unreadable" for target in targets]
-    assert all(re.search("certctl doctor --", one.fix) for one in found)
+    assert all(re.search(f"--{kind.kind} /etc", one.fix) for kind, one in zip(targets, found, strict=True))
 
 
 def test_exim_that_may_not_read_its_key(scratch: str, pair: tuple[Identity, Identity]) -> None:

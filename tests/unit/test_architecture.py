@@ -27,6 +27,8 @@ ALLOWED = {
     "config": ("core", "errors"),
     "engine": ("core", "ports", "errors"),
     **dict.fromkeys(ADAPTERS, INWARD),
+    "servers": INWARD,
+    "doctor": (*INWARD, "servers"),
     "report": ("core", "errors"),
     "app": ("*",),
     "sdnotify": (),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from certctl.doctor.detect import detect
+from certctl.servers.detect import detect
 
 
 def touch(root: Path, *paths: str) -> str:

@@ -6,11 +6,10 @@ import os
 
 import pytest
 
-from certctl.doctor.block_config import parse
-from certctl.doctor.map_source import Table, source_lines, tables
-from certctl.doctor.nginx_config import Directive, parse_nginx
-from certctl.doctor.policy_table import Line
-from certctl.doctor.postfix_parse import Service, expand, parse_main, parse_master, split_words
+from certctl.servers.dovecot_form import parse
+from certctl.servers.map_source import Line, Table, source_lines, tables
+from certctl.servers.nginx_form import Directive, parse_nginx
+from certctl.servers.postfix_parse import Service, expand, parse_main, parse_master, split_words
 
 
 def test_main_cf_continues_and_comments() -> None:

@@ -13,8 +13,9 @@ from certctl.doctor.dh import read_prime
 from certctl.doctor.finding import Place
 from certctl.doctor.policy_attributes import Rules
 from certctl.doctor.policy_match import pin_bytes
-from certctl.doctor.policy_table import Line, check_policy
+from certctl.doctor.policy_table import check_policy
 from certctl.doctor.postfix_protocols import enabled_protocols, syntax_error
+from certctl.servers.map_source import Line
 from tests.unit.doctor_case import put_up
 
 FOUR = "TLSv1 TLSv1.1 TLSv1.2 TLSv1.3"

@@ -21,7 +21,7 @@ class Started(NamedTuple):
 def init(names: Sequence[str], directory: str | None) -> Started:
     """Write DIRECTORY/certctl.toml and make the directories it names. Raises UsageError if it is there."""
     from certctl.config import starter
-    from certctl.doctor.detect import detect
+    from certctl.servers.detect import detect
 
     path = starter.target(directory)
     found = detect()

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from certctl.doctor.finding import Finding, Place
 from certctl.doctor.policy_match import LENGTHS, pin_bytes
-from certctl.doctor.policy_table import Line
+from certctl.servers.map_source import Line
 
 
 def check_access(place: Place, lines: Sequence[Line], digest: str) -> Iterator[Finding]:

@@ -6,8 +6,8 @@ import binascii
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from certctl.doctor.files import Content, read
 from certctl.doctor.finding import Finding, Place
+from certctl.servers.files import Content, read
 
 _BEGIN, _END = b"-----BEGIN DH PARAMETERS-----", b"-----END DH PARAMETERS-----"
 _ROUNDS = (2, 3, 5, 7)

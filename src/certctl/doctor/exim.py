@@ -3,48 +3,33 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Iterator
 from datetime import datetime
 
 from certctl.doctor.chain import Scene
 from certctl.doctor.dh import Advice, check_dh
-from certctl.doctor.files import read_text
 from certctl.doctor.finding import Finding, Place
 from certctl.doctor.pem_files import Findings, check_pair
+from certctl.servers.exim import files_of, read_exim
 
 _USERS = ("Debian-exim", "exim", "mail")
-_SETTING = re.compile(
-    r"^\s*(?:MAIN_)?(tls_[a-z]+|TLS_[A-Z]+|exim_user)\s*=\s*(\S.*?)\s*$", re.MULTILINE | re.IGNORECASE
-)
 _RELOAD = "no reload: Exim reads its files at each connection"
 
 
 def check_exim(path: str, now: datetime) -> Findings:
     """Check the configuration *path*: the main section's plain settings, no expansions."""
-    settings = _settings(path)
+    settings = read_exim(path)
     place = Place(f"exim {path}", "exim")
-    certificates = _paths(settings.get("tls_certificate", ""))
-    keys = _paths(settings.get("tls_privatekey", "")) or certificates
+    certificates = files_of(settings.get("tls_certificate", ""))
+    keys = files_of(settings.get("tls_privatekey", "")) or certificates
     for certificate, key in zip(certificates, keys, strict=False):
         yield from check_pair(Scene(place, now, reload=_RELOAD), certificate, key)
         yield from _check_readable(place, key, settings.get("exim_user", ""))
-    for parameters in _paths(settings.get("tls_dhparam", "")):
+    for parameters in files_of(settings.get("tls_dhparam", "")):
         why = "Exim has good groups of its own, and takes primes above 2236 bits for none at all"
         yield from check_dh(
             place, parameters, Advice("take tls_dhparam out", why, largest=2236, reload=_RELOAD)
         )
-
-
-def _settings(path: str) -> dict[str, str]:
-    text = read_text(path) or ""
-    return {name.lower(): value for name, value in _SETTING.findall(text)}
-
-
-def _paths(value: str) -> list[str]:
-    """The files of a list, one an algorithm; none where Exim would expand it first."""
-    paths = [path.strip() for path in value.split(":")]
-    return paths if all(path.startswith("/") and "$" not in path for path in paths) else []
 
 
 def _check_readable(place: Place, path: str, user: str) -> Iterator[Finding]:

@@ -8,9 +8,9 @@ from typing import NamedTuple
 from certctl.core import pem, x509
 from certctl.core.x509_load import load
 from certctl.doctor.chain import Scene, check_chain
-from certctl.doctor.files import Content, read
 from certctl.doctor.finding import Finding, Used
 from certctl.errors import CertctlError
+from certctl.servers.files import Content, read
 
 Findings = Iterator[Finding | Used]
 

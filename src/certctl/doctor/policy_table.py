@@ -6,23 +6,13 @@ An entry that Postfix does not understand is no small matter: it defers all mail
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
 
 from certctl.doctor.finding import Finding, Place
 from certctl.doctor.policy_attributes import DANE_LEVELS, NAMES_LEVELS, Rules, check_attributes
 from certctl.doctor.policy_key import check_key
-from certctl.doctor.postfix_parse import split_words
 from certctl.doctor.postfix_tls import CLIENT_LEVELS
-
-
-class Line(NamedTuple):
-    """One entry of a table's source."""
-
-    number: int
-    key: str
-    value: str
-    continued: tuple[tuple[int, str], ...] = ()
-    """Further lines that were taken for a part of this one."""
+from certctl.servers.map_source import Line
+from certctl.servers.postfix_parse import split_words
 
 
 def check_policy(place: Place, lines: Sequence[Line], rules: Rules) -> Iterator[Finding]:

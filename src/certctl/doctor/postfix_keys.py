@@ -7,14 +7,12 @@ from collections.abc import Iterator
 from certctl.core import pem
 from certctl.core.x509_load import load
 from certctl.doctor.chain import Scene
-from certctl.doctor.files import Content, read
 from certctl.doctor.finding import Finding, Place
 from certctl.doctor.pem_files import Findings, check_chain_files, check_pair
-from certctl.doctor.postfix_config import Postfix
-from certctl.doctor.postfix_parse import Service
 from certctl.errors import CertctlError
-
-_PAIRS = (("cert", "key"), ("eccert", "eckey"), ("dcert", "dkey"))
+from certctl.servers.files import Content, read
+from certctl.servers.postfix import PAIRS, Postfix
+from certctl.servers.postfix_parse import Service
 
 
 def check_keys(postfix: Postfix, scene: Scene) -> Findings:
@@ -38,7 +36,7 @@ def check_keys(postfix: Postfix, scene: Scene) -> Findings:
 
 def _check_side(postfix: Postfix, scene: Scene, side: str, service: Service | None) -> Findings:
     chain_files = postfix.files(f"{side}_tls_chain_files", service)
-    pairs = _pairs(postfix, side, service)
+    pairs = postfix.pairs(side, service)
     if chain_files:
         yield from check_chain_files(scene, chain_files)
         if pairs and service is None:
@@ -58,28 +56,15 @@ def _check_side(postfix: Postfix, scene: Scene, side: str, service: Service | No
             )
 
 
-def _pairs(postfix: Postfix, side: str, service: Service | None) -> list[tuple[str, str]]:
-    found = []
-    for certificate, key in _PAIRS:
-        path = postfix.file(f"{side}_tls_{certificate}_file", service)
-        if not path:
-            continue
-        # A key's default is $…_cert_file, which -o may have changed.
-        key_name = f"{side}_tls_{key}_file"
-        own = key_name in postfix.explicit or (service is not None and key_name in service.options)
-        found.append((path, (own and postfix.file(key_name, service)) or path))
-    return found
-
-
 def _set_names(postfix: Postfix, side: str) -> list[str]:
-    names = (f"{side}_tls_{part}_file" for pair in _PAIRS for part in pair)
+    names = (f"{side}_tls_{part}_file" for pair in PAIRS for part in pair)
     return [name for name in names if name in postfix.explicit]
 
 
 def _check_no_certificate(postfix: Postfix, scene: Scene) -> Iterator[Finding]:
     level = postfix.get("smtpd_tls_security_level")
     offered = level in ("may", "encrypt") or (not level and postfix.is_yes("smtpd_use_tls"))
-    if offered and not postfix.words("smtpd_tls_chain_files") and not _pairs(postfix, "smtpd", None):
+    if offered and not postfix.words("smtpd_tls_chain_files") and not postfix.pairs("smtpd"):
         yield scene.place.error(
             "no-certificate",
             "TLS is switched on, but no certificate is configured: TLS not available due to local problem",
@@ -113,4 +98,4 @@ def _check_ca_file(postfix: Postfix, scene: Scene, side: str) -> Iterator[Findin
 
 
 def _own_files(postfix: Postfix, side: str) -> set[str]:
-    return {path for path, _ in _pairs(postfix, side, None)} | set(postfix.files(f"{side}_tls_chain_files"))
+    return {path for path, _ in postfix.pairs(side)} | set(postfix.files(f"{side}_tls_chain_files"))

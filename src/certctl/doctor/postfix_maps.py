@@ -8,15 +8,15 @@ from collections.abc import Iterator
 
 from certctl.doctor.access_table import check_access
 from certctl.doctor.chain import Scene
-from certctl.doctor.files import Content, read, read_text
 from certctl.doctor.finding import Finding, Place
-from certctl.doctor.map_source import Table, source_lines, tables
 from certctl.doctor.pem_files import Findings, check_chain_files
 from certctl.doctor.policy_attributes import Rules
 from certctl.doctor.policy_key import check_used_forms
-from certctl.doctor.policy_table import Line, check_policy
-from certctl.doctor.postfix_config import Postfix
-from certctl.doctor.postfix_parse import split_words
+from certctl.doctor.policy_table import check_policy
+from certctl.servers.files import Content, read, read_text
+from certctl.servers.map_source import Line, Table, source_lines, tables
+from certctl.servers.postfix import Postfix
+from certctl.servers.postfix_parse import split_words
 
 _BEGIN_PEM_BASE64 = b"LS0tLS1CRUdJTi"
 """How the base64 of "-----BEGIN" begins, which is what postmap -F keeps."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from certctl.doctor.finding import Finding, Place
-from certctl.doctor.postfix_config import Postfix
-from certctl.doctor.postfix_parse import Service
+from certctl.servers.postfix import Postfix
+from certctl.servers.postfix_parse import Service
 
 _SUBMISSION = ("submission", "587")
 _WRAPPED = ("smtps", "submissions", "465")

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from certctl.doctor.ciphers import unknown_words, weak_words
 from certctl.doctor.dh import Advice, check_dh
 from certctl.doctor.finding import Finding, Place
-from certctl.doctor.postfix_config import Postfix
 from certctl.doctor.postfix_protocols import enabled_protocols, syntax_error
 from certctl.doctor.protocols import old_in
+from certctl.servers.postfix import Postfix
 
 CLIENT_LEVELS = ("none", "may", "encrypt", "fingerprint", "dane", "dane-only", "verify", "secure")
 GRADES = ("export", "low", "medium", "high", "null")

@@ -7,20 +7,21 @@ from datetime import datetime
 from typing import NamedTuple
 
 from certctl.doctor.chain import Scene
-from certctl.doctor.detect import detect
-from certctl.doctor.dovecot import check_dovecot, read_dovecot
+from certctl.doctor.dovecot import check_dovecot
 from certctl.doctor.exim import check_exim
 from certctl.doctor.finding import ERROR, INFO, WARNING, Finding, Place, Used
 from certctl.doctor.haproxy import check_haproxy
 from certctl.doctor.managed import ManagedFile, check_managed
 from certctl.doctor.nginx import check_nginx
 from certctl.doctor.pem_files import Findings, check_chain_files
-from certctl.doctor.postfix_config import read_postfix
 from certctl.doctor.postfix_keys import check_keys
 from certctl.doctor.postfix_maps import check_maps
 from certctl.doctor.postfix_services import check_services
 from certctl.doctor.postfix_tls import check_settings
 from certctl.errors import CertctlError, UsageError
+from certctl.servers.detect import detect
+from certctl.servers.dovecot import read_dovecot
+from certctl.servers.postfix import read_postfix
 
 KINDS = ("postfix", "dovecot", "nginx", "haproxy", "exim", "pem")
 _RANK = {ERROR: 0, WARNING: 1, INFO: 2}

@@ -8,8 +8,8 @@ from functools import lru_cache
 from certctl.core import pem
 from certctl.core.x509_chain import issued
 from certctl.core.x509_load import Certificate, load
-from certctl.doctor.files import Content, read
 from certctl.errors import CertctlError
+from certctl.servers.files import Content, read
 
 STORES = (
     "/etc/ssl/certs/ca-certificates.crt",

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from certctl.doctor.policy_table import Line
-from certctl.doctor.postfix_parse import logical_lines, split_words
+from certctl.servers.postfix_parse import logical_lines, split_words
 
 INDEXES = {
     "hash": ".db",
@@ -19,6 +18,16 @@ INDEXES = {
 """Types that postmap builds, and what it appends to the source's name."""
 TEXT = ("texthash",)
 """Types that read the source itself, in the same form."""
+
+
+class Line(NamedTuple):
+    """One entry of a table's source."""
+
+    number: int
+    key: str
+    value: str
+    continued: tuple[tuple[int, str], ...] = ()
+    """Further lines that were taken for a part of this one."""
 
 
 class Table(NamedTuple):

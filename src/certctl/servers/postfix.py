@@ -6,11 +6,14 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from certctl.doctor.files import read_text
-from certctl.doctor.postfix_defaults import DEFAULTS
-from certctl.doctor.postfix_parse import Service, expand, parse_main, parse_master, split_words
-from certctl.doctor.program import run_program
 from certctl.errors import CertctlError
+from certctl.servers.files import read_text
+from certctl.servers.postfix_defaults import DEFAULTS
+from certctl.servers.postfix_parse import Service, expand, parse_main, parse_master, split_words
+from certctl.servers.program import run_program
+
+PAIRS = (("cert", "key"), ("eccert", "eckey"), ("dcert", "dkey"))
+"""What the parameters of a certificate and its key are called: smtpd_tls_cert_file, smtpd_tls_key_file, …"""
 
 
 class Postfix(NamedTuple):
@@ -52,6 +55,19 @@ class Postfix(NamedTuple):
             os.path.join(self.values.get("queue_directory", ""), path) for path in self.words(name, service)
         ]
 
+    def pairs(self, side: str, service: Service | None = None) -> list[tuple[str, str]]:
+        """The files of certificates and their keys that *side* (smtpd, smtp, lmtp) is given one by one."""
+        found = []
+        for certificate, key in PAIRS:
+            path = self.file(f"{side}_tls_{certificate}_file", service)
+            if not path:
+                continue
+            # A key's default is $…_cert_file, which -o may have changed.
+            key_name = f"{side}_tls_{key}_file"
+            own = key_name in self.explicit or (service is not None and key_name in service.options)
+            found.append((path, (own and self.file(key_name, service)) or path))
+        return found
+
     def is_yes(self, name: str, service: Service | None = None) -> bool:
         return self.get(name, service).lower() == "yes"
 
@@ -81,7 +97,7 @@ def read_postfix(directory: str, *, ask_postconf: bool = True) -> Postfix:
     if text is None:
         raise CertctlError(
             f"cannot read {directory}/main.cf",
-            hint="name the directory: certctl doctor --postfix /etc/postfix",
+            hint="name the directory: --postfix /etc/postfix",
         )
     asked = _ask(directory) if ask_postconf else None
     if asked is not None:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from certctl.doctor.files import read_text
+from certctl.servers.files import read_text
 
 _DEEPEST = 10
 _TOKEN = re.compile(

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from certctl.doctor.files import read_text
+from certctl.servers.files import read_text
 
 _DEEPEST = 10
 
