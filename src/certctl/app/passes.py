@@ -4,7 +4,6 @@ import contextlib
 import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
-from typing import NamedTuple
 
 from certctl.app import wiring
 from certctl.app.names import certificates, known
@@ -24,6 +23,7 @@ from certctl.engine.ports import Adapters, Progress
 from certctl.errors import CertctlError, LockedError, UsageError
 from certctl.store import atomic
 from certctl.store.layout import Layout
+from certctl.values import NamedTuple
 
 DEFAULT_WAIT = 30.0
 

@@ -1,9 +1,10 @@
 """What a schema is made of."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 from certctl.config.values import Parser
+from certctl.values import NamedTuple
 
 
 class Key(NamedTuple):

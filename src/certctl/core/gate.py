@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import NamedTuple
 
 from certctl.core.model import Generation
 from certctl.core.spec import CertificateSpec
 from certctl.core.times import after, duration_text, minute_text
+from certctl.values import NamedTuple
 
 
 class Gate(NamedTuple):

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import NamedTuple
+
+from certctl.values import NamedTuple
 
 SLOTS = ("current", "next", "previous")
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 from certctl.core.gate import gate
 from certctl.core.model import Generation
@@ -11,6 +10,7 @@ from certctl.core.spec import CertificateSpec, Spec
 from certctl.core.steps import Step
 from certctl.core.times import duration_text, minute_text
 from certctl.core.when import renew_at, rotate_at
+from certctl.values import NamedTuple
 
 LOCAL_ISSUERS = ("self-signed", "private-ca")
 

@@ -1,7 +1,8 @@
 """What a plan is made of: steps, each with its reason, and holds, each with its end."""
 
 from datetime import datetime
-from typing import NamedTuple
+
+from certctl.values import NamedTuple
 
 KINDS = (
     "promote",

@@ -1,7 +1,8 @@
 """What is to be written together: a `Batch`, which `store.atomic` makes durable."""
 
 from collections.abc import Iterable
-from typing import NamedTuple
+
+from certctl.values import NamedTuple
 
 
 class File(NamedTuple):

@@ -2,10 +2,10 @@
 
 import os
 import stat
-from typing import NamedTuple
 
 from certctl.errors import CertctlError, StoreError
 from certctl.store import atomic
+from certctl.values import NamedTuple
 
 
 class Target(NamedTuple):
