@@ -118,6 +118,9 @@ class Announcer(Protocol):
         CertctlError, having kept when to try again.
         """
 
+    def witnesses(self) -> Sequence[str]:
+        """Who was asked last whether the pins can be seen, and what they had: words for the journal."""
+
 
 class Following(Protocol):
     """Follows the pins that peers tell in their feeds into policy maps."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from certctl.announce import memory
-from certctl.announce.tools import Kind
+from certctl.announce.tools import Asked, Kind
 from certctl.core import effects, pins
 from certctl.core.model import Failure, Sighting
 from certctl.core.observed import AnnouncerSeen
@@ -17,10 +17,16 @@ from certctl.core.pins import Announced
 from certctl.core.spec import HOUR, MINUTE
 from certctl.errors import CertctlError, StoreError
 
+NOTE = "asked.json"
 RETRY = (30.0, HOUR)
 """Seconds until a failed announcement is tried again: at first, and at most."""
 ASK = (2.0, 5 * MINUTE)
 """The same until it is looked again whether what is shown can be seen."""
+
+
+def asked(home: str) -> list[Asked]:
+    """The servers that were asked last, and what they had; *home*: the directory of the announcer."""
+    return _asked(memory.load(os.path.join(home, NOTE)))
 
 
 class Remembering:
@@ -29,7 +35,7 @@ class Remembering:
     def __init__(self, kind: Kind, home: str) -> None:
         self.spec = kind.spec
         self._kind = kind
-        self._path = os.path.join(home, "asked.json")
+        self._path = os.path.join(home, NOTE)
 
     def observe(self, wanted: Mapping[str, Announced]) -> AnnouncerSeen:
         """What is shown, with what is remembered of failures and of those who could not see it."""
@@ -66,10 +72,15 @@ class Remembering:
             "unseen": dict(shown.unseen),
             "attempts": attempts,
             "ask_at": memory.moment_text(ask_at),
+            **({"asked": [server._asdict() for server in shown.asked]} if shown.asked else {}),
         }
-        if new != note and (note or shown.unseen):
+        if new != note and (note or shown.unseen or shown.asked):
             memory.save(self._path, new)
         return shown.sightings
+
+    def witnesses(self) -> Sequence[str]:
+        """The servers that were asked last, each with the serial that it had."""
+        return [str(server) for server in _asked(memory.load(self._path))]
 
     def _basis(self, wanted: Mapping[str, Announced]) -> str:
         """What an announcement is tried with: when it changes, a back-off is over."""
@@ -112,3 +123,20 @@ class Remembering:
             # A disk that takes nothing must not hide what went wrong before; the
             # daemon looks again in a minute.
             return
+
+
+def _asked(note: Mapping[str, Any]) -> list[Asked]:
+    rows = note.get("asked")
+    found = []
+    for row in rows if isinstance(rows, list) else ():
+        if isinstance(row, dict) and isinstance(row.get("name"), str) and isinstance(row.get("address"), str):
+            serial, problem = row.get("serial"), row.get("problem")
+            found.append(
+                Asked(
+                    row["name"],
+                    row["address"],
+                    memory.number(serial) if serial is not None else None,
+                    problem if isinstance(problem, str) else None,
+                )
+            )
+    return found

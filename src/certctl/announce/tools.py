@@ -30,6 +30,20 @@ class Tools(NamedTuple):
     """Runs a program with these bytes on standard input, for so many seconds at most. Raises CertctlError."""
 
 
+class Asked(NamedTuple):
+    """One server that was asked what it shows."""
+
+    name: str
+    address: str
+    serial: int | None
+    """Of its zone; None: it has none, or did not say."""
+    problem: str | None = None
+    """What of it keeps pins from being seen; None: it shows all of them."""
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.address}) serial {'unknown' if self.serial is None else self.serial}"
+
+
 class Shown(NamedTuple):
     """What came of showing pins."""
 
@@ -37,6 +51,8 @@ class Shown(NamedTuple):
     """By certificate: seen wherever it must be seen."""
     unseen: Mapping[str, str] = {}
     """By certificate: why it is not."""
+    asked: tuple[Asked, ...] = ()
+    """The servers that say so, where there are several that must."""
 
 
 class Kind(Protocol):

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from certctl.announce import files, memory
-from certctl.announce.tools import Shown
+from certctl.announce.tools import Asked, Shown
 from certctl.core.model import Sighting
 from certctl.core.observed import AnnouncerSeen
 from certctl.core.pins import Announced, tlsa_names
@@ -89,13 +89,13 @@ class DnsAnnouncer:
             "verified_at": memory.moment_text(now),
         }
         memory.save(self._path, note)
-        unseen = self._unseen(primary, want, deadline, PATIENCE if diff.changes else 0.0)
+        unseen, asked = self._look(primary, want, deadline, PATIENCE if diff.changes else 0.0)
         waits = {name: _wait(note, name) for name in want}
         seen = [name for name in want if name not in unseen]
         marks = {name: {"seconds": waits[name], "seen": name in seen} for name in want}
         if marks != note.get("waits"):
             memory.save(self._path, {**note, "waits": marks})
-        return Shown({name: Sighting(watch.now(), waits[name]) for name in seen}, unseen)
+        return Shown({name: Sighting(watch.now(), waits[name]) for name in seen}, unseen, asked)
 
     def _note(self) -> dict[str, Any]:
         """What is remembered of this zone; what was published in another one is left to itself."""
@@ -155,10 +155,13 @@ class DnsAnnouncer:
         primary.update(diff.changes)
         return note
 
-    def _unseen(
+    def _look(
         self, primary: Primary, want: Mapping[str, tuple[str, ...]], deadline: Deadline, patience: float
-    ) -> dict[str, str]:
-        """By certificate, which servers do not show it, after having waited a little for those that lag."""
+    ) -> tuple[dict[str, str], tuple[Asked, ...]]:
+        """By certificate, which servers do not show it, after having waited a little for those that lag.
+
+        With it, every server and what it had.
+        """
         from certctl.announce.nameservers import authorities, views
 
         servers = authorities(primary, self.spec.zone)
@@ -171,11 +174,12 @@ class DnsAnnouncer:
                 break
             time.sleep(PAUSE)
         serial = primary.serial()
-        return {
+        unseen = {
             name: "; ".join(reasons)
             for name, lines in want.items()
             if (reasons := [_reason(v, name, serial) for v in lagging if _lacks(v, _records({name: lines}))])
         }
+        return unseen, tuple(_asked(view, view in lagging) for view in seen)
 
 
 def _lacks(view: View, desired: Mapping[str, frozenset[str]]) -> bool:
@@ -189,6 +193,11 @@ def _reason(view: View, name: str, serial: int) -> str:
         return f"{view.authority} cannot be asked for the pins of {name}: {view.trouble}"
     has = "no zone" if view.serial is None else f"serial {view.serial}"
     return f"{view.authority} does not show the pins of {name} yet: it has {has}, the primary {serial}"
+
+
+def _asked(view: View, lags: bool) -> Asked:
+    problem = view.trouble or ("it does not show all pins yet" if lags else None)
+    return Asked(view.authority.name, view.authority.address, view.serial, problem)
 
 
 def _records(want: Mapping[str, tuple[str, ...]]) -> Records:

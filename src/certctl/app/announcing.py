@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from certctl.app import passes, wiring
 from certctl.core.gate import hold_until
 from certctl.core.model import CertificateState
 from certctl.core.observed import AnnouncerSeen, World
+from certctl.core.pins import Announced
 from certctl.core.planner import plan as make_plan
 from certctl.core.spec import AnnouncerSpec, CertificateSpec, Spec
 from certctl.core.times import rfc3339
+from certctl.engine.observing import wanted_pins
 from certctl.errors import CertctlError, UsageError
 
 if TYPE_CHECKING:
     from certctl.announce.tools import Ended, Tools
 
+Told = Mapping[str, Mapping[str, Announced]]
+"""By announcer and certificate: what is to be told."""
 LARGEST = 8 << 20
 """Bytes of what is looked for at a `check` URL."""
 
@@ -96,18 +100,22 @@ def shown(spec: Spec, names: Sequence[str] = ()) -> dict[str, Any]:
     """The document of ``announce --show``: what can be seen since when, and who has not acknowledged."""
     selected = select(spec, names)
     world, now = passes.observe(spec), wiring.clock()
+    told = {name: wanted_pins(spec, world, name, now) for name in selected.announcers}
     return {
         "version": 1,
         "now": rfc3339(now),
         "announcers": [announcer(spec, world, name) for name in selected.announcers],
-        "certificates": [_certificate(spec, world, name, selected) for name in selected.certificates],
+        "certificates": [_certificate(spec, world, name, told) for name in selected.certificates],
     }
 
 
 def announcer(spec: Spec, world: World, name: str) -> dict[str, Any]:
-    """One announcer: what it shows and how it is."""
+    """One announcer: what it shows, how it is, and who does not show it yet."""
+    from certctl.announce import build, remembering
+
     via, seen = spec.announcers[name], world.announcers[name]
     failure = seen.failure
+    servers = remembering.asked(build.home(spec.state_dir, name)) if via.type == "dns" else []
     return {
         "name": name,
         "type": via.type,
@@ -116,6 +124,7 @@ def announcer(spec: Spec, world: World, name: str) -> dict[str, Any]:
         "certificates": [cert for cert in seen.shown if cert in spec.certificates],
         "pending": [cert for cert, digest in seen.wanted.items() if seen.shown.get(cert) != digest],
         "unseen": dict(seen.unseen),
+        "servers": [server._asdict() for server in servers],
         "ask_at": seen.ask_at and rfc3339(seen.ask_at),
         "due_at": seen.due_at and rfc3339(seen.due_at),
         "retry_at": failure.retry_at and rfc3339(failure.retry_at) if failure else None,
@@ -137,12 +146,12 @@ def _where(via: AnnouncerSpec) -> str:
     return via.path or via.command[0]
 
 
-def _certificate(spec: Spec, world: World, name: str, selected: Selected) -> dict[str, Any]:
+def _certificate(spec: Spec, world: World, name: str, told: Told) -> dict[str, Any]:
     cert, state = spec.certificates[name], world.certificates[name].state
     end = hold_until(cert, state.next) if state.current else None
     return {
         "name": name,
-        "slots": {slot: _slot(cert, state, slot, selected) for slot in ("current", "next", "previous")},
+        "slots": {slot: _slot(cert, state, slot, told) for slot in ("current", "next", "previous")},
         "hold_until": end and rfc3339(end),
         "acknowledged_by": sorted(state.next.acks) if state.next else [],
         "not_acknowledged_by": [
@@ -151,18 +160,20 @@ def _certificate(spec: Spec, world: World, name: str, selected: Selected) -> dic
     }
 
 
-def _slot(
-    cert: CertificateSpec, state: CertificateState, slot: str, selected: Selected
-) -> dict[str, Any] | None:
+def _slot(cert: CertificateSpec, state: CertificateState, slot: str, told: Told) -> dict[str, Any] | None:
     generation = state.slot(slot)
     if generation is None:
         return None
-    seen = {}
+    seen, over = {}, []
     for name in cert.announce:
-        if name in selected.announcers:
+        if name in told:
             sighting = generation.seen.get(name)
             seen[name] = rfc3339(sighting.at) if sighting else None
-    return {"generation": generation.number, "made_at": rfc3339(generation.made_at), "seen": seen}
+            entry = told[name].get(cert.name)
+            if slot == "previous" and sighting is None and not (entry and entry.of_slot(slot)):
+                over.append(name)
+    made = rfc3339(generation.made_at)
+    return {"generation": generation.number, "made_at": made, "seen": seen, "retracted": over}
 
 
 def tools() -> Tools:

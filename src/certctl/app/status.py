@@ -48,7 +48,23 @@ def describe(spec: Spec, world: World, made: Plan, names: Collection[str] = ()) 
             if not names or name in names
         ],
         "hooks": [_hook(name, seen) for name, seen in world.hooks.items()],
+        "announcers": _announcers(spec, world, names) if spec.announcers else [],
+        "peers": _peers(spec) if spec.peers and not names else [],
     }
+
+
+def _announcers(spec: Spec, world: World, names: Collection[str]) -> list[dict[str, Any]]:
+    from certctl.app.announcing import announcer
+
+    users = [cert for name, cert in spec.certificates.items() if name in names]
+    shown = {name for cert in users for name in cert.announce} if names else spec.announcers
+    return [announcer(spec, world, name) for name in spec.announcers if name in shown]
+
+
+def _peers(spec: Spec) -> list[dict[str, Any]]:
+    from certctl.app.peering import document
+
+    return document(spec)
 
 
 def _certificate(
@@ -72,9 +88,22 @@ def _certificate(
         "last_error": seen.unreadable or trouble(seen, now) or _last_error(seen),
         "held": state.held,
         "waiting": state.waiting.reason if state.waiting else None,
+        "not_seen_through": [name for name in cert.announce if _unseen(cert, state.next, name)],
+        "not_acknowledged_by": [
+            peer for peer in cert.require_ack if state.next is not None and peer not in state.next.acks
+        ],
         "advice": _advice(current),
         "files": [{"path": file.path, "problem": file.problem} for file in (seen.files if current else ())],
     }
+
+
+def _unseen(cert: CertificateSpec, generation: Generation | None, announcer: str) -> bool:
+    """Whether *generation* has a pin that was not seen through *announcer*."""
+    return (
+        generation is not None
+        and announcer not in generation.seen
+        and (cert.pin == "key" or bool(generation.issuance))
+    )
 
 
 def _last_error(seen: CertificateSeen) -> str | None:

@@ -344,7 +344,7 @@ COMMANDS = {
     "plan": ("show what a pass would do now, what waits, and when the next pass is due", _plan),
     "run": ("run one pass: for cron and the systemd timer", _run),
     "daemon": ("run passes at the moments that the plan says", _daemon),
-    "status": ("show certificates, DH parameters and hooks", _status),
+    "status": ("show certificates, DH parameters, hooks, announcers and peers", _status),
     "rotate": ("ask for a new key: promoted once its hold-down is over", _rotate),
     "renew": ("get a new certificate for the same key, now", _renew),
     "rollback": ("make the previous generation current again", _rollback),

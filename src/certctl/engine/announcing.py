@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
 from certctl.core import effects
@@ -72,8 +72,9 @@ def recorded(world: World, name: str, published: Published) -> Iterator[tuple[Ce
             yield state, slots
 
 
-def journal_seen(adapters: Adapters, announcer: str, state: CertificateState, slots: Iterable[str]) -> None:
+def journal_seen(adapters: Adapters, announcer: str, state: CertificateState, slots: Collection[str]) -> None:
     """Tell which pins were seen for the first time: what invariants are checked by afterwards."""
+    servers = ", ".join(adapters.announcer(announcer).witnesses()) if slots else ""
     for slot in slots:
         generation = state.slot(slot)
         assert generation is not None
@@ -86,6 +87,7 @@ def journal_seen(adapters: Adapters, announcer: str, state: CertificateState, sl
             generation=generation.number,
             wait=sighting.wait or None,
             pins=[f"{key.algorithm} {key.sha256}" for key in generation.keys],
+            servers=servers,
         )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import Any
 
 from certctl.cli.console import Console, table
@@ -20,10 +21,8 @@ def show(console: Console, document: Document) -> int:
     if not document["announcers"]:
         console.say("nothing announces pins here: [announce.NAME], and announce = [NAME] in a certificate")
         return EXIT_OK
-    rows = [(row["name"], row["type"], row["state"], row["where"]) for row in document["announcers"]]
-    for line in table(rows, ("ANNOUNCER", "TYPE", "STATE", "WHERE")):
-        console.answer(line)
-    for line in _notes(document):
+    now = parse_rfc3339(document["now"])
+    for line in [*announcers(document["announcers"], now), *_asked(document["announcers"])]:
         console.answer(line)
     seen = list(_seen(document))
     if seen:
@@ -35,15 +34,29 @@ def show(console: Console, document: Document) -> int:
     return EXIT_OK
 
 
-def _notes(document: Document) -> Iterator[str]:
-    now = parse_rfc3339(document["now"])
-    for row in document["announcers"]:
-        if row["last_error"]:
-            retry_at = row["retry_at"] and parse_rfc3339(row["retry_at"])
-            again = f" (tried again {from_now(retry_at, now)})" if retry_at else ""
-            yield f"  {row['name']}: {row['last_error']}{again}"
-        for why in dict.fromkeys(row["unseen"].values()):
-            yield f"  {row['name']}: {why}"
+def announcers(rows: Sequence[Document], now: datetime) -> list[str]:
+    """The table of announcers, and under it what they fail by and whom they wait for."""
+    cells = [(row["name"], row["type"], row["state"], row["where"]) for row in rows]
+    lines = table(cells, ("ANNOUNCER", "TYPE", "STATE", "WHERE"))
+    return lines + [note for row in rows for note in _notes(row, now)]
+
+
+def _asked(rows: Sequence[Document]) -> Iterator[str]:
+    for row in rows:
+        for one in row["servers"]:
+            serial = "no serial" if one["serial"] is None else f"serial {one['serial']}"
+            problem = f"; {one['problem']}" if one["problem"] else ""
+            yield f"  {row['name']}: asked {one['name']} ({one['address']}): {serial}{problem}"
+
+
+def _notes(row: Document, now: datetime) -> Iterator[str]:
+    if row["last_error"]:
+        retry_at = row["retry_at"] and parse_rfc3339(row["retry_at"])
+        again = f" (tried again {from_now(retry_at, now)})" if retry_at else ""
+        yield f"  {row['name']}: {row['last_error']}{again}"
+    for why in dict.fromkeys(row["unseen"].values()):
+        ask_at = row["ask_at"] and parse_rfc3339(row["ask_at"])
+        yield f"  {row['name']}: {why}{f' (asked again {from_now(ask_at, now)})' if ask_at else ''}"
 
 
 def _seen(document: Document) -> Iterator[tuple[str, ...]]:
@@ -53,6 +66,7 @@ def _seen(document: Document) -> Iterator[tuple[str, ...]]:
             for announcer, since in (found["seen"] if found else {}).items():
                 moment = parse_rfc3339(since) if since else None
                 text = f"{minute_text(moment)} ({from_now(moment, now)})" if moment else "not seen"
+                text = "retracted" if announcer in found["retracted"] else text
                 yield cert["name"], f"{slot} #{found['generation']}", announcer, text
 
 

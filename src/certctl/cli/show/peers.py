@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from certctl.app.peering import Offer, Synced
@@ -26,24 +28,26 @@ def show(console: Console, synced: Synced, now: str) -> int:
         return EXIT_FAILED if failed else EXIT_OK
     if synced.ran is None:
         _dry(console, synced)
-    moment = parse_rfc3339(now)
-    rows = [
+    for line in rows(synced.peers, parse_rfc3339(now)):
+        console.answer(line)
+    return EXIT_FAILED if failed else EXIT_OK
+
+
+def rows(peers: Sequence[dict[str, Any]], now: datetime) -> list[str]:
+    """The table of peers, and under it why the feeds of some are not believed."""
+    cells = [
         (
             row["name"],
             row["state"],
-            from_now(parse_rfc3339(row["accepted_at"]), moment) if row["accepted_at"] else "-",
-            from_now(parse_rfc3339(row["expires_at"]), moment) if row["expires_at"] else "-",
+            from_now(parse_rfc3339(row["accepted_at"]), now) if row["accepted_at"] else "-",
+            from_now(parse_rfc3339(row["expires_at"]), now) if row["expires_at"] else "-",
             str(row["pins"]),
             row["map"],
         )
-        for row in synced.peers
+        for row in peers
     ]
-    for line in table(rows, ("PEER", "STATE", "CHANGED", "EXPIRES", "PINS", "MAP")):
-        console.answer(line)
-    for row in synced.peers:
-        if row["last_error"]:
-            console.answer(f"  {row['name']}: {row['last_error']}")
-    return EXIT_FAILED if failed else EXIT_OK
+    lines = table(cells, ("PEER", "STATE", "CHANGED", "EXPIRES", "PINS", "MAP"))
+    return lines + [f"  {row['name']}: {row['last_error']}" for row in peers if row["last_error"]]
 
 
 def _dry(console: Console, synced: Synced) -> None:

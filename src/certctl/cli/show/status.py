@@ -1,4 +1,4 @@
-"""status: a table of certificates, then DH parameters, then hooks; details where something is the matter."""
+"""status: tables of certificates, DH parameters, hooks, announcers, peers; details where there is trouble."""
 
 from __future__ import annotations
 
@@ -14,6 +14,14 @@ Document = dict[str, Any]
 def show(console: Console, document: Document) -> None:
     now = parse_rfc3339(document["now"])
     blocks = [_certificates(document, now), _dhparams(document, now), hooks(document, now)]
+    if document["announcers"]:
+        from certctl.cli.show import announce
+
+        blocks.append(announce.announcers(document["announcers"], now))
+    if document["peers"]:
+        from certctl.cli.show import peers
+
+        blocks.append(peers.rows(document["peers"], now))
     first = True
     for lines in blocks:
         if not lines:
@@ -81,6 +89,12 @@ def _notes(cert: Document, now: datetime) -> list[str]:
         until = parse_rfc3339(cert["hold_until"])
         asked = "rotation is held" if cert["rotation_wanted"] else "the next key may not be served"
         notes.append(f"  {name}: {asked} until {minute_text(until)} ({from_now(until, now)})")
+    if cert["rotation_wanted"] and cert["not_seen_through"]:
+        through = ", ".join(cert["not_seen_through"])
+        notes.append(f"  {name}: rotation is held until the next key has been seen through {through}")
+    if cert["not_acknowledged_by"]:
+        peers = ", ".join(cert["not_acknowledged_by"])
+        notes.append(f"  {name}: the next key is not acknowledged by {peers} (certctl ack {name} PEER)")
     notes += [f"  {name}: {file['path']} {file['problem']}" for file in cert["files"] if file["problem"]]
     if cert["advice"] and cert["advice"]["explanation_url"]:
         notes.append(f"  {name}: the CA explains its renewal window: {cert['advice']['explanation_url']}")
