@@ -9,6 +9,8 @@ from datetime import timedelta
 
 import pytest
 
+from certctl.core import pem
+from certctl.core.x509 import facts
 from certctl.doctor.finding import Finding, findings_as_json
 from certctl.doctor.managed import ManagedFile
 from certctl.doctor.run import KINDS, Target, doctor, installed_targets
@@ -91,10 +93,7 @@ def test_certificates_that_nobody_serves(
     """A managed certificate counts as used by its path or by its content; a file that lags is named."""
     case = put_up("postfix-chain-with-root", str(tmp_path))
     with open(os.path.join(case.directory, "mx.pem"), "rb") as file:
-        from certctl.core.pem import certificates
-        from certctl.core.x509 import facts
-
-        served = facts(certificates(file.read())[0]).certificate.sha256
+        served = facts(pem.certificates(file.read())[0]).certificate.sha256
     managed = ManagedFile(
         os.path.join(case.directory, path), "mx1", served if leaf == "right" else "AA:" * 31 + "AA"
     )
@@ -110,6 +109,16 @@ def test_link_to_a_managed_file(tmp_path: os.PathLike[str]) -> None:
     os.symlink("mx.pem", link)
     found = doctor(case.targets, NOW, managed=[ManagedFile(link, "mx1", "AA")])
     assert [one.check for one in found] == ["managed-stale"]
+
+
+def test_several_algorithms_in_a_managed_file(tmp_path: os.PathLike[str]) -> None:
+    """A file with an RSA and an ECDSA certificate is current when each of them is."""
+    case = put_up("postfix-chain-with-root", str(tmp_path))
+    path = os.path.join(case.directory, "mx.pem")
+    with open(path, "rb") as file:
+        served = facts(pem.certificates(file.read())[0]).certificate.sha256
+    managed = [ManagedFile(path, "mx1", "AA:" * 31 + "AA"), ManagedFile(path, "mx1", served)]
+    assert [one for one in doctor(case.targets, NOW, managed=managed) if "managed" in one.check] == []
 
 
 def test_without_targets_nothing_is_said() -> None:

@@ -38,10 +38,10 @@ def _managed(spec: Spec) -> list[ManagedFile]:
     files = []
     for cert in spec.certificates.values():
         current = store.observe_certificate(cert, now).state.current
-        leaves = [key.certificate.sha256 for key in (current.keys if current else ()) if key.certificate]
-        for file in cert.files if leaves else ():
-            if "cert" in file.parts:
-                files.append(ManagedFile(file.path, cert.name, leaves[0]))
+        for file in cert.files:
+            for key in current.keys if current and "cert" in file.parts else ():
+                if key.certificate and file.algorithm in (None, key.algorithm):
+                    files.append(ManagedFile(file.path, cert.name, key.certificate.sha256))
     return files
 
 

@@ -10,13 +10,13 @@ from certctl.doctor.finding import WARNING, Finding, Used
 
 
 class ManagedFile(NamedTuple):
-    """A file that certctl writes."""
+    """A certificate in a file that certctl writes: one for each algorithm in it."""
 
     path: str
     certificate: str
     """Name of the lineage."""
     leaf_sha256: str
-    """Of the certificate that is current, "AA:BB:…"; of its first algorithm where there are several."""
+    """Of the certificate that is current, "AA:BB:…"."""
 
 
 def check_managed(managed: Sequence[ManagedFile], used: Sequence[Used]) -> Iterator[Finding]:
@@ -54,7 +54,7 @@ def _stale(managed: Sequence[ManagedFile], used: Sequence[Used]) -> Iterator[Fin
         names[real] = file.certificate
     for one in used:
         real = os.path.realpath(one.path)
-        if real in leaves and one.leaf_sha256 not in leaves[real] and len(leaves[real]) == 1:
+        if real in leaves and one.leaf_sha256 not in leaves[real]:
             yield Finding(
                 WARNING,
                 one.subject,
