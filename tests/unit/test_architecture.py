@@ -69,7 +69,8 @@ THIRD_PARTY: dict[str, set[str]] = {
 
 HEAVY = (
     *("cryptography", "acme", "josepy", "OpenSSL", "apscheduler", "requests", "urllib3", "dns"),
-    *("subprocess", "logging", "dataclasses", "pathlib", "tempfile", "shutil", "asyncio", "email", "http"),
+    *("subprocess", "logging", "threading", "dataclasses", "pathlib", "tempfile", "shutil"),
+    *("asyncio", "email", "http"),
 )
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
+from _thread import allocate_lock
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from functools import partial
-from threading import Lock
 from typing import TYPE_CHECKING, TypeVar
 
 from certctl.core.model import CertificateState
@@ -63,7 +63,7 @@ def adapters(
 def _once(make: Callable[[str], T]) -> Callable[[str], T]:
     """*make*, called once for each name, whatever number of threads ask at the same moment."""
     made: dict[str, T] = {}
-    guard = Lock()
+    guard = allocate_lock()
 
     def get(name: str) -> T:
         with guard:

@@ -6,7 +6,6 @@ import argparse
 import os
 from typing import NoReturn, TypeVar
 
-from certctl.core.pins import DIGESTS, FORMATS
 from certctl.errors import UsageError
 
 T = TypeVar("T")
@@ -228,6 +227,8 @@ def _accept(parser: argparse.ArgumentParser) -> None:
 
 
 def _fingerprints(parser: argparse.ArgumentParser) -> None:
+    from certctl.core.pins import DIGESTS, FORMATS
+
     _names(parser)
     parser.add_argument(
         "--slot", choices=("current", "next", "previous", "all"), help="default: what is announced"
