@@ -6,10 +6,10 @@ import contextlib
 import os
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator, Mapping
 
+from tests.bench import website
 from tests.bench.installed import CACHE
 from tests.bench.peers import Ca
 from tests.real.servers.pebble import pebble
@@ -26,7 +26,7 @@ def ca(directory: str, *, nonce_reject: int = 0, slowest: int = 0) -> Iterator[C
     )
     with pebble(directory, nonce_reject=nonce_reject, environment=slow, binary=_plain()) as server:
         port = server.http_port
-        argv = [sys.executable, "-m", "http.server", "--bind", "127.0.0.1", "--directory", webroot, str(port)]
+        argv = website.command(webroot, port, directory)
         with daemon(argv, log=f"{directory}/web.log", ready=lambda: accepts(port)):
             yield Ca(server.directory_url, server.ca_file, webroot)
 
