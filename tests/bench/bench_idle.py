@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shutil
+from collections.abc import Callable, Mapping
+
+import pytest
 
 from tests.bench import bench_acme, cas, home, peers
 from tests.bench.measure import Command, Contestant, Run, in_turn, middle, run
-from tests.bench.result import Row, compared
+from tests.bench.result import Row, alone, compared
 from tests.bench.setting import Setting
 
 NAME = "idle"
@@ -17,75 +21,116 @@ SLOPE = 60.0
 PEAK = 40.0
 SHARE = 0.03
 """Of certbot's time at 1,000 certificates."""
-MOST = {"certbot": 1000, "lego": 100, "dehydrated": 100}
-"""Certificates that a peer is measured with: more would take minutes."""
+OFTEN = {"certbot": 1000, "lego": 100, "dehydrated": 100}
+"""Certificates that a peer is measured with as often as certctl."""
+ONCE = {"lego": 1000, "dehydrated": 1000}
+"""And with so many but once: they take minutes."""
+
+Grow = Callable[[int], Contestant]
+"""Called with a count: clones the lineage until there are as many."""
 
 
 def rows(setting: Setting) -> list[Row]:
     """Measure."""
-    sizes = setting.size((1, 100, 1000, 10_000), quick=(1, 20))
-    homes = {n: home.settled(setting.directory(f"idle{n}"), setting.installed(), n) for n in sizes}
+    sizes = setting.size((1, 100, 1000, 10_000), quick=(1, 5, 100))
     found: list[Row] = []
     times: dict[int, Run] = {}
-    with cas.ca(bench_acme.directory(setting)) as ca:
-        here = peers.all_peers(setting.say)
-        for count, at in homes.items():
-            field = [Contestant("certctl", lambda at=at: at.do("-q", "run"))]  # type: ignore[misc]
-            for name in ("certbot", "lego", "dehydrated"):
-                if name in here and count <= MOST[name]:
-                    field.append(_peer(setting, ca, here[name], count))
-            runs = setting.runs(9 if count <= 1000 and len(field) == 1 else 3)
-            results = in_turn(field, runs, warm=not setting.quick)
+    with contextlib.ExitStack() as stack:
+        field = _field(setting, stack)
+        for count in sizes:
+            results = _measure(setting, count, field)
             times[count] = middle(results["certctl"])
-            found += [_beside(one.name, count, results) for one in field[1:]]
-            if len(field) == 1:
-                mine = times[count]
-                found.append(
-                    Row(NAME, f"{count} certificates", mine.wall, "s", runs, cpu=mine.cpu, peak=mine.peak)
-                )
+            found += _rows(count, results)
     low, high = sizes[0], 1000 if 1000 in sizes else sizes[-1]
-    found.append(_slope(times, low, high, setting))
+    found.append(_slope(times, low, high))
     if sizes[-1] != high:
-        found.append(_slope(times, high, sizes[-1], setting))
-    found.append(Row(NAME, f"peak memory at {high}", times[high].peak, "MiB", 1, target=PEAK))
+        found.append(_slope(times, high, sizes[-1]))
+    found.append(Row(NAME, f"peak memory at {high} certificates", times[high].peak, "MiB", 1, target=PEAK))
     return found
 
 
-def _beside(name: str, count: int, results: dict[str, list[Run]]) -> Row:
-    target = SHARE if (name, count) == ("certbot", 1000) else None
-    return compared(NAME, f"{count} certificates", results["certctl"], name, results[name], target=target)
+def _field(setting: Setting, stack: contextlib.ExitStack) -> dict[str, Grow]:
+    """The peers, with a CA that lives as long as *stack*; none where there is no CA to be had."""
+    try:
+        ca = stack.enter_context(cas.ca(bench_acme.directory(setting)))
+    except (pytest.skip.Exception, pytest.fail.Exception) as error:
+        setting.say(f"without peers, which need a CA: {error}")
+        return {}
+    here = peers.all_peers(setting.say)
+    return {name: _peer(setting, ca, here[name]) for name in OFTEN if name in here}
 
 
-def _slope(times: dict[int, Run], low: int, high: int, setting: Setting) -> Row:
+def _measure(setting: Setting, count: int, field: Mapping[str, Grow]) -> dict[str, list[Run]]:
+    at = home.settled(setting.directory(f"idle{count}"), setting.installed(), count)
+    ours = Contestant("certctl", lambda: at.do("-q", "run"))
+    often, once = (setting.size(most, quick=dict.fromkeys(most, 5)) for most in (OFTEN, ONCE))
+    peers_often = [grow(count) for name, grow in field.items() if count <= often[name]]
+    peers_once = [
+        grow(count) for name, grow in field.items() if often[name] < count <= once.get(name, 0)
+    ]
+    runs = setting.runs(3 if peers_often else 9)
+    results = in_turn([ours, *peers_often], runs, warm=not setting.quick)
+    if peers_once:
+        results |= in_turn(peers_once, 1, warm=False)
+    return results
+
+
+def _rows(count: int, results: dict[str, list[Run]]) -> list[Row]:
+    case, mine = f"{count} certificate{'s' if count > 1 else ''}", results["certctl"]
+    found = [
+        compared(NAME, case, mine, name, runs, target=SHARE if (name, count) == ("certbot", 1000) else None)
+        for name, runs in results.items()
+        if name != "certctl"
+    ]
+    return found or [alone(NAME, case, mine)]
+
+
+def _slope(times: dict[int, Run], low: int, high: int) -> Row:
     """Microseconds of processor time for each certificate more."""
     value = (times[high].cpu - times[low].cpu) / (high - low) * 1e6
-    target = None if setting.quick else SLOPE
-    return Row(NAME, f"each certificate more, {low} to {high}", value, "µs", 3, target=target)
+    return Row(NAME, f"each certificate more, {low} to {high}", value, "µs", 3, target=SLOPE)
 
 
-def _peer(setting: Setting, ca: peers.Ca, peer: peers.Peer, count: int) -> Contestant:
-    """One lineage is issued for real, and copied *count* - 1 times."""
+def _peer(setting: Setting, ca: peers.Ca, peer: peers.Peer) -> Grow:
+    """One lineage is issued for real."""
     at = setting.directory(peer.name)
     for command in peer.register(ca, at):
         run(command)
     run(peer.issue(ca, at, peers.SITE))
-    names = [peers.SITE, *peers.names(count - 1)]
-    if peer.name == "certbot":
-        _clone_certbot(f"{at}/config", names[1:])
-        argv = [peer.program, "renew", "--non-interactive", "--no-random-sleep-on-renew"]
-        command = Command([*argv, *peers.certbot_directories(at)], {"REQUESTS_CA_BUNDLE": ca.ca_file})
-        return Contestant(peer.name, lambda: run(command))
-    if peer.name == "lego":
-        _clone_lego(f"{at}/certificates", names[1:])
-        commands = [peers.lego(ca, at, name, "renew") for name in names]
-        return Contestant(peer.name, lambda: bench_acme.total([run(command) for command in commands]))
-    for name in names[1:]:
+    makers = {"certbot": _certbot, "lego": _lego, "dehydrated": _dehydrated}
+    make, have = makers[peer.name], [1]
+
+    def grow(count: int) -> Contestant:
+        names = [peers.SITE, *peers.names(count - 1)]
+        work = make(ca, at, names, names[have[0] :])
+        have[0] = count
+        return Contestant(peer.name, work)
+
+    return grow
+
+
+def _certbot(ca: peers.Ca, at: str, names: list[str], new: list[str]) -> Callable[[], Run]:
+    _clone_certbot(f"{at}/config", new)
+    argv = [f"{peers.CERTBOT}/bin/certbot", "renew", "--non-interactive", "--no-random-sleep-on-renew"]
+    command = Command([*argv, *peers.certbot_directories(at)], {"REQUESTS_CA_BUNDLE": ca.ca_file})
+    return lambda: run(command)
+
+
+def _lego(ca: peers.Ca, at: str, names: list[str], new: list[str]) -> Callable[[], Run]:
+    """It knows one certificate a process."""
+    _clone_lego(f"{at}/certificates", new)
+    commands = [peers.lego(ca, at, name, "renew") for name in names]
+    return lambda: bench_acme.total([run(command) for command in commands])
+
+
+def _dehydrated(ca: peers.Ca, at: str, names: list[str], new: list[str]) -> Callable[[], Run]:
+    for name in new:
         shutil.copytree(f"{at}/certs/{peers.SITE}", f"{at}/certs/{name}", symlinks=True)
     command = peers.dehydrated(ca, at, "--cron")
     with open(f"{at}/domains.txt", "w", encoding="ascii") as file:
         # The alias is the directory's name; the names are those that the certificate has.
         file.writelines(f"{peers.SITE} > {name}\n" for name in names)
-    return Contestant(peer.name, lambda: run(command))
+    return lambda: run(command)
 
 
 def _clone_certbot(config: str, names: list[str]) -> None:

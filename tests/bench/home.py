@@ -49,7 +49,15 @@ class Home(NamedTuple):
         os.mkdir(f"{self.root}/out")
 
 
-def make(root: str, installed: Installed, count: int, *, issuer: str = "self-signed", tables: str = "") -> Home:
+def make(
+    root: str,
+    installed: Installed,
+    count: int,
+    *,
+    issuer: str = "self-signed",
+    keys: str = "ecdsa-p256",
+    tables: str = "",
+) -> Home:
     """Write the configuration of *count* certificates of *issuer*, one file and one hook each; nothing is run."""
     os.makedirs(f"{root}/out", mode=0o755)
     hook = f"{root}/hook"
@@ -57,10 +65,11 @@ def make(root: str, installed: Installed, count: int, *, issuer: str = "self-sig
         file.write(HOOK)
     os.chmod(hook, 0o755)
     lines = ['state_dir = "state"', tables, f'[hook.reload]\ncommand = ["{hook}"]']
+    kinds = "" if keys == "ecdsa-p256" else f'keys = ["{keys}"]\n'
     for number in range(count):
         name = f"c{number:05d}"
         lines.append(
-            f'[certificate.{name}]\nnames = ["{name}.example.test"]\nissuer = "{issuer}"\n'
+            f'[certificate.{name}]\nnames = ["{name}.example.test"]\nissuer = "{issuer}"\n{kinds}'
             f'[[certificate.{name}.file]]\npath = "out/{name}.pem"\nhooks = ["reload"]'
         )
     with open(f"{root}/certctl.toml", "w", encoding="ascii") as file:

@@ -20,6 +20,11 @@ class Installed(NamedTuple):
     certctl: str
 
 
+def here() -> Installed:
+    """certctl as it is in the environment of this interpreter."""
+    return Installed(sys.executable, os.path.join(os.path.dirname(sys.executable), "certctl"))
+
+
 def install() -> Installed:
     """Install the checkout, not editable, if the one that is there is of another source."""
     venv = os.path.join(CACHE, "venv")

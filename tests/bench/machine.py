@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
+from datetime import datetime, timezone
+
+from tests.bench import peers
 
 
 def described() -> dict[str, str]:
@@ -17,8 +22,23 @@ def described() -> dict[str, str]:
         "file system": _first(["stat", "-f", "-c", "%T", "/tmp"]),
         "python": sys.version.split()[0],
         "openssl": _first(["openssl", "version"]),
+        "peers": ", ".join(_peers()) or "none",
         "load": f"{os.getloadavg()[0]:.1f} at the start",
     }
+
+
+def day() -> str:
+    """Today, in UTC."""
+    return datetime.now(timezone.utc).date().isoformat()
+
+
+def _peers() -> Iterator[str]:
+    """Names and versions of those that are installed."""
+    if program := peers.certbot():
+        yield _first([program, "--version"])
+    for name in peers.NAMES:
+        if shutil.which(name):
+            yield f"{name} {_first(['dpkg-query', '-W', '-f', '${Version}', name])}"
 
 
 def _processor() -> str:

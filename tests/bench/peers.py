@@ -1,12 +1,10 @@
-"""The peers: how each is found or installed, registers at a CA, and issues one certificate by http-01."""
+"""The peers: how each is found, registers at a CA, and issues one certificate by http-01."""
 
 from __future__ import annotations
 
 import os
 import shutil
-import subprocess
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
 from tests.bench.installed import ROOT
@@ -14,6 +12,7 @@ from tests.bench.measure import Command
 
 CERTBOT = os.path.join(ROOT, "tests/.cache/certbot")
 SITE = "certctl.example.test"
+NAMES = ("certbot", "lego", "dehydrated", "uacme")
 
 
 class Ca(NamedTuple):
@@ -42,46 +41,31 @@ class Peer(NamedTuple):
 
 
 def certbot() -> str | None:
-    """Certbot from the package index, in an environment of its own."""
+    """Certbot from the package index, in an environment of its own; None: it is not installed."""
     program = f"{CERTBOT}/bin/certbot"
-    if not os.path.exists(program):
-        pip = [f"{CERTBOT}/bin/python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        for argv in ([sys.executable, "-m", "venv", CERTBOT], [*pip, "--compile", "certbot"]):
-            if not _quietly(argv):
-                return None
-    # Whoever installed it may have left it without byte code: it would compile itself in every run.
-    _quietly([f"{CERTBOT}/bin/python", "-m", "compileall", "-q", f"{CERTBOT}/lib"])
-    return program
+    return program if os.path.exists(program) else None
 
 
-def packaged(name: str) -> str | None:
-    """A program that Debian has, installed if that is possible."""
-    found = shutil.which(name)
-    if found is None and os.geteuid() == 0 and shutil.which("apt-get"):
-        options = ["-q", "-y", "--no-install-recommends", "-o", "DPkg::Lock::Timeout=300"]
-        _quietly(["apt-get", "install", *options, name])
-        found = shutil.which(name)
-    return found
-
-
-def _quietly(argv: Sequence[str]) -> bool:
-    env = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-    env["DEBIAN_FRONTEND"] = "noninteractive"
-    return subprocess.run(argv, env=env, capture_output=True, check=False).returncode == 0
+left_out: frozenset[str] = frozenset()
+"""Peers that are not to be measured."""
 
 
 def all_peers(say: Callable[[str], None]) -> dict[str, Peer]:
-    """Those that are here; who is missing is named."""
+    """Those that are here; each of the others is named, with the reason."""
     found = {}
     for name, get, register, issue in (
         ("certbot", certbot, _certbot_register, _certbot_issue),
-        ("lego", lambda: packaged("lego"), _lego_register, _lego_issue),
-        ("dehydrated", lambda: packaged("dehydrated"), _dehydrated_register, _dehydrated_issue),
-        ("uacme", lambda: packaged("uacme"), _uacme_register, _uacme_issue),
+        ("lego", lambda: shutil.which("lego"), _lego_register, _lego_issue),
+        ("dehydrated", lambda: shutil.which("dehydrated"), _dehydrated_register, _dehydrated_issue),
+        ("uacme", lambda: shutil.which("uacme"), _uacme_register, _uacme_issue),
     ):
         program = get()
-        if program is None:
-            say(f"{name} is missing: its rows are left out")
+        if name in left_out:
+            say(f"{name} is left out")
+        elif program is None:
+            say(f"{name} is missing, so are its rows: tests/bench/run installs it, as root on Debian")
+        elif name == "uacme" and os.geteuid() != 0:
+            say("uacme is left out: only root can make it trust a CA of one's own")
         else:
             found[name] = Peer(name, program, register, issue)
     return found
@@ -183,7 +167,3 @@ def _uacme_issue(ca: Ca, home: str, name: str) -> Command:
 def names(count: int) -> list[str]:
     """What certificates are issued for."""
     return [f"c{number:05d}.example.test" for number in range(count)]
-
-
-def variables(more: Mapping[str, str]) -> dict[str, str]:
-    return dict(more)

@@ -1,13 +1,13 @@
-"""The table, and rows from a file."""
+"""The table."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+from tests.bench.result import Results, Row
 
-from tests.bench.result import Row
-
-TITLES = ("benchmark", "case", "certctl", "cpu", "peak", "against", "its", "ratio", "cpu ratio", "target", "")
+TITLES = (
+    "benchmark", "case", "certctl", "cpu", "peak", "against", "its", "its peak", "ratio", "cpu ratio", "target", "",
+)  # fmt: skip
+SMALL = "sizes are small (--quick): this shows that the suite works; targets are for full sizes, and not judged"
 
 
 def cells(row: Row) -> tuple[str, ...]:
@@ -17,14 +17,18 @@ def cells(row: Row) -> tuple[str, ...]:
         row.case,
         number(row.value, row.unit),
         "" if row.cpu is None else number(row.cpu, "s"),
-        "" if row.peak is None else f"{row.peak:.0f} MiB",
+        memory(row.peak),
         row.against,
         "" if row.other is None else number(row.other, row.unit),
+        memory(row.other_peak),
         "" if row.ratio is None else short(row.ratio),
         "" if row.cpu_ratio is None else short(row.cpu_ratio),
         target(row),
-        "" if row.met is None else "met" if row.met else "missed",
     )
+
+
+def memory(peak: float | None) -> str:
+    return "" if peak is None else f"{peak:.0f} MiB"
 
 
 def target(row: Row) -> str:
@@ -47,30 +51,21 @@ def short(value: float) -> str:
     return f"{value:.3g}×" if value < 10 else f"{value:.0f}×"
 
 
-def table(rows: Sequence[Row]) -> str:
+def table(results: Results) -> str:
     """All rows, in columns, notes below."""
-    lines = [TITLES, *(cells(row) for row in rows)]
+    lines = [TITLES, *((*cells(row), verdict(row, results.quick)) for row in results.rows)]
     widths = [max(len(line[at]) for line in lines) for at in range(len(TITLES))]
     text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
-    notes = dict.fromkeys(f"{row.benchmark}: {row.note}" for row in rows if row.note)
-    return "\n".join([*text, *([""] if notes else []), *notes])
+    below = notes(results)
+    return "\n".join([*text, *([""] if below else []), *below])
 
 
-def markdown(rows: Sequence[Row]) -> str:
-    """The same as a Markdown table."""
-    lines = ["| " + " | ".join(TITLES) + " |", "|" + "---|" * len(TITLES)]
-    lines += ["| " + " | ".join(cells(row)) + " |" for row in rows]
-    return "\n".join(lines)
+def verdict(row: Row, quick: bool) -> str:
+    """Whether the target is reached; those of small sizes are not judged."""
+    return "" if row.met is None or quick else "met" if row.met else "missed"
 
 
-def read(path: str) -> list[Row]:
-    """The rows of an earlier run."""
-    with open(path, encoding="utf-8") as file:
-        found = json.load(file)["rows"]
-    return [Row(**{key: value for key, value in row.items() if key != "met"}) for row in found]
-
-
-def merged(before: Sequence[Row], now: Sequence[Row]) -> list[Row]:
-    """Rows of *before* whose benchmark was not measured again, then those of *now*."""
-    again = {row.benchmark for row in now}
-    return [*(row for row in before if row.benchmark not in again), *now]
+def notes(results: Results) -> list[str]:
+    """What the figures need to be understood, once each."""
+    found = [f"{row.benchmark}: {row.note}" for row in results.rows if row.note]
+    return [*([SMALL] if results.quick else []), *dict.fromkeys(found)]

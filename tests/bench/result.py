@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from tests.bench.measure import Run, middle, ratio
@@ -31,6 +32,8 @@ class Row(NamedTuple):
     judged: str = "wall"
     """wall or cpu: which of the ratios the target is for."""
     note: str = ""
+    other_peak: float | None = None
+    """MiB, of what it is compared with."""
 
     @property
     def judged_value(self) -> float:
@@ -50,6 +53,41 @@ class Row(NamedTuple):
         return {**self._asdict(), "met": self.met}
 
 
+class Results(NamedTuple):
+    """What a run of the suite found."""
+
+    machine: Mapping[str, str]
+    quick: bool
+    """Sizes were small: the figures say that it works, and targets are not for them."""
+    day: str
+    rows: Sequence[Row]
+
+    def document(self) -> dict[str, Any]:
+        """As JSON has it."""
+        rows = [row.document() | ({"met": None} if self.quick else {}) for row in self.rows]
+        return {"version": 1, "day": self.day, "machine": dict(self.machine), "quick": self.quick, "rows": rows}
+
+    def after(self, before: Results) -> Results:
+        """With those rows of *before* whose benchmark was not measured again, in the place they had."""
+        if before.quick != self.quick:
+            raise SystemExit("one run was --quick and the other was not: their figures do not belong together")
+        now: dict[str, list[Row]] = {}
+        for row in (*before.rows, *self.rows):
+            now.setdefault(row.benchmark, [])
+        for name in now:
+            measured = [row for row in self.rows if row.benchmark == name]
+            now[name] = measured or [row for row in before.rows if row.benchmark == name]
+        return self._replace(rows=[row for rows in now.values() for row in rows])
+
+
+def read(path: str) -> Results:
+    """The results that an earlier run wrote with --json."""
+    with open(path, encoding="utf-8") as file:
+        found = json.load(file)
+    rows = [Row(**{key: value for key, value in row.items() if key != "met"}) for row in found["rows"]]
+    return Results(found["machine"], found["quick"], found["day"], rows)
+
+
 def compared(
     benchmark: str,
     case: str,
@@ -65,7 +103,7 @@ def compared(
     mine, other = middle(ours), middle(theirs)
     return Row(
         benchmark, case, mine.wall, "s", len(ours), against, other.wall, ratio(ours, theirs), mine.cpu,
-        ratio(ours, theirs, "cpu") if other.cpu else None, mine.peak, target, judged, note,
+        ratio(ours, theirs, "cpu") if other.cpu else None, mine.peak, target, judged, note, other.peak or None,
     )  # fmt: skip
 
 

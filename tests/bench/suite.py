@@ -6,6 +6,8 @@ import time
 from collections.abc import Sequence
 from types import ModuleType
 
+import pytest
+
 from tests.bench import (
     bench_acme,
     bench_changed,
@@ -13,6 +15,7 @@ from tests.bench import (
     bench_dhparam,
     bench_fingerprints,
     bench_idle,
+    bench_keys,
     bench_local,
     bench_startup,
 )
@@ -24,11 +27,15 @@ ALL: tuple[ModuleType, ...] = (
     bench_idle,
     bench_acme,
     bench_local,
+    bench_keys,
     bench_changed,
     bench_fingerprints,
     bench_daemon,
     bench_dhparam,
 )
+
+FAILURES = (RuntimeError, OSError, AssertionError, pytest.skip.Exception, pytest.fail.Exception)
+"""Of a program, and of what the servers of the tests say where one is missing."""
 
 
 def chosen(names: Sequence[str]) -> list[ModuleType]:
@@ -40,15 +47,17 @@ def chosen(names: Sequence[str]) -> list[ModuleType]:
     return [known[name] for name in names] or list(ALL)
 
 
-def measure(modules: Sequence[ModuleType], setting: Setting) -> list[Row]:
-    """The rows of all *modules*. One that fails is told, and the others go on."""
+def measure(modules: Sequence[ModuleType], setting: Setting) -> tuple[list[Row], list[str]]:
+    """The rows of all *modules*, and the names of those that failed: they are told, and the others go on."""
     found: list[Row] = []
+    failed: list[str] = []
     for module in modules:
         setting.say(f"{module.NAME}: {module.WHAT}")
         start = time.monotonic()
         try:
             found += module.rows(setting)
-        except (RuntimeError, OSError, AssertionError) as error:
+        except FAILURES as error:
             setting.say(f"{module.NAME} failed: {error}")
+            failed.append(module.NAME)
         setting.say(f"{module.NAME}: took {time.monotonic() - start:.0f} s")
-    return found
+    return found, failed
