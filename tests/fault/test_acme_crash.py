@@ -62,7 +62,7 @@ def crash() -> Iterator[CrashWorld]:
     with scratch_directory() as scratch, contextlib.ExitStack() as stack:
         for name in ("pebble", "proxy"):
             os.mkdir(os.path.join(scratch, name))
-        server = stack.enter_context(pebble(f"{scratch}/pebble", nonce_reject=5, retry_after=(0, 0)))
+        server = stack.enter_context(pebble(f"{scratch}/pebble", nonce_reject=5))
         between = stack.enter_context(proxy(f"{scratch}/proxy", server))
         yield CrashWorld(World(server, scratch), between, stack.enter_context(children()))
 

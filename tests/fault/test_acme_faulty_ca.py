@@ -6,7 +6,9 @@ Whatever goes wrong, the order ends with a certificate, in this process or in th
 from __future__ import annotations
 
 import contextlib
+import json
 import os
+import time
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -14,7 +16,7 @@ import pytest
 
 from certctl.errors import CertctlError
 from tests.fault import acme_proxy as faults
-from tests.fault.acme_proxy import Fault, Proxy, proxy, the_nth
+from tests.fault.acme_proxy import Exchange, Fault, Proxy, Reply, proxy, the_nth
 from tests.real.acme_world import World, checked
 from tests.real.servers.pebble import pebble
 from tests.real.servers.scratch import scratch_directory
@@ -36,7 +38,7 @@ def faulty() -> Iterator[FaultyWorld]:
     with scratch_directory() as scratch, contextlib.ExitStack() as stack:
         for name in ("pebble", "proxy"):
             os.mkdir(os.path.join(scratch, name))
-        server = stack.enter_context(pebble(f"{scratch}/pebble", nonce_reject=10, retry_after=(0, 0)))
+        server = stack.enter_context(pebble(f"{scratch}/pebble", nonce_reject=10))
         yield FaultyWorld(World(server, scratch), stack.enter_context(proxy(f"{scratch}/proxy", server)))
 
 
@@ -134,6 +136,38 @@ def test_certificate_that_is_none(faulty: FaultyWorld, fault: Fault, words: str)
         assert (os.listdir(request.work_dir) == []) == (passes == 2)
     faulty.proxy.reset()
     checked(faulty.world.issuer(f"issuers/{label}", **faulty.options()).issue(request), request)
+
+
+class Leisurely:
+    """A CA that is not done when it is first asked, and says when to ask again."""
+
+    def __init__(self) -> None:
+        self.left = {"authZ": "pending", "finalize-order": "processing", "my-order": "processing"}
+        self.too_early: list[str] = []
+        self._until: dict[str, float] = {}
+
+    def answer(self, exchange: Exchange) -> Reply:
+        kind = exchange.path.split("/")[1]
+        if time.monotonic() < self._until.get(kind, 0.0):
+            self.too_early.append(exchange.path)
+        reply = exchange.forward()
+        answered = kind != "authZ" or b'"valid"' in reply.body
+        if reply.status >= 300 or kind not in self.left or not answered:
+            return reply
+        self._until["my-order" if kind == "finalize-order" else kind] = time.monotonic() + 1.0
+        document = {**json.loads(reply.body), "status": self.left.pop(kind)}
+        headers = [*reply.headers, ("Retry-After", "1")]
+        return reply._replace(body=json.dumps(document).encode(), headers=headers)
+
+
+def test_retry_after_of_what_is_not_done(faulty: FaultyWorld) -> None:
+    """Authorization, request for the certificate, order: none is asked for again before its Retry-After."""
+    ca = Leisurely()
+    request = faulty.world.request("leisurely.example.test", certificate="leisurely")
+    faulty.proxy.reset(ca.answer, lambda *_: True)
+    checked(faulty.world.issuer("issuers/leisurely", **faulty.options()).issue(request), request)
+    assert ca.left == {}, "each of them was told to wait once"
+    assert ca.too_early == []
 
 
 def test_dead_ca_is_one_wait_for_all(faulty: FaultyWorld) -> None:

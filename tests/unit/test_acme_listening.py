@@ -17,8 +17,9 @@ from certctl.issuers.acme.proof import Proof
 from certctl.issuers.acme.shared import Turns
 
 
-def say_what_is_served(connection: socket.socket, served: Mapping[str, str]) -> None:
+def say_what_is_served(connection: socket.socket, served: Mapping[str, str]) -> str:
     connection.sendall(" ".join(sorted(served)).encode())
+    return min(served)
 
 
 def ask(port: int, address: str = "127.0.0.1") -> str:
@@ -51,6 +52,20 @@ def test_one_listener_for_two_issuers(free_port: Callable[[], int]) -> None:
     assert listeners.at(place) is listeners.at(Place(*place))
     with listeners.at(place).serve({"a": ""}), listeners.at(place).serve({"b": ""}):
         assert ask(int(place.addresses[0].rpartition(":")[2])) == "a b"
+
+
+def test_who_was_served(free_port: Callable[[], int]) -> None:
+    """Whoever put something up can wait until it was asked for; when it is gone, that is forgotten."""
+    port = free_port()
+    listener = Listener(Place("http-01", (f"127.0.0.1:{port}",), 80), say_what_is_served)
+    for _ in range(2):
+        with listener.serve({"a": "", "b": ""}) as asked:
+            assert not asked("a", 0.0)
+            thread = Thread(target=ask, args=(port,))
+            thread.start()
+            assert asked("a", 30.0)
+            assert not asked("b", 0.0)
+            thread.join(30)
 
 
 def test_half_open_is_closed_again(free_port: Callable[[], int]) -> None:

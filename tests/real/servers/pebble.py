@@ -94,7 +94,7 @@ def pebble(
     profiles: Mapping[str, Mapping[str, Any]] | None = None,
     alternate_roots: int = 0,
     chain_length: int = 1,
-    retry_after: tuple[int, int] = (1, 1),
+    retry_after: tuple[int, int] = (0, 0),
     authorization_reuse: int = 0,
     blocklist: Sequence[str] = (),
     dns: str | None = None,
@@ -105,7 +105,7 @@ def pebble(
     """Run Pebble below *directory*, without its pauses before a validation.
 
     *nonce_reject* and *authorization_reuse*: per cent. *eab*: kid → base64url MAC key; then it is required.
-    *retry_after*: seconds, of authorizations and of orders. *dns*: `host:port` of a DNS server in place of
+    *retry_after*: seconds, of authorizations and of orders; 0: it names none. *dns*: `host:port` of a DNS server in place of
     challtestsrv. *ipv6*: what challtestsrv answers to AAAA, by default nothing. *environment*: more PEBBLE_….
     *binary*: another Pebble than the one that tests/run unpacks.
     """

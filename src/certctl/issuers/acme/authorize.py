@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from functools import partial
 from typing import Any, NamedTuple
 
 from certctl.core.spec import CHALLENGES
@@ -18,12 +19,15 @@ from certctl.issuers.acme.problem import (
     parse_problem,
     permanent,
 )
-from certctl.issuers.acme.proof import Proof, Solver
+from certctl.issuers.acme.proof import Asked, Proof, Solver
 from certctl.issuers.acme.shared import at_once
 from certctl.issuers.acme.transport import Answer
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{16,}")
 """RFC 8555 §8.1 forbids anything else, and it becomes a file name."""
+
+UNSEEN = 2.0
+"""Seconds after which the CA is asked although it has not come: it may never, or may not need to."""
 
 GRACE = 2.0
 """Seconds that proofs stay up after an error that left the CA's verdict open."""
@@ -80,10 +84,11 @@ class Prover:
             Proof(one.name, one.is_ip, challenge.token, f"{challenge.token}.{thumbprint}")
             for one, challenge in answers
         ]
-        with self._solver.present(proofs):
+        with self._solver.present(proofs) as asked:
             try:
-                at_once(self._answer, answers)
-                self._check(at_once(lambda one: self._verdict(one, patience), open_ones))
+                wishes = at_once(self._answer, answers)
+                waiting = list(zip(open_ones, proofs, wishes, strict=True))
+                self._check(at_once(lambda one: self._verdict(*one, asked, patience), waiting))
             except OrderFailedError:
                 raise
             except IssuerError:
@@ -94,21 +99,36 @@ class Prover:
     def _look(self, url: str) -> Authorization:
         return _read(self._account.get(url, what="to show an authorization"), url)
 
-    def _answer(self, pair: tuple[Authorization, Challenge]) -> None:
-        """Tell the CA to look (§7.5.1), unless it does so already."""
+    def _answer(self, pair: tuple[Authorization, Challenge]) -> float | None:
+        """Tell the CA to look (§7.5.1), unless it does so already; return when it wants to be asked."""
         one, challenge = pair
         if challenge.status != "pending":
-            return
+            return one.retry_after
+        # What came with an authorization that nobody works at yet is no advice on polling.
         try:
-            self._account.post(challenge.url, {}, what=f"the answer to {self._kind} for {one.title}")
+            what = f"the answer to {self._kind} for {one.title}"
+            return self._account.post(challenge.url, {}, what=what).retry_after()
         except RefusedError as refusal:
             # Another order may have settled the same authorization, or the first of two tries got through.
             if refusal.retry_after or self._look(one.url).status == "pending":
                 raise
+            return None
 
-    def _verdict(self, one: Authorization, patience: Patience) -> Authorization:
+    def _verdict(
+        self, one: Authorization, proof: Proof, wish: float | None, asked: Asked | None, patience: Patience
+    ) -> Authorization:
+        """Return the authorization with the CA's verdict.
+
+        A poll that comes before the CA has looked can only be too early: where that can be seen, it is
+        waited for.
+        """
+        if asked and not wish:
+            patience.until(partial(asked, proof), UNSEEN)
         return patience.poll(
-            lambda: self._look(one.url), lambda seen: seen.status != "pending", lambda seen: seen.retry_after
+            lambda: self._look(one.url),
+            lambda seen: seen.status != "pending",
+            lambda seen: seen.retry_after,
+            first=wish,
         )
 
     def _check(self, found: list[Authorization]) -> None:

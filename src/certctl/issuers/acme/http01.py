@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Iterator, Mapping, Sequence
 
 from certctl.issuers.acme.listening import CONNECTION_TIMEOUT, Listeners, Place
-from certctl.issuers.acme.proof import Proof
+from certctl.issuers.acme.proof import Asked, Proof
 
 PREFIX = "/.well-known/acme-challenge/"
 PORT = 80
@@ -22,13 +22,17 @@ class Standalone:
         """*addresses*: "HOST:PORT"; none: port 80 of all addresses."""
         self._place = Place("http-01", tuple(addresses), PORT)
 
-    def present(self, proofs: Sequence[Proof]) -> AbstractContextManager[None]:
+    @contextlib.contextmanager
+    def present(self, proofs: Sequence[Proof]) -> Iterator[Asked]:
         tokens = {proof.token: proof.key_authorization.encode() for proof in proofs}
-        return _listeners.at(self._place).serve(tokens)
+        with _listeners.at(self._place).serve(tokens) as asked:
+            yield lambda proof, seconds: asked(proof.token, seconds)
 
 
-def _answer(connection: socket.socket, served: Mapping[str, bytes]) -> None:
-    body = served.get(_token(_head(connection)), b"")
+def _answer(connection: socket.socket, served: Mapping[str, bytes]) -> str:
+    """Answer one request; return the token that it was for."""
+    token = _token(_head(connection))
+    body = served.get(token, b"")
     status = b"200 OK" if body else b"404 Not Found"
     head = b"HTTP/1.1 %b\r\nContent-Type: application/octet-stream\r\nContent-Length: %d\r\n" % (
         status,
@@ -40,6 +44,7 @@ def _answer(connection: socket.socket, served: Mapping[str, bytes]) -> None:
     for _ in range(16):
         if not connection.recv(4096):
             break
+    return token
 
 
 def _head(connection: socket.socket) -> bytes:

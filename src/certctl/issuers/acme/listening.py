@@ -12,7 +12,8 @@ from typing import Generic, NamedTuple, TypeVar
 from certctl.errors import IssuerError
 
 Value = TypeVar("Value")
-Handler = Callable[[socket.socket, Mapping[str, Value]], None]
+Handler = Callable[[socket.socket, Mapping[str, Value]], str | None]
+Asked = Callable[[str, float], bool]
 CONNECTION_TIMEOUT = 10.0
 CONNECTIONS = 64
 """Threads that answer at once: CAs validate from several places, and others knock, too."""
@@ -30,36 +31,51 @@ class Place(NamedTuple):
 
 
 class Listener(Generic[Value]):
-    """Serves what is held, by key; *handle* gets each connection and all that is served at that moment."""
+    """Serves what is held, by key.
+
+    *handle* gets each connection and all that is served at that moment, and returns the key that it
+    has served.
+    """
 
     def __init__(self, place: Place, handle: Handler[Value]) -> None:
         self._place = place
         self._handle = handle
         self._lock = threading.Lock()
+        self._answered = threading.Condition(self._lock)
+        self._asked: set[str] = set()
         self._served: dict[str, tuple[Value, int]] = {}
         self._doors: list[_Door] = []
         self._room = threading.BoundedSemaphore(CONNECTIONS)
 
     @contextlib.contextmanager
-    def serve(self, items: Mapping[str, Value]) -> Iterator[None]:
-        """Serve *items* within the context; the sockets are open while there are any of anybody's."""
+    def serve(self, items: Mapping[str, Value]) -> Iterator[Asked]:
+        """Serve *items* within the context; the sockets are open while there are any of anybody's.
+
+        What is yielded waits, for at most so many seconds, until a key was served; it returns True then.
+        """
         with self._lock:
             if not self._doors:
                 self._doors = [_Door(opened, self._enter) for opened in _open(self._place)]
             for key, value in items.items():
                 self._served[key] = (value, self._served.get(key, (value, 0))[1] + 1)
         try:
-            yield
+            yield self._wait
         finally:
             with self._lock:
                 for key in items:
                     value, holders = self._served.pop(key)
                     if holders > 1:
                         self._served[key] = (value, holders - 1)
+                    else:
+                        self._asked.discard(key)
                 if not self._served:
                     for door in self._doors:
                         door.close()
                     self._doors = []
+
+    def _wait(self, key: str, seconds: float) -> bool:
+        with self._answered:
+            return self._answered.wait_for(lambda: key in self._asked, seconds)
 
     def _enter(self, connection: socket.socket) -> None:
         if self._room.acquire(blocking=False):
@@ -74,9 +90,15 @@ class Listener(Generic[Value]):
             # Whoever hangs up in the middle has harmed nobody.
             with connection, contextlib.suppress(OSError):
                 connection.settimeout(CONNECTION_TIMEOUT)
-                self._handle(connection, served)
+                self._note(self._handle(connection, served))
         finally:
             self._room.release()
+
+    def _note(self, key: str | None) -> None:
+        with self._answered:
+            if key in self._served:
+                self._asked.add(key)
+                self._answered.notify_all()
 
 
 class _Door:

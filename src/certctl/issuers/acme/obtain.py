@@ -91,6 +91,7 @@ def _await(session: Session, order: Order, statuses: Sequence[str], patience: Pa
         lambda: look(session.account, order),
         lambda seen: seen.status in statuses,
         lambda seen: seen.retry_after,
+        first=order.retry_after,
     )
 
 
@@ -111,7 +112,7 @@ def _submit(
     except UnreachableError as error:
         unclear = error
     _log.info("%s: %s", request.certificate, unclear)
-    return order._replace(status="processing"), unclear
+    return order._replace(status="processing", retry_after=None), unclear
 
 
 def _invalid(

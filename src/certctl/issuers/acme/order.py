@@ -14,12 +14,10 @@ from certctl.core.x509_names import address
 from certctl.errors import IssuerError
 from certctl.issuers.acme.account import Account
 from certctl.issuers.acme.client import Client
-from certctl.issuers.acme.pace import SOON, Pace
+from certctl.issuers.acme.pace import Pace, longer
 from certctl.issuers.acme.problem import Problem, UnreachableError, parse_problem
 from certctl.issuers.acme.transport import Answer
 
-LONGEST_PAUSE = 5.0
-"""Between polls of a CA that does not say when to ask again."""
 Seen = TypeVar("Seen")
 
 
@@ -98,17 +96,30 @@ class Patience:
         self._what = what
 
     def poll(
-        self, ask: Callable[[], Seen], done: Callable[[Seen], bool], wish: Callable[[Seen], float | None]
+        self,
+        ask: Callable[[], Seen],
+        done: Callable[[Seen], bool],
+        wish: Callable[[Seen], float | None],
+        *,
+        first: float | None = None,
     ) -> Seen:
-        """Return the first answer of *ask* that is *done*; *wish* is the Retry-After of one that is not."""
-        pause = self._pace.soon()
+        """Return the first answer of *ask* that is *done*; *wish* is the Retry-After of one that is not.
+
+        *first*: the Retry-After that came with the request whose outcome is asked for. Nothing is asked
+        for sooner than the CA said with the answer before (RFC 8555 §7.4, §7.5.1).
+        """
+        pause = first or self._pace.soon()
+        began = time.monotonic()
         while True:
             self.wait(pause)
             seen = ask()
             if done(seen):
                 return seen
-            wanted = wish(seen)
-            pause = min(pause * 2, LONGEST_PAUSE) if wanted is None else max(wanted, SOON)
+            pause = wish(seen) or longer(pause, time.monotonic() - began)
+
+    def until(self, event: Callable[[float], object], seconds: float) -> None:
+        """Let *event* wait, for at most *seconds* and never beyond the end."""
+        event(max(min(seconds, self._deadline - time.monotonic()), 0.0))
 
     def wait(self, seconds: float) -> None:
         """Wait; raise `IssuerError` instead if the time would be over."""

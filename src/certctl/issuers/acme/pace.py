@@ -1,4 +1,4 @@
-"""How soon after a request it is worth while to ask what became of it."""
+"""How soon to ask what became of a request, and how often while the CA does not say."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ SOON = 0.01
 PER_ORDER = 0.005
 PER_ANSWER = 2.0
 """Seconds; for every order under way; times what an answer takes of late."""
+SHORT, LONG = 0.4, 5.0
+SHARE = 1 / 6
+"""Between polls: seconds; how much of the time that was waited already a poll may come too late."""
 
 
 class Pace:
@@ -43,3 +46,11 @@ class Pace:
     def soon(self) -> float:
         """Return the seconds before a first poll."""
         return SOON + PER_ORDER * self._orders + PER_ANSWER * self._answer
+
+
+def longer(pause: float, waited: float) -> float:
+    """Return the pause after one of *pause* seconds, *waited* seconds after the first poll was due.
+
+    For a CA that names no Retry-After: short pauses double, later ones are a share of the wait.
+    """
+    return min(pause * 2, max(SHORT, waited * SHARE), LONG)

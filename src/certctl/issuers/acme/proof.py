@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
 
@@ -31,12 +31,17 @@ class Proof(NamedTuple):
         return b64(self.digest)
 
 
+Asked = Callable[[Proof, float], bool]
+"""Waits until a proof has been looked at, for at most so many seconds; True: it was."""
+
+
 class Solver(Protocol):
     """Makes proofs visible to the CA."""
 
-    def present(self, proofs: Sequence[Proof]) -> AbstractContextManager[None]:
+    def present(self, proofs: Sequence[Proof]) -> AbstractContextManager[Asked | None]:
         """Return a context in which all *proofs* can be seen; whatever was put up is gone after it.
 
+        What it yields tells when the CA has come; None where nobody here can know.
         It may be entered from several threads at once. Raises `CertctlError` where a proof cannot
         be put up; then nothing stays.
         """

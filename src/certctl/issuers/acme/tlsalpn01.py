@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 
 from certctl.issuers.acme.listening import Listeners, Place
-from certctl.issuers.acme.proof import Proof
+from certctl.issuers.acme.proof import Asked, Proof
 from certctl.issuers.acme.shared import Turns
 
 PORT = 443
@@ -27,10 +27,10 @@ class TlsAlpn:
         self._place = Place("tls-alpn-01", tuple(addresses), PORT)
 
     @contextlib.contextmanager
-    def present(self, proofs: Sequence[Proof]) -> Iterator[None]:
+    def present(self, proofs: Sequence[Proof]) -> Iterator[Asked]:
         contexts = {server_name(proof): _context(validation_pem(proof)) for proof in proofs}
-        with _turns.take(contexts), _listeners.at(self._place).serve(contexts):
-            yield
+        with _turns.take(contexts), _listeners.at(self._place).serve(contexts) as asked:
+            yield lambda proof, seconds: asked(server_name(proof), seconds)
 
 
 def server_name(proof: Proof) -> str:
@@ -82,11 +82,17 @@ def _context(pem: bytes) -> ssl.SSLContext:
     return context
 
 
-def _answer(connection: socket.socket, served: Mapping[str, ssl.SSLContext]) -> None:
-    """Do one handshake with the certificate of the name that is asked for; nothing is said after it."""
+def _answer(connection: socket.socket, served: Mapping[str, ssl.SSLContext]) -> str:
+    """Do one handshake with the certificate of the name that is asked for; nothing is said after it.
+
+    Returns the name.
+    """
+    asked = ""
 
     def choose(tls: ssl.SSLObject | ssl.SSLSocket, name: str | None, _: ssl.SSLContext) -> int | None:
-        context = served.get((name or "").lower())
+        nonlocal asked
+        asked = (name or "").lower()
+        context = served.get(asked)
         if context is None:
             return ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
         tls.context = context
@@ -98,6 +104,7 @@ def _answer(connection: socket.socket, served: Mapping[str, ssl.SSLContext]) -> 
     first.sni_callback = choose
     with first.wrap_socket(connection, server_side=True) as tls, contextlib.suppress(OSError):
         tls.unwrap()
+    return asked
 
 
 _turns = Turns()

@@ -92,6 +92,7 @@ class Transport:
         self._ca_file = ca_file
         self._connections = connections
         self._pools: dict[str, urllib3.PoolManager] = {}
+        self._proxies: dict[tuple[str, str], str] = {}
         self._lock = threading.Lock()
 
     def request(
@@ -125,8 +126,12 @@ class Transport:
         return Answer(url, response.status, response.headers, data)
 
     def _pool(self, url: str) -> urllib3.PoolManager:
-        proxy = _proxy(url)
+        parts = urlsplit(url)
+        host = parts.scheme, parts.netloc
         with self._lock:
+            if host not in self._proxies:
+                self._proxies[host] = _proxy(url)
+            proxy = self._proxies[host]
             if proxy not in self._pools:
                 self._pools[proxy] = self._new_pool(proxy)
             return self._pools[proxy]
