@@ -76,7 +76,7 @@ unpack() {
   shift 2
   work=$(mktemp -d) || return 1
   (cd "$work" && apt logged "$@" download "$package" &&
-    rm -rf "$into" && logged dpkg-deb -x ./*.deb "$into") || status=1
+    rm -rf "$into" && mkdir -p "$(dirname "$into")" && logged dpkg-deb -x ./*.deb "$into") || status=1
   rm -rf "$work"
   return $status
 }
