@@ -6,10 +6,29 @@ import contextlib
 import socket
 import threading
 from collections.abc import Iterator
+from typing import NamedTuple
 
-from tests.real.servers.bind import Bind
+from tests.real.servers.bind import Bind, bind, secondary
 from tests.real.servers.ports import free_port
+from tests.real.servers.process import until
 from tests.real.servers.require import root
+from tests.real.servers.start import Start
+
+ZONE = "example.test"
+
+
+class Zone(NamedTuple):
+    """A zone on two servers that the world finds at port 53 of addresses of their own."""
+
+    primary: Bind
+    follower: Bind
+    addresses: tuple[str, str]
+
+    def owner(self, port: int = 25) -> str:
+        return f"_{port}._tcp.mx"
+
+    def tlsa(self, port: int = 25) -> list[str]:
+        return [record.lower() for record in self.primary.records(self.owner(port), "TLSA")]
 
 
 def own_address() -> str:
@@ -53,3 +72,17 @@ def serve_at(server: Bind, *addresses: str) -> None:
         update.add(f"{server.zone}.", 1, "NS", f"ns{number}.{server.zone}.")
         update.add(f"ns{number}.{server.zone}.", 1, "A", address)
     server.send(update)
+
+
+def make_zone(start: Start, *, signed: bool = False, told: bool = False) -> Zone:
+    """Start both servers; *told*: the primary notifies the secondary of changes, so that it does not lag."""
+    port = free_port()
+    notified = [f"127.0.0.1 port {port}"] if told else []
+    primary = start(bind, zone=ZONE, signed=signed, notify=notified)
+    addresses = (own_address(), own_address())
+    serve_at(primary, *addresses)
+    follower = start(secondary, primary, port=port)
+    start.stack.enter_context(at_port_53(primary, addresses[0]))
+    start.stack.enter_context(at_port_53(follower, addresses[1]))
+    until(lambda: follower.records("ns2", "A"), "the secondary has the zone", log=follower.log_file)
+    return Zone(primary, follower, addresses)

@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import os
 from functools import partial
-from typing import NamedTuple
 
 import pytest
 
 from tests.real.announce_world import Clock, Host, check_invariants, notify, resolver, serial
-from tests.real.dns_world import at_port_53, own_address, serve_at
+from tests.real.dns_world import ZONE, Zone, make_zone, own_address
 from tests.real.hooks import Hooks
-from tests.real.servers.bind import Bind, bind, secondary
-from tests.real.servers.ports import free_port
 from tests.real.servers.postfix import postfix
 from tests.real.servers.process import until
 from tests.real.servers.start import Start
 from tests.real.servers.unbound import unbound
 
-ZONE = "example.test"
 CONFIG = """
 [certificate.mx]
 names = ["mx.example.test", "elsewhere.example.net"]
@@ -34,37 +30,9 @@ ttl = {ttl}
 """
 
 
-class Zone(NamedTuple):
-    """A zone on two servers that the world finds at port 53 of addresses of their own."""
-
-    primary: Bind
-    follower: Bind
-    addresses: tuple[str, str]
-
-    def owner(self, port: int = 25) -> str:
-        return f"_{port}._tcp.mx"
-
-    def tlsa(self, port: int = 25) -> list[str]:
-        return [record.lower() for record in self.primary.records(self.owner(port), "TLSA")]
-
-
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return Clock(monkeypatch)
-
-
-def make_zone(start: Start, *, signed: bool = False, told: bool = False) -> Zone:
-    """Start both servers; *told*: the primary notifies the secondary of changes, so that it does not lag."""
-    port = free_port()
-    notified = [f"127.0.0.1 port {port}"] if told else []
-    primary = start(bind, zone=ZONE, signed=signed, notify=notified)
-    addresses = (own_address(), own_address())
-    serve_at(primary, *addresses)
-    follower = start(secondary, primary, port=port)
-    start.stack.enter_context(at_port_53(primary, addresses[0]))
-    start.stack.enter_context(at_port_53(follower, addresses[1]))
-    until(lambda: follower.records("ns2", "A"), "the secondary has the zone", log=follower.log_file)
-    return Zone(primary, follower, addresses)
 
 
 def make_host(scratch: str, zone: Zone, *, ttl: int = 1, mail: int = 25, more: str = "") -> Host:

@@ -77,7 +77,7 @@ class Primary:
         self._key = tsig.read(spec.tsig_key_file) if spec.tsig_key_file else None
         self._key_file = spec.tsig_key_file
         self._deadline = deadline
-        self._address, self._port = _resolve(spec.server)
+        self._address, self._port = resolve(spec.server, "server of the announcer")
 
     def tlsa(self, owner: str) -> Found:
         """The TLSA records of *owner* as the primary has them."""
@@ -167,7 +167,8 @@ def _parts(changes: Mapping[str, Change]) -> Iterator[list[tuple[str, Change]]]:
         yield part
 
 
-def _resolve(server: str) -> tuple[str, int]:
+def resolve(server: str, where: str) -> tuple[str, int]:
+    """Address and port (53) of HOST[:PORT]; *where* it was written. Raises CertctlError."""
     host, port = server, 53
     if server.startswith("[") or server.count(":") == 1:
         name, _, digits = server.rpartition(":")
@@ -176,5 +177,5 @@ def _resolve(server: str) -> tuple[str, int]:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except OSError as error:
         why = (error.strerror or str(error)).lower()
-        raise CertctlError(f"{host} has no address: {why}", "check server of the announcer") from error
+        raise CertctlError(f"{host} has no address: {why}", f"check {where}") from error
     return str(found[0][4][0]), port

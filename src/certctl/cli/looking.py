@@ -7,6 +7,7 @@ import argparse
 from certctl.app import passes
 from certctl.cli.console import Console
 from certctl.cli.loading import load_spec
+from certctl.core.spec import Spec
 from certctl.errors import EXIT_FAILED, EXIT_OK, EXIT_WORK, CertctlError, UsageError
 
 Arguments = argparse.Namespace
@@ -57,23 +58,28 @@ def fingerprints(arguments: Arguments, console: Console) -> int:
     return shown.show(console, found, query)
 
 
-def doctor(arguments: Arguments, console: Console) -> int:
+def _spec_if_any(arguments: Arguments) -> Spec | None:
+    """A host without certctl.toml can be looked at too; one that was named must be good."""
     import os
 
     from certctl import config
+
+    try:
+        return config.load(config.find(arguments.config, os.environ))
+    except CertctlError:
+        if arguments.config:
+            raise
+        return None
+
+
+def doctor(arguments: Arguments, console: Console) -> int:
     from certctl.app import diagnosing
     from certctl.app.wiring import clock
     from certctl.cli.show import doctor
 
     kinds = ("postfix", "dovecot", "nginx", "haproxy", "exim", "pem")
     targets = [(kind, path) for kind in kinds for path in getattr(arguments, kind)]
-    spec = None
-    try:
-        spec = config.load(config.find(arguments.config, os.environ))
-    except CertctlError:
-        # A host without certctl.toml has a doctor too; one that was named must be good.
-        if arguments.config:
-            raise
+    spec = _spec_if_any(arguments)
     looked, findings = diagnosing.diagnose(spec, targets)
     if console.as_json:
         console.document(diagnosing.document(looked, findings, clock()))
@@ -97,12 +103,28 @@ def probe(arguments: Arguments, console: Console) -> int:
     spec = None
     if names or not urls:
         spec = config.load(config.find(arguments.config, os.environ))
+    if arguments.dane:
+        return _dane(console, spec or _spec_if_any(arguments), names, urls, arguments.resolver)
+    if arguments.resolver:
+        raise UsageError("--resolver goes with --dane", "certctl probe --dane --resolver HOST")
     found = probing.probe(spec, names[0] if names else None, urls)
     if console.as_json:
         console.document(probing.document(found, clock()))
         wrong = any(one.severity == "error" for item in found for one in item.differences)
         return EXIT_FAILED if wrong else EXIT_OK
     return probe.show(console, found)
+
+
+def _dane(console: Console, spec: Spec | None, names: list[str], urls: list[str], resolver: str) -> int:
+    from certctl.app import daneprobing
+    from certctl.app.wiring import clock
+    from certctl.cli.show import dane
+
+    found = daneprobing.check(spec, names[0] if names else None, urls, resolver)
+    if console.as_json:
+        console.document(daneprobing.document(found, clock()))
+        return EXIT_FAILED if daneprobing.failed(found) else EXIT_OK
+    return dane.show(console, found)
 
 
 def log(arguments: Arguments, console: Console) -> int:

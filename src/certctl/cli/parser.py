@@ -179,6 +179,17 @@ def _probe(parser: argparse.ArgumentParser) -> None:
         metavar="NAME|URL",
         help="a certificate, and URLs to probe in place of its own; default: all that are configured",
     )
+    parser.add_argument(
+        "--dane",
+        action="store_true",
+        help="compare what is served with the TLSA records at every server of the zone",
+    )
+    parser.add_argument(
+        "--resolver",
+        default="",
+        metavar="HOST[:PORT]",
+        help="with --dane: who is asked for addresses and the AD bit; default: that of resolv.conf",
+    )
 
 
 def _revoke(parser: argparse.ArgumentParser) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
 from certctl.core import pem
 from certctl.core.x509_chain import issued
-from certctl.core.x509_load import Certificate, load, sha256
+from certctl.core.x509_load import Certificate, colons, load, sha256
 from certctl.deploy.probe.link import Failed
 from certctl.deploy.probe.values import ServedCertificate
 from certctl.errors import CertctlError
@@ -32,4 +33,10 @@ def _served(certificate: Certificate, chain: Sequence[Certificate]) -> ServedCer
         not_before=certificate.not_before,
         not_after=certificate.not_after,
         signer=next((i for i, issuer in enumerate(chain) if issued(issuer, certificate)), None),
+        sha512=_sha512(certificate.der),
+        key_sha512=_sha512(certificate.key_der),
     )
+
+
+def _sha512(der: bytes) -> str:
+    return colons(hashlib.sha512(der).digest())

@@ -59,6 +59,8 @@ class ServedCertificate(NamedTuple):
     not_after: datetime
     signer: int | None
     """Position in the chain of the certificate that signed it; its own: self-signed; None: not sent."""
+    sha512: str = ""
+    key_sha512: str = ""
 
 
 class Served(NamedTuple):

@@ -1,0 +1,219 @@
+"""probe --dane: what is served at every address of a name, beside what every server of its zone says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from certctl.app import wiring
+from certctl.app.danetargets import Target, targets
+from certctl.core.model import SLOTS, CertificateState
+from certctl.core.spec import CertificateSpec, Spec
+from certctl.errors import CertctlError, UsageError
+
+if TYPE_CHECKING:
+    from certctl.announce.resolving import Resolver
+    from certctl.deploy.probe import Difference, Served
+    from certctl.deploy.probe.dane import Agreement, Case, Teller, Validation
+
+SECONDS = 60.0
+"""For all questions to the DNS together."""
+class Checked(NamedTuple):
+    """What came of one name and port."""
+
+    target: Target
+    zone: str
+    case: Case
+    agreements: Sequence[Agreement]
+    differences: Sequence[Difference]
+
+
+def check(spec: Spec | None, name: str | None, urls: Sequence[str], resolver: str = "") -> list[Checked]:
+    """Compare *urls*, or all that certificates announce in the DNS. Raises UsageError."""
+    found = list(targets(spec, name, urls))
+    if not found:
+        raise UsageError(
+            "there is nothing to check: no certificate has names that are announced in the DNS",
+            "certctl probe --dane smtp://mx.example.org:25",
+        )
+    asks = _resolver(resolver, SECONDS * len(found))
+    return [_check(spec, target, asks) for target in found]
+
+
+def _resolver(server: str, seconds: float) -> Resolver | None:
+    """The resolver that was named; else the system's, None where it has none."""
+    from certctl.announce.primary import Deadline
+    from certctl.announce.resolving import Resolver
+
+    try:
+        return Resolver(server, Deadline(seconds, "asking the resolver"))
+    except CertctlError:
+        # That there is none is told with each answer that nobody validated.
+        if server:
+            raise
+        return None
+
+
+def _check(spec: Spec | None, target: Target, asks: Resolver | None) -> Checked:
+    from certctl.deploy.probe.dane import Case, agreements, compare_dane
+
+    zone, tellers, trouble = _tellers(target, asks)
+    state = _state(spec, target.certificate)
+    looks = _looks(spec, target, state, asks)
+    case = Case(
+        target.owner,
+        target.url,
+        looks,
+        tellers,
+        _validation(target, asks),
+        _known(state),
+        _wanted(state) if target.via is not None else (),
+        trouble,
+    )
+    return Checked(target, zone, case, agreements(case), [*_unserved(looks), *compare_dane(case)])
+
+
+def _unserved(looks: Sequence[Served]) -> list[Difference]:
+    """Connections that saw nothing; names and dates in certificates do not count here (RFC 7672 §3.1.1)."""
+    from certctl.deploy.probe import Expected, compare
+
+    failures = {(one.address, one.offered) for one in looks if one.failure is not None}
+    kinds = {one.failure.kind for one in looks if one.failure is not None} | {"no-algorithm"}
+    found = compare(looks, Expected(), wiring.clock()) if failures else []
+    return [one for one in found if (one.address, one.offered) in failures and one.kind in kinds]
+
+
+def _tellers(target: Target, asks: Resolver | None) -> tuple[str, list[Teller], str | None]:
+    """The zone, what each of its servers shows, and why they could not be found, if so.
+
+    Where an announcer knows the primary, that says who the others are.
+    """
+    from certctl.announce.nameservers import authorities, views
+    from certctl.announce.primary import Deadline, Primary
+    from certctl.deploy.probe.dane import teller
+
+    deadline = Deadline(SECONDS, f"asking the servers of {target.name}")
+    zone = ""
+    try:
+        if target.via is not None:
+            zone = target.via.zone
+            servers = authorities(Primary(target.via, deadline), zone)
+        elif asks is not None:
+            zone = asks.zone_of(target.name)
+            servers = asks.authorities(zone)
+        else:
+            return zone, [], "there is no resolver in /etc/resolv.conf that could tell them: --resolver HOST"
+        found = views(servers, zone, [target.owner], deadline)
+    except CertctlError as error:
+        return zone, [], error.message
+    return (
+        zone,
+        [
+            teller(str(view.authority), view.serial, tuple(view.records.get(target.owner, ())), view.trouble)
+            for view in found
+        ],
+        None,
+    )
+
+
+def _state(spec: Spec | None, cert: CertificateSpec | None) -> CertificateState | None:
+    if spec is None or cert is None:
+        return None
+    return wiring.adapters(spec).store.observe_certificate(cert, wiring.clock()).state
+
+
+def _looks(
+    spec: Spec | None, target: Target, state: CertificateState | None, asks: Resolver | None
+) -> list[Served]:
+    """What every address of the name serves, in each family of keys that it should have."""
+    from certctl.app.probing import expectation
+    from certctl.deploy.probe import Expected, probe
+
+    cert, want = target.certificate, Expected(names=(target.name,))
+    if spec is not None and cert is not None and state is not None and state.current is not None:
+        want = expectation(wiring.adapters(spec).store, cert, state)
+    addresses = [target.at] if target.at else asks.addresses(target.name) if asks else []
+    if not addresses:
+        return probe(target.url, want)
+    scheme = target.url.partition("://")[0]
+    found: list[Served] = []
+    for address in addresses:
+        host = f"[{address}]" if ":" in address else address
+        served = probe(f"{scheme}://{host}:{target.port}?sni={target.name}", want)
+        found += [one._replace(url=target.url) for one in served]
+    return found
+
+
+def _known(state: CertificateState | None) -> dict[str, str]:
+    known: dict[str, str] = {}
+    for slot in SLOTS if state else ():
+        assert state is not None
+        generation = state.slot(slot)
+        for key in generation.keys if generation else ():
+            known[key.sha256] = f"the {slot} key, generation {generation.number if generation else 0}"
+    return known
+
+
+def _wanted(state: CertificateState | None) -> tuple[str, ...]:
+    """The keys that servers have to show: those that are served, and those that will be."""
+    slots = (state.current, state.next) if state else ()
+    return tuple(key.sha256 for generation in slots if generation for key in generation.keys)
+
+
+def _validation(target: Target, asks: Resolver | None) -> Validation | None:
+    from certctl.deploy.probe.dane import Validation
+    from certctl.deploy.probe.tlsa import parse
+
+    if asks is None:
+        return None
+    answer = asks.ask(target.owner, "TLSA")
+    records = tuple(parse(text) for text in answer.texts)
+    return Validation(asks.name, answer.state, answer.problem, asks.is_near, records)
+
+
+def failed(found: Sequence[Checked]) -> bool:
+    """Whether anything is wrong that a sender would notice."""
+    return any(one.severity == "error" for item in found for one in item.differences)
+
+
+def document(found: Sequence[Checked], now: datetime) -> dict[str, Any]:
+    """The document of ``probe --dane --json``."""
+    from certctl.core.times import rfc3339
+
+    return {"version": 1, "now": rfc3339(now), "dane": [_row(item) for item in found]}
+
+
+def _row(item: Checked) -> dict[str, Any]:
+    from certctl.deploy.probe import as_json
+
+    case = item.case
+    return {
+        "certificate": item.target.certificate.name if item.target.certificate else None,
+        "url": item.target.url,
+        "owner": item.target.owner,
+        "zone": item.zone,
+        "resolver": case.validation.resolver if case.validation else None,
+        "validation": case.validation.state if case.validation else "unvalidated",
+        "servers": [
+            {
+                "server": one.server,
+                "serial": one.serial,
+                "records": [str(record) for record in one.records],
+                "problem": one.trouble,
+            }
+            for one in case.tellers
+        ],
+        "served": [
+            {
+                "address": one.address,
+                "algorithm": one.algorithm,
+                "key_sha256": one.key_sha256,
+                "is": case.known.get(one.key_sha256),
+                "server": one.teller.server,
+                "agrees": one.agrees,
+            }
+            for one in item.agreements
+        ],
+        "differences": [as_json(one) for one in item.differences],
+    }
