@@ -166,7 +166,7 @@ def test_server_that_was_not_reloaded(
 
 
 def settled(url: str, expected: Expected) -> list[Difference]:
-    return probe_settled(url, expected, now, timeout=5)[1]
+    return probe_settled([url], expected, now, timeout=5)
 
 
 def test_key_and_certificate_that_differ(start: Start, scratch: str, ecdsa: Identity, rsa: Identity) -> None:

@@ -121,12 +121,8 @@ def prove(store: Store, cert: CertificateSpec, state: CertificateState) -> list[
     if state.current is None:
         return []
     try:
-        want = expectation(store, cert, state)
-        problems = []
-        for url in cert.probe:
-            _, differences = probe_settled(url, want, wiring.clock)
-            problems += [f"{one.url}: {one.message}" for one in differences if one.severity == "error"]
-        return problems
+        differences = probe_settled(cert.probe, expectation(store, cert, state), wiring.clock)
+        return [f"{one.url}: {one.message}" for one in differences if one.severity == "error"]
     except CertctlError as error:
         return [error.message]
 
