@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from typing import NamedTuple
 
 from tests.real.servers.ports import free_port
@@ -99,7 +101,12 @@ def dovecot(
     if alternative:
         config += f"ssl_alt_cert = <{alternative}\nssl_alt_key = <{alternative}\n"
     write(server.config_file, config + extra)
+    with serving(server):
+        yield server
+
+
+def serving(server: Dovecot) -> AbstractContextManager[subprocess.Popen[bytes]]:
+    """Run a server that is configured already; once more, after it has been ended."""
     greetings = {server.imap: b"* OK", server.pop3: b"+OK", server.lmtp: b"220 "}
     argv = [program("dovecot"), "-F", "-c", server.config_file]
-    with daemon(argv, log=server.log_file, ready=lambda: all(accepts(*at) for at in greetings.items())):
-        yield server
+    return daemon(argv, log=server.log_file, ready=lambda: all(accepts(*at) for at in greetings.items()))

@@ -5,7 +5,10 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import NamedTuple
 
 from tests.real.servers.ports import free_port
@@ -64,7 +67,13 @@ def exim(
     binary, smtp, smtps = program("exim4"), free_port(), free_port()
     os.mkdir(os.path.join(directory, "spool"))
     config_file = write(os.path.join(directory, "exim.conf"), _CONFIG.format(**locals()))
-    log = os.path.join(directory, "exim-mainlog")
-    argv = [binary, "-C", config_file, "-bdf", "-q1h"]
-    with daemon(argv, log=os.path.join(directory, "exim.out"), ready=lambda: accepts(smtp, b"220 ")) as child:
-        yield Exim(config_file, smtp, smtps, child.pid, user, log)
+    server = Exim(config_file, smtp, smtps, 0, user, os.path.join(directory, "exim-mainlog"))
+    with serving(server) as child:
+        yield server._replace(pid=child.pid)
+
+
+def serving(server: Exim) -> AbstractContextManager[subprocess.Popen[bytes]]:
+    """Run a server that is configured already; once more, after it has been ended."""
+    argv = [program("exim4"), "-C", server.config_file, "-bdf", "-q1h"]
+    log = os.path.join(os.path.dirname(server.config_file), "exim.out")
+    return daemon(argv, log=log, ready=partial(accepts, server.smtp, b"220 "))

@@ -6,7 +6,10 @@ import contextlib
 import os
 import signal
 import socket
+import subprocess
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import NamedTuple
 
 from tests.real.servers.ports import free_port
@@ -39,6 +42,11 @@ class Haproxy(NamedTuple):
     master_pid: int
     log_file: str
 
+    @property
+    def pid_file(self) -> str:
+        """Where HAProxy itself writes its master's process id."""
+        return os.path.join(os.path.dirname(self.config_file), "haproxy.pid")
+
     def command(self, text: str) -> str:
         """Give the runtime API a command and return its answer; PEM follows `<<` on the next line."""
         with socket.socket(socket.AF_UNIX) as connection:
@@ -59,6 +67,12 @@ def haproxy(directory: str, bundle: str, *, extra: str = "") -> Iterator[Haproxy
     config_file, log = os.path.join(directory, "haproxy.cfg"), os.path.join(directory, "haproxy.log")
     api, https = os.path.join(directory, "haproxy.sock"), free_port()
     write(config_file, _CONFIG.format(socket=api, https=https, bundle=bundle, extra=extra))
-    argv = [program("haproxy"), "-W", "-db", "-f", config_file]
-    with daemon(argv, log=log, ready=lambda: accepts(https)) as master:
-        yield Haproxy(config_file, https, api, master.pid, log)
+    server = Haproxy(config_file, https, api, 0, log)
+    with serving(server) as master:
+        yield server._replace(master_pid=master.pid)
+
+
+def serving(server: Haproxy) -> AbstractContextManager[subprocess.Popen[bytes]]:
+    """Run a server that is configured already; once more, after it has been ended."""
+    argv = [program("haproxy"), "-W", "-db", "-f", server.config_file, "-p", server.pid_file]
+    return daemon(argv, log=server.log_file, ready=partial(accepts, server.https))

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
+import subprocess
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import NamedTuple
 
 from tests.real.servers.ports import free_port
@@ -62,6 +65,11 @@ def nginx(directory: str, *bundles: str, extra: str = "") -> Iterator[Nginx]:
         directory=directory, **server._asdict(), certificates=pairs, extra=extra, user=user
     )
     write(server.config_file, config)
-    argv = [program("nginx"), "-e", server.log_file, "-c", server.config_file]
-    with daemon(argv, log=server.log_file, ready=lambda: accepts(server.https)):
+    with serving(server):
         yield server
+
+
+def serving(server: Nginx) -> AbstractContextManager[subprocess.Popen[bytes]]:
+    """Run a server that is configured already; once more, after it has been ended."""
+    argv = [program("nginx"), "-e", server.log_file, "-c", server.config_file]
+    return daemon(argv, log=server.log_file, ready=partial(accepts, server.https))

@@ -7,7 +7,10 @@ import os
 import re
 import shutil
 import smtplib
+import subprocess
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import NamedTuple
 
 from tests.real.servers.ports import free_port
@@ -177,7 +180,13 @@ def postfix(
     write(f"{directory}/master.cf", _MASTER.format(**instance._asdict()))
     instance.control("check")
 
-    master = [os.path.join(_DAEMONS, "master"), "-c", directory, "-s"]
-    with daemon(master, log=instance.log_file, ready=lambda: accepts(instance.smtp, b"220 "), cwd=directory):
+    with serving(instance):
         instance.write_policy(policy)
         yield instance
+
+
+def serving(instance: Postfix) -> AbstractContextManager[subprocess.Popen[bytes]]:
+    """Run an instance that is configured already; once more, after it has been ended."""
+    master = [os.path.join(_DAEMONS, "master"), "-c", instance.directory, "-s"]
+    ready = partial(accepts, instance.smtp, b"220 ")
+    return daemon(master, log=instance.log_file, ready=ready, cwd=instance.directory)
