@@ -95,15 +95,15 @@ pebble_from() {  # SUITE
     "$uri" "$1" /usr/share/keyrings/debian-archive-keyring.gpg >"$work/parts/suite.sources"
   options=(-o Dir::Etc::sourcelist=/dev/null -o Dir::Etc::sourceparts="$work/parts"
     -o Dir::State::lists="$work/lists" -o Dir::Cache="$work/cache" -o Acquire::Languages=none)
-  { apt logged "${options[@]}" update && unpack pebble "$cache/pebble" "${options[@]}" && pebble_runs "$cache/pebble"; } || status=1
+  { apt logged "${options[@]}" update && unpack pebble "$cache/pebble" "${options[@]}" && pebble_runs; } || status=1
   rm -rf "$work"
   return $status
 }
 
-pebble_runs() { "$1/usr/bin/pebble" -version >/dev/null 2>&1; }
+pebble_runs() { "$cache/pebble/usr/bin/pebble" -version >/dev/null 2>&1; }
 
 newest_pebble() {
-  pebble_runs "$cache/pebble" && return
+  pebble_runs && return
   say 'unpacking pebble'
   refresh
   pebble_from sid || pebble_from trixie || unpack pebble "$cache/pebble" || say "no pebble: see $log"
