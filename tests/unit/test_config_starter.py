@@ -56,7 +56,7 @@ def test_newcomer(tmp_path: Path) -> None:
     assert [(d.path, d.source) for d in spec.dhparams.values()] == [(f"{here}/tls/dh2048.pem", "ffdhe")]
     (hook,) = spec.hooks.values()
     assert shutil.which(hook.command[0]) is not None
-    assert starter.directories([], here) == [(here, 0o755), (f"{here}/tls", 0o755)]
+    assert starter.directories(here) == [(here, 0o755), (f"{here}/tls", 0o755)]
 
 
 def test_servers_left_alone(tmp_path: Path) -> None:
@@ -69,27 +69,6 @@ def test_servers_left_alone(tmp_path: Path) -> None:
         "/etc/postfix/tls/mx1.example.org.pem",
         "/etc/exim4/tls/mx1.example.org.pem",
     ]
-    assert starter.directories([POSTFIX], str(tmp_path)) == [
-        (str(tmp_path), 0o755),
-        (f"{tmp_path}/tls", 0o755),
-    ]
-
-
-def test_mail_host() -> None:
-    """In /etc/certctl each server that was found gets its bundle, readable by it, with its hook."""
-    spec = system(["mx1.example.org"], [POSTFIX, EXIM])
-    assert spec.state_dir == "/var/lib/certctl"
-    assert spec.certificates["mx1.example.org"].files == (
-        FileSpec("/etc/postfix/tls/mx1.example.org.pem", hooks=("postfix",)),
-        FileSpec("/etc/exim4/tls/mx1.example.org.pem", mode=0o640, group="Debian-exim", hooks=("exim",)),
-    )
-    assert set(spec.hooks) == {"postfix", "exim"}
-    assert [path for path, _ in starter.directories([POSTFIX, EXIM], "/etc/certctl")] == [
-        "/etc/certctl",
-        "/etc/certctl/tls",
-        "/etc/postfix/tls",
-        "/etc/exim4/tls",
-    ]
 
 
 def test_usage_is_told() -> None:
@@ -98,9 +77,11 @@ def test_usage_is_told() -> None:
     assert "postconf -e 'smtpd_tls_chain_files = /etc/postfix/tls/mx1.example.org.pem'" in text
 
 
-def test_host_without_servers() -> None:
-    """Root on a host without known servers still gets a file that works."""
-    spec = system(["a.example"], [])
+@pytest.mark.parametrize("found", [[], [POSTFIX]])
+def test_system_directory(found: list[Found]) -> None:
+    """Root on a host without servers that could be fitted still gets a file that works."""
+    spec = system(["a.example"], found)
+    assert spec.state_dir == "/var/lib/certctl"
     assert spec.certificates["a.example"].files == (
         FileSpec("/etc/certctl/tls/a.example.pem", hooks=("show",)),
     )

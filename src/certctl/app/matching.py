@@ -58,7 +58,7 @@ def match(spec: Spec, tree: Tree) -> Plan:
     matched = {pair for found in plan.matches for pair in found.lineage.pairs}
     for lineage in sound:
         if not matched.issuperset(lineage.pairs):
-            name = _free(certificate_name(lineage.name), {*spec.certificates, *taken})
+            name = free(certificate_name(lineage.name), {*spec.certificates, *taken})
             taken.add(name)
             issuer = _issuer(spec, plan.issuers, lineage)
             plan.matches.append(Match(name, lineage.names, issuer, lineage, False))
@@ -145,7 +145,7 @@ def _issuer(spec: Spec, issuers: list[Issuer], lineage: Lineage) -> str:
         if _settings(issuer.renewal) == _settings(renewal):
             return issuer.name
     base = issuer_name(renewal.directory) if renewal else BY_HAND
-    name = _free(base, {*spec.issuers, *(issuer.name for issuer in issuers)})
+    name = free(base, {*spec.issuers, *(issuer.name for issuer in issuers)})
     issuers.append(Issuer(name, renewal))
     return name
 
@@ -175,7 +175,8 @@ def _renews(known: IssuerSpec, renewal: Renewal) -> bool:
     )
 
 
-def _free(name: str, taken: set[str]) -> str:
+def free(name: str, taken: set[str]) -> str:
+    """*name*, or with a number where it is taken."""
     if name not in taken:
         return name
     count = 2

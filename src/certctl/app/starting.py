@@ -1,12 +1,33 @@
-"""init: a starter configuration, after looking at what runs here."""
+"""init: a first configuration, after looking at what runs here.
+
+In /etc/certctl it fits the servers of the host, and in any directory those that are named; the keys that they
+serve are taken over before it is written. Anywhere else it is self-contained, and only tells of them.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from certctl.app import adopting, passes, wiring
+from certctl.app.fitting import Fitting, fit
+from certctl.config import file, loading, starter, starter_fit
+from certctl.core.fit import Skipped
+from certctl.core.found import Found
+from certctl.core.spec import Spec
+from certctl.errors import CertctlError
 from certctl.store import atomic
+from certctl.store.disk import DiskStore
+
+
+class Taken(NamedTuple):
+    """A certificate whose keys were taken over."""
+
+    name: str
+    source: str
+    text: str
+    pins: tuple[str, ...]
 
 
 class Started(NamedTuple):
@@ -15,20 +36,120 @@ class Started(NamedTuple):
     path: str
     directories: tuple[str, ...]
     found: tuple[str, ...]
-    """The servers that were seen on this host."""
+    """The servers that were seen on this host, or named."""
+    taken: tuple[Taken, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+    lines: tuple[str, ...] = ()
+    """What makes the servers use the files, to be typed after the first pass."""
+    notes: tuple[str, ...] = ()
+    later: bool = False
+    """Whether probes wait for the lines."""
+    switch_off: tuple[str, ...] = ()
+    """What keeps other tools from renewing what is certctl's from now on."""
 
 
-def init(names: Sequence[str], directory: str | None) -> Started:
-    """Write DIRECTORY/certctl.toml and make the directories it names. Raises UsageError if it is there."""
-    from certctl.config import starter
+def init(
+    names: Sequence[str], directory: str | None, servers: Sequence[tuple[str, str]] = (), wait: float = 30.0
+) -> Started:
+    """Write DIRECTORY/certctl.toml and make the directories it names; *servers*: kind and path of each.
+
+    Raises UsageError if it is there, CertctlError if none of *servers* can be used.
+    """
     from certctl.servers.detect import detect
 
     path = starter.target(directory)
-    found = detect()
-    text = starter.starter(names, found, os.path.dirname(path))
     home = os.path.dirname(path)
-    directories = starter.directories(found, home)
-    for place, mode in [(home, 0o755), *directories]:
+    wanted = starter.canonical(names)
+    found = detect()
+    if not servers and home != file.SYSTEM_DIRECTORY:
+        return _write_starter(path, wanted, found, ())
+    fitting = _fitting(wanted, found, servers)
+    if fitting.fit.certificates:
+        return _write_fit(path, fitting, wait)
+    if servers:
+        raise _useless(fitting)
+    return _write_starter(path, wanted, found, fitting.fit.skipped)
+
+
+def _fitting(names: Sequence[str], found: Sequence[Found], servers: Sequence[tuple[str, str]]) -> Fitting:
+    from certctl.servers.survey import survey
+
+    sights, broken = survey(found, servers)
+    fitting = fit(sights, names, wiring.clock(), os.environ)
+    skipped = (*(Skipped(*one) for one in broken), *fitting.fit.skipped)
+    return fitting._replace(fit=fitting.fit._replace(skipped=skipped))
+
+
+def _useless(fitting: Fitting) -> CertctlError:
+    """Why there is nothing to write for the servers that were named."""
+    if not fitting.fit.skipped:
+        return CertctlError(
+            "none of these servers speaks TLS, or takes mail",
+            "without options init writes a starter: certctl init --dir DIR",
+        )
+    first = fitting.fit.skipped[0]
+    return CertctlError(f"{first.subject}: {first.message}", first.hint)
+
+
+def _write_starter(
+    path: str, names: Sequence[str], found: Sequence[Found], skipped: Sequence[Skipped]
+) -> Started:
+    home = os.path.dirname(path)
+    text = starter.starter(names, found, home)
+    directories = starter.directories(home)
+    for place, mode in directories:
         atomic.make_directory(place, mode)
     atomic.write(path, text.encode(), 0o644)
-    return Started(path, tuple(place for place, _ in directories), tuple(server.title for server in found))
+    made = tuple(place for place, _ in directories)
+    return Started(path, made, tuple(server.title for server in found), skipped=tuple(skipped))
+
+
+def _write_fit(path: str, fitting: Fitting, wait: float) -> Started:
+    """Take the keys over, then write: a pass that met the files before would put other keys there."""
+    home = os.path.dirname(path)
+    text = starter_fit.render(fitting.fit, home)
+    spec = loading.build(path, file.parse(path, text))
+    directories = starter_fit.directories(fitting.fit, home)
+    new = tuple(place for place, _ in directories if not os.path.isdir(place))
+    for place, mode in directories:
+        atomic.make_directory(place, mode)
+    taken = _take_over(spec, fitting, wait)
+    atomic.write(path, text.encode(), 0o644)
+    certificates = fitting.fit.certificates
+    return Started(
+        path,
+        new,
+        fitting.fit.servers,
+        taken,
+        fitting.fit.skipped,
+        fitting.fit.lines,
+        tuple(note for one in certificates for note in one.notes if not note.startswith("Taken over")),
+        any(one.later for one in certificates),
+        fitting.switch_off,
+    )
+
+
+def _take_over(spec: Spec, fitting: Fitting, wait: float) -> tuple[Taken, ...]:
+    if not fitting.matches:
+        return ()
+    now = wiring.clock()
+    with passes.locked(spec, wait):
+        store = DiskStore(spec.state_dir)
+        store.prepare()
+        taken = []
+        for match in fitting.matches:
+            source = match.lineage.source
+            done = adopting.adopt(store, match, source, now)
+            pins = tuple(pair.record.sha256 for pair in match.lineage.pairs)
+            taken.append(Taken(match.name, source, done.text, pins))
+    return tuple(taken)
+
+
+def document(started: Started) -> dict[str, Any]:
+    """The document of ``init --json``."""
+    return {
+        "version": 1,
+        **started._asdict(),
+        "taken": [one._asdict() for one in started.taken],
+        "skipped": [one._asdict() for one in started.skipped],
+    }

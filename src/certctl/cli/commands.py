@@ -47,10 +47,12 @@ def _init(arguments: Arguments, console: Console) -> int:
     from certctl.app import starting
     from certctl.cli.show import started
 
-    result = starting.init(arguments.names, arguments.dir)
+    kinds = ("postfix", "dovecot", "nginx", "haproxy", "exim")
+    servers = [(kind, path) for kind in kinds for path in getattr(arguments, kind)]
+    result = starting.init(arguments.names, arguments.dir, servers)
     if not arguments.run:
         if console.as_json:
-            console.document({"version": 1, **result._asdict()})
+            console.document(starting.document(result))
         else:
             started.show(console, result)
         return EXIT_OK
@@ -59,7 +61,7 @@ def _init(arguments: Arguments, console: Console) -> int:
 
     spec = config.load(result.path)
     ran = passes.run(spec, (), passes.Options(report=console.event, progress=_progress(console)))
-    return started.tour(console, spec, ran)
+    return started.tour(console, spec, ran, result)
 
 
 def _run(arguments: Arguments, console: Console) -> int:
@@ -92,14 +94,24 @@ def _rotate(arguments: Arguments, console: Console) -> int:
 
     spec = load_spec(arguments)
     options = _options(arguments, console)
-    breaks = passes.breaks(spec, arguments.names) if arguments.force else None
+    force = arguments.force or arguments.compromised
+    if arguments.abort and arguments.compromised:
+        raise UsageError(
+            "--abort replaces the next key, --compromised the one that is served", "certctl rotate --help"
+        )
+    breaks = passes.breaks(spec, arguments.names) if force else None
     for warning in breaks or ():
         console.say(f"certctl: warning: {warning}")
-    if arguments.force:
+    if force:
         for line in passes.knows(spec, arguments.names):
             console.say(line)
     result = passes.rotate(
-        spec, arguments.names, force=arguments.force, abort=arguments.abort, options=options
+        spec,
+        arguments.names,
+        force=force,
+        abort=arguments.abort,
+        compromised=arguments.compromised,
+        options=options,
     )
     return ran.show(console, result, asked=arguments.names, breaks=breaks)
 

@@ -4,12 +4,22 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Sequence
 from typing import NoReturn, TypeVar
 
 from certctl.errors import UsageError
 
 T = TypeVar("T")
 MOST_SECONDS = 366 * 86400.0
+SERVERS = (
+    ("postfix", "DIR", "the directory of a main.cf"),
+    ("dovecot", "FILE", "a dovecot.conf"),
+    ("nginx", "FILE", "an nginx.conf"),
+    ("haproxy", "FILE", "a haproxy.cfg"),
+    ("exim", "FILE", "an exim configuration"),
+    ("pem", "FILE", "a bundle by itself"),
+)
+"""Option, argument and meaning of what doctor and init can be shown; no bundle needs an init."""
 EPILOG = """\
 exit status: 0 done, nothing to do, or held; 1 something failed (the rest was done);
 2 usage or configuration; 3 plan --check found work; 75 another pass holds the lock
@@ -134,6 +144,8 @@ def _init(parser: argparse.ArgumentParser) -> None:
         "--dir", metavar="DIR", help="where to write it (default: /etc/certctl for root, else here)"
     )
     parser.add_argument("--run", action="store_true", help="run a pass at once, and show what there is then")
+    parser.add_argument("--yes", action="store_true", help="for scripts: init never asks anything")
+    _servers(parser, "to fit: ", SERVERS[:-1])
 
 
 def _plan(parser: argparse.ArgumentParser) -> None:
@@ -161,15 +173,12 @@ def _account(parser: argparse.ArgumentParser) -> None:
 
 
 def _doctor(parser: argparse.ArgumentParser) -> None:
-    for kind, metavar, what in (
-        ("postfix", "DIR", "the directory of a main.cf"),
-        ("dovecot", "FILE", "a dovecot.conf"),
-        ("nginx", "FILE", "an nginx.conf"),
-        ("haproxy", "FILE", "a haproxy.cfg"),
-        ("exim", "FILE", "an exim configuration"),
-        ("pem", "FILE", "a bundle by itself"),
-    ):
-        parser.add_argument(f"--{kind}", action="append", default=[], metavar=metavar, help=what)
+    _servers(parser, "", SERVERS)
+
+
+def _servers(parser: argparse.ArgumentParser, verb: str, servers: Sequence[tuple[str, str, str]]) -> None:
+    for kind, metavar, what in servers:
+        parser.add_argument(f"--{kind}", action="append", default=[], metavar=metavar, help=f"{verb}{what}")
 
 
 def _probe(parser: argparse.ArgumentParser) -> None:
@@ -209,6 +218,12 @@ def _rotate(parser: argparse.ArgumentParser) -> None:
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--force", action="store_true", help="promote now, and list whose pins break")
     how.add_argument("--abort", action="store_true", help="drop a waiting rotation and replace the next key")
+    parser.add_argument(
+        "--compromised",
+        action="store_true",
+        help="the key may be in strange hands: as --force, its pins are retracted at once, and it is not "
+        "served again",
+    )
     _pass(parser)
 
 
@@ -352,7 +367,7 @@ def _peers(parser: argparse.ArgumentParser) -> None:
 
 
 COMMANDS = {
-    "init": ("write a starter certctl.toml", _init),
+    "init": ("write a certctl.toml that fits what runs here", _init),
     "plan": ("show what a pass would do now, what waits, and when the next pass is due", _plan),
     "run": ("run one pass: for cron and the systemd timer", _run),
     "daemon": ("run passes at the moments that the plan says", _daemon),

@@ -11,6 +11,7 @@ from certctl.config.problems import BadValueError, quoted, show
 from certctl.config.starter_text import (
     BUNDLE,
     CERTIFICATE,
+    CLOCKS,
     DHPARAM,
     HEADER,
     ISSUER,
@@ -47,43 +48,36 @@ def target(directory: str | None) -> str:
 def starter(names: Sequence[str], found: Sequence[Found], directory: str) -> str:
     """Give the text of DIRECTORY/certctl.toml, whose certificate has *names* (none: those of this host).
 
-    In /etc/certctl it is the host's own: bundles go to the servers that were *found*.
-    In any other directory it is self-contained, needs neither root nor network, and
-    only tells how the servers would be fed. Raises `UsageError` for impossible names.
+    It is self-contained, needs neither root nor network, and only tells how the servers
+    that were *found* would be fed. Raises `UsageError` for impossible names.
     """
     names = canonical(names) or [default_name()]
     certificate = certificate_name(names[0])
-    system = os.path.abspath(directory) == SYSTEM_DIRECTORY
-    fed = found if system else ()
-    own = [] if fed else [BUNDLE.format(name=quoted(certificate, _WHOLE), path=f"tls/{certificate}.pem")]
     return "\n".join(
         [
             HEADER,
-            STATE_SYSTEM if system else STATE_HERE,
+            STATE_SYSTEM if os.path.abspath(directory) == SYSTEM_DIRECTORY else STATE_HERE,
             ISSUER,
             CERTIFICATE.format(
                 name=quoted(certificate, _WHOLE),
                 names=", ".join(show(name, _WHOLE) for name in names),
+                clocks=CLOCKS,
             ),
-            *own,
-            *(_server(certificate, server) for server in fed),
-            *_other_servers(certificate, () if fed else found),
-            DHPARAM.format(hooks=_listed(server.hook for server in fed) if fed else '["show"]'),
-            *([] if fed else [SHOW]),
+            BUNDLE.format(name=quoted(certificate, _WHOLE), path=f"tls/{certificate}.pem"),
+            *_other_servers(certificate, found),
+            DHPARAM,
+            SHOW,
         ]
     )
 
 
-def directories(found: Sequence[Found], directory: str) -> list[tuple[str, int]]:
+def directories(directory: str) -> list[tuple[str, int]]:
     """Give the directories that the starter's files need, and their modes; some may be there.
 
-    They are no secret: what may not be read has a mode of its own, and Exim must get in.
+    They are no secret: what may not be read has a mode of its own.
     """
     directory = os.path.abspath(directory)
-    needed = [directory, f"{directory}/tls"]
-    if directory == SYSTEM_DIRECTORY:
-        needed += [server.directory for server in found]
-    return [(path, 0o755) for path in needed]
+    return [(directory, 0o755), (f"{directory}/tls", 0o755)]
 
 
 def canonical(names: Sequence[str]) -> list[str]:

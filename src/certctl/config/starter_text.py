@@ -35,14 +35,17 @@ ISSUER = """\
 #challenge = "http-01"              # the CA connects to port 80 of each name; else "tls-alpn-01" or "dns-01"
 """
 
+CLOCKS = """\
+rotate_every = "365d"               # a new key; certificates are renewed long before, with the same key
+hold_down = "7d"                    # no key is served before those who pin it had this long to learn of it
+"""
+
 CERTIFICATE = """\
 [certificate.{name}]
 names = [{names}]
 issuer = "private-ca"
 keys = ["ecdsa-p256"]               # with "rsa-2048" besides, old peers are served too
-rotate_every = "365d"               # a new key; certificates are renewed long before, with the same key
-hold_down = "7d"                    # no key is served before those who pin it had this long to learn of it
-"""
+{clocks}"""
 
 BUNDLE = """\
 # Key, certificate and intermediates in one file, as Postfix wants them. There may be more such files.
@@ -75,7 +78,7 @@ path = "tls/dh2048.pem"
 bits = 2048
 source = "ffdhe"
 rotate_every = "365d"               # of a prime of your own
-hooks = {hooks}
+hooks = ["show"]
 """
 
 SHOW = """\

@@ -4,13 +4,28 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from typing import NamedTuple
 
 _PLACES = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _TIMEOUT = 20.0
 
 
-def run_program(argv: Sequence[str]) -> str | None:
-    """Return what *argv* prints on standard output; None if it is not installed, fails or takes too long."""
+class Answer(NamedTuple):
+    """How a program ended, and what it printed."""
+
+    status: int
+    output: str
+    errors: str
+
+    @property
+    def complaint(self) -> str:
+        """The last line of its errors, on which most programs say why they failed."""
+        lines = [line.strip() for line in self.errors.splitlines() if line.strip()]
+        return lines[-1] if lines else f"exit status {self.status}"
+
+
+def ask(argv: Sequence[str]) -> Answer | None:
+    """Run *argv* and return what it said; None if it is not installed or takes too long."""
     import subprocess
 
     path = f"{os.environ.get('PATH', '')}:{_PLACES}"
@@ -18,12 +33,18 @@ def run_program(argv: Sequence[str]) -> str | None:
         done = subprocess.run(
             list(argv),
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            capture_output=True,
             env={"PATH": path, "LC_ALL": "C"},
             timeout=_TIMEOUT,
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None
-    return done.stdout.decode("utf-8", "surrogateescape") if done.returncode == 0 else None
+    texts = (data.decode("utf-8", "surrogateescape") for data in (done.stdout, done.stderr))
+    return Answer(done.returncode, *texts)
+
+
+def run_program(argv: Sequence[str]) -> str | None:
+    """Return what *argv* prints on standard output; None if it is not installed, fails or takes too long."""
+    answer = ask(argv)
+    return answer.output if answer is not None and answer.status == 0 else None

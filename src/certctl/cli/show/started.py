@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 
 from certctl.app.passes import Ran
 from certctl.app.starting import Started
@@ -18,15 +19,50 @@ def show(console: Console, started: Started) -> None:
         console.answer(f"made  {place}")
     if started.found:
         console.answer(f"found on this host: {', '.join(started.found)}")
+    _taken(console, started)
     told = _config(started.path)
     console.answer("")
     console.answer("now read it, then:")
     console.answer(f"  certctl{told} plan     what a pass would do")
     console.answer(f"  certctl{told} run      do it")
     console.answer(f"  certctl{told} status   what there is")
+    _to_type(console, started)
 
 
-def tour(console: Console, spec: Spec, ran: Ran) -> int:
+def _taken(console: Console, started: Started) -> None:
+    """What is kept of what was there, and what was passed over."""
+    for taken in started.taken:
+        console.answer(f"taken over as {taken.name}: {taken.source}: {taken.text}")
+        for pin in taken.pins:
+            console.answer(f"  pin {pin}")
+    for skipped in started.skipped:
+        console.answer(f"left out: {skipped.subject}: {skipped.message}")
+        if skipped.hint:
+            console.answer(f"  {skipped.hint}")
+    for note in started.notes:
+        console.answer(f"note: {note}")
+
+
+def _to_type(console: Console, started: Started) -> None:
+    """What is for people to change, in the servers' own configuration and elsewhere."""
+    if started.lines:
+        console.answer("")
+        console.answer("the servers' configuration was not touched; after the pass, make them use the files:")
+        for line in started.lines:
+            console.answer(f"  {line}")
+    if started.later:
+        console.answer("")
+        console.answer("then let each pass look at what they serve, and look now:")
+        console.answer(f"  sed -i 's/^  #\"/  \"/' {shlex.quote(started.path)}")
+        console.answer(f"  certctl{_config(started.path)} probe")
+    if started.switch_off:
+        console.answer("")
+        console.answer("so that no other tool renews them any more:")
+        for line in started.switch_off:
+            console.answer(f"  {line}")
+
+
+def tour(console: Console, spec: Spec, ran: Ran, started: Started) -> int:
     """Show a newcomer what there is after the first pass."""
     from certctl.app import fingerprints, status
     from certctl.cli.show import plan
@@ -38,6 +74,7 @@ def tour(console: Console, spec: Spec, ran: Ran) -> int:
     result = ended.show(console, ran)
     if result != EXIT_OK:
         return result
+    _taken(console, started)
     console.answer("")
     table.show(console, status.describe(spec, ran.world, ran.plan))
     query = fingerprints.Query(form="policy")
@@ -70,6 +107,7 @@ def tour(console: Console, spec: Spec, ran: Ran) -> int:
     width = max(len(command) for command, _ in told_of)
     for command, what in told_of:
         console.answer(f"  certctl{told} {command.ljust(width)}  {what}")
+    _to_type(console, started)
     return EXIT_OK
 
 

@@ -1,0 +1,138 @@
+"""The files of a certificate: those that servers read already, or new ones and what to type for them."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from certctl.app import present
+from certctl.app.present import Content, Present, content
+from certctl.core.fit import FittedFile
+from certctl.errors import CertctlError
+from certctl.servers.sight import Sight, Use, unique
+from certctl.store import outputs
+
+_KEY_MODES = (0o600, 0o400, 0o640, 0o440)
+
+
+class Place(NamedTuple):
+    """One use of a certificate by one server, with what is there now."""
+
+    sight: Sight
+    use: Use
+    present: Present
+
+
+def fitted_files(
+    places: Sequence[Place], name: str, keys: Sequence[str], taken: set[str]
+) -> list[FittedFile]:
+    """The files that *places* need; paths in *taken* are other certificates', and these are added to it."""
+    found: dict[str, FittedFile] = {}
+    for place in places:
+        kept = _kept(place, keys)
+        if kept is None or any(file.path in taken for file in kept):
+            kept = [_new(place, name, taken)] if not place.use.optional else []
+        for file in kept:
+            hooks = [hook.name for hook in (*place.use.hooks, place.sight.hook)]
+            to_type = [(place.sight.subject, line) for line in _lines(place, file)]
+            before = found.get(file.path, file)
+            found[file.path] = before._replace(
+                hooks=unique([*before.hooks, *hooks]),
+                readers=unique([*before.readers, place.sight.subject]),
+                lines=tuple(dict.fromkeys([*before.lines, *to_type])),
+            )
+    taken.update(found)
+    return list(found.values())
+
+
+def misplaced(path: str, *, secret: bool) -> str | None:
+    """Why certctl should not write there; None where it may. A directory that is missing will be made."""
+    if path.startswith("/usr/") and not path.startswith("/usr/local/"):
+        return f"{path} belongs to a package"
+    if not os.path.exists(os.path.dirname(path)):
+        return None
+    try:
+        outputs.check_directory(outputs.Target(path, 0o600, secret=secret))
+    except CertctlError as error:
+        return error.message
+    return None
+
+
+def _kept(place: Place, keys: Sequence[str]) -> list[FittedFile] | None:
+    """The files that are read already, in the form in which they are; None where others are needed."""
+    files = place.use.files
+    if place.present.kind == present.MISSING and len(files) <= 2:
+        forms = [("key", "cert", "chain")] if len(files) == 1 else [("key",), ("cert", "chain")]
+        new = [_of_form(place, path, parts) for path, parts in zip(files, forms, strict=True)]
+        return None if any(misplaced(one.path, secret="key" in one.parts) for one in new) else new
+    if place.present.kind != present.KEY or place.present.tool:
+        return None
+    assert place.present.lineage is not None
+    contents = [content(path, place.present.lineage) for path in files]
+    apart = any(one.has_chain and not one.has_leaf and not one.has_key for one in contents)
+    kept = [_as_it_is(path, one, keys, apart=apart) for path, one in zip(files, contents, strict=True)]
+    return [one for one in kept if one is not None] if None not in kept else None
+
+
+def _of_form(place: Place, path: str, parts: tuple[str, ...]) -> FittedFile:
+    secret = "key" in parts
+    return FittedFile(
+        path, parts, mode=place.sight.mode if secret else 0o644, group=place.sight.group if secret else None
+    )
+
+
+def _as_it_is(path: str, found: Content, keys: Sequence[str], *, apart: bool) -> FittedFile | None:
+    """One file with its parts, mode and owner; None where it cannot be said so, or should not be written."""
+    real = os.path.realpath(path) if os.path.islink(path) else path
+    parts = [part for part, has in (("key", found.has_key), ("cert", found.has_leaf)) if has]
+    if (found.has_leaf and not apart) or (not parts and found.has_chain):
+        parts.append("chain")
+    algorithm = None
+    if len(keys) > 1 and set(found.algorithms) != set(keys):
+        if len(found.algorithms) != 1:
+            return None
+        algorithm = found.algorithms[0]
+    info = os.stat(real)
+    if not parts or misplaced(real, secret=found.has_key) or info.st_uid not in (0, os.geteuid()):
+        return None
+    group = None if info.st_gid in (0, os.getegid()) else _group(info.st_gid)
+    return FittedFile(real, tuple(parts), algorithm, _mode(info, secret=found.has_key), group=group)
+
+
+def _mode(info: os.stat_result, *, secret: bool) -> int:
+    mode = stat.S_IMODE(info.st_mode)
+    if not secret:
+        return mode if mode & 0o400 and not mode & 0o133 else 0o644
+    if mode in _KEY_MODES:
+        return mode
+    return 0o640 if mode & 0o047 == 0o040 else 0o600
+
+
+def _group(number: int) -> str:
+    import grp
+
+    try:
+        return grp.getgrgid(number).gr_name
+    except KeyError:
+        return str(number)
+
+
+def _new(place: Place, name: str, taken: set[str]) -> FittedFile:
+    """A bundle of its own for the server, under a name that nothing has."""
+    path, count = f"{place.sight.directory}/{name}.pem", 1
+    while path in taken or os.path.lexists(path):
+        count += 1
+        path = f"{place.sight.directory}/{name}-{count}.pem"
+    return FittedFile(path, mode=place.sight.mode, group=place.sight.group)
+
+
+def _lines(place: Place, file: FittedFile) -> tuple[str, ...]:
+    """What makes the server use *file*, and TLS."""
+    lines = () if _reads(place, file) else place.use.lines
+    return tuple(line.replace("{bundle}", file.path) for line in (*lines, *place.use.switch_on))
+
+
+def _reads(place: Place, file: FittedFile) -> bool:
+    return any(file.path in (path, os.path.realpath(path)) for path in place.use.files)

@@ -1,0 +1,251 @@
+"""Certificates that fit what servers read now: which of their uses are one certificate, with which names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
+
+from certctl.app import matching, present
+from certctl.app.fitted_files import Place, fitted_files
+from certctl.config.issuers import BUILT_IN
+from certctl.config.names import server_name
+from certctl.config.problems import BadValueError
+from certctl.config.starter import certificate_name, default_name
+from certctl.core.fit import Fit, FittedCertificate, FittedDh, FittedHook, Skipped
+from certctl.core.spec import Spec
+from certctl.importing import fragment
+from certctl.importing.common import Lineage, Tree
+from certctl.servers.sight import Sight, unique
+
+NEW_KEYS: tuple[str, ...] = ("ecdsa-p256",)
+
+
+class Fitting(NamedTuple):
+    """What to write, and what to take over before."""
+
+    fit: Fit
+    matches: tuple[matching.Match, ...]
+    switch_off: tuple[str, ...]
+    """What keeps other tools from renewing what is certctl's from now on."""
+
+
+class _Draft(NamedTuple):
+    """A certificate to be: the places that show it, and what it is called."""
+
+    lineage: Lineage | None
+    names: list[str]
+    places: list[Place]
+
+    @property
+    def pins(self) -> frozenset[str]:
+        return frozenset(pair.record.sha256 for pair in self.lineage.pairs) if self.lineage else frozenset()
+
+    def covers(self, names: Iterable[str]) -> bool:
+        return all(name in self.names or f"*.{name.partition('.')[2]}" in self.names for name in names)
+
+
+def fit(
+    sights: Sequence[Sight], wanted: Sequence[str], now: datetime, environ: Mapping[str, str]
+) -> Fitting:
+    """Fit what is configured in *sights*; *wanted* are the names for the host's own certificate, if any."""
+    places = [Place(sight, use, present.look(use, now, environ)) for sight in sights for use in sight.uses]
+    skipped = [_closed(place) for place in places if place.present.kind == present.CLOSED]
+    keyed = [place for place in places if place.present.kind == present.KEY]
+    bare = [place for place in places if place.present.kind not in (present.KEY, present.CLOSED)]
+    drafts = _in_order(_with_keys(keyed, skipped), places)
+    _rename(drafts, wanted)
+    _without_keys([place for place in bare if not place.use.optional], drafts, wanted)
+    drafts = _in_order(drafts, places)
+    plan = _matched(drafts)
+    skipped += [Skipped(one.source, one.message, one.hint) for one in plan.refused]
+    named = _named(drafts, plan)
+    taken: set[str] = set()
+    certificates = [_certificate(draft, match, name, taken) for draft, match, name in named]
+    used = [place for draft, _, _ in named for place in draft.places]
+    switch_off = unique(line for place in used for line in place.present.switch_off)
+    whole = Fit(
+        tuple(sight.subject for sight in sights if any(place.sight is sight for place in used)),
+        tuple(certificates),
+        tuple(_dhparams(sights)),
+        tuple(_hooks(used)),
+        fragment.render(_tool(used), "", plan.issuers, ()).partition("\n\n")[2] if plan.issuers else "",
+        tuple(skipped),
+        tuple(_lines(sights, certificates)),
+    )
+    return Fitting(whole, tuple(match for _, match, _ in named if match is not None), switch_off)
+
+
+def _closed(place: Place) -> Skipped:
+    return Skipped(place.use.subject, place.present.message, place.present.hint)
+
+
+def _with_keys(places: Sequence[Place], skipped: list[Skipped]) -> Iterator[_Draft]:
+    """One certificate for each set of keys; who shows some of another's keys shows that one."""
+    drafts: list[_Draft] = []
+    for place in sorted(places, key=lambda one: -len(one.present.pins)):
+        lineage = place.present.lineage
+        assert lineage is not None
+        home = next((draft for draft in drafts if place.present.pins <= draft.pins), None)
+        if home is not None:
+            home.places.append(place)
+        elif any(place.present.pins & draft.pins for draft in drafts):
+            message = f"{place.use.files[0]} has one key of another certificate, and one that it has not"
+            skipped.append(Skipped(place.use.subject, message, "give both servers the same files"))
+        else:
+            drafts.append(_Draft(lineage, list(lineage.names), [place]))
+    yield from drafts
+
+
+def _without_keys(places: Sequence[Place], drafts: list[_Draft], wanted: Sequence[str]) -> None:
+    """Give every other place a certificate: the one that has its names, or a new one."""
+    for place in sorted(places, key=lambda one: not _names(one, wanted)):
+        names = _names(place, wanted)
+        shared = next((one for one in drafts if _reads_the_same(one, place)), None)
+        home = shared or next((one for one in drafts if one.covers(names)), None)
+        if home is None:
+            home = _Draft(None, names or [default_name()], [])
+            drafts.append(home)
+        elif home.lineage is None:
+            home.names.extend(name for name in names if name not in home.names)
+        home.places.append(place)
+
+
+def _names(place: Place, wanted: Sequence[str]) -> list[str]:
+    """What a place has to be called: by the configuration; what is the host's, as was asked for."""
+    if place.use.of_host and wanted:
+        return list(wanted)
+    found = []
+    for name in place.use.names:
+        try:
+            found.append(server_name(name))
+        except BadValueError:
+            continue  # "_" and its like stand where any name will do
+    return list(unique(found))
+
+
+def _reads_the_same(draft: _Draft, place: Place) -> bool:
+    """Whether both wait for the same files, which are not there yet."""
+    files = [one.use.files for one in draft.places if one.present.kind == present.MISSING]
+    return place.present.kind == present.MISSING and place.use.files in files
+
+
+def _in_order(drafts: Iterable[_Draft], places: Sequence[Place]) -> list[_Draft]:
+    """By the first place of each, so that mail servers stay first."""
+    return sorted(drafts, key=lambda draft: min(places.index(place) for place in draft.places))
+
+
+def _rename(drafts: Sequence[_Draft], wanted: Sequence[str]) -> None:
+    """Give the names that were asked for to the host's own certificate, if there is one already."""
+    having = [draft for draft in drafts if wanted and wanted[0] in draft.names]
+    own = [draft for draft in drafts if wanted and any(place.use.of_host for place in draft.places)]
+    for draft in (having or own)[:1]:
+        draft.names[:] = wanted
+
+
+def _matched(drafts: Sequence[_Draft]) -> matching.Plan:
+    lineages = [draft.lineage._replace(name=draft.names[0]) for draft in drafts if draft.lineage]
+    return matching.match(Spec("", issuers=BUILT_IN), Tree("pem", "", tuple(lineages)))
+
+
+def _named(
+    drafts: Sequence[_Draft], plan: matching.Plan
+) -> list[tuple[_Draft, matching.Match | None, str]]:
+    """Each certificate with its table's name; what has names that cannot be configured is left out."""
+    found: list[tuple[_Draft, matching.Match | None, str]] = []
+    taken = {match.name for match in plan.matches}
+    for draft in drafts:
+        if draft.lineage is None:
+            name = matching.free(certificate_name(draft.names[0]), taken)
+            taken.add(name)
+            found.append((draft, None, name))
+            continue
+        for match in plan.matches:
+            if frozenset(pair.record.sha256 for pair in match.lineage.pairs) == draft.pins:
+                found.append((draft, match, match.name))
+    return found
+
+
+def _certificate(
+    draft: _Draft, match: matching.Match | None, name: str, taken: set[str]
+) -> FittedCertificate:
+    keys, names = NEW_KEYS, tuple(draft.names)
+    if match is not None:
+        keys = tuple(pair.algorithm for pair in match.lineage.pairs)
+        renamed = draft.lineage is not None and names != draft.lineage.names
+        names = names if renamed else match.names
+    files = fitted_files(draft.places, name, keys, taken)
+    told = {reader for file in files for reader, _ in file.lines}
+    probes = unique(
+        url for place in draft.places if place.sight.subject not in told for url in _probes(place, names)
+    )
+    later = unique(url for place in draft.places for url in _probes(place, names) if url not in probes)
+    issuer = match.issuer if match else "private-ca"
+    return FittedCertificate(
+        name, names, issuer, keys, tuple(files), probes, later, tuple(_notes(draft, names))
+    )
+
+
+def _probes(place: Place, names: Sequence[str]) -> Iterator[str]:
+    """Where to look; by the name that the place is for where it is not the certificate's first."""
+    asked = "" if place.use.of_host else next((one for one in _names(place, ()) if "*" not in one), "")
+    for url in place.use.probes:
+        yield f"{url}?sni={asked}" if asked and asked != names[0] else url
+
+
+def _notes(draft: _Draft, names: Sequence[str]) -> Iterator[str]:
+    if draft.lineage is not None:
+        what = " and ".join(f"{pair.algorithm} key {pair.record.sha256}" for pair in draft.lineage.pairs)
+        yield f"Taken over, so that pins stay right: {what}."
+    for place in draft.places:
+        found = place.present
+        if found.tool:
+            stop = f" by: {'; '.join(found.switch_off)}" if found.switch_off else ""
+            yield f"{place.use.subject} has it from {found.tool} now, which is no longer to renew it{stop}"
+        if found.kind in (present.PLACEHOLDER, present.UNFIT):
+            yield f"{place.use.subject}: {found.message}; not taken over: who pins it needs the new pins."
+        missing = [name for name in _names(place, ()) if not draft.covers([name]) and name not in names]
+        if missing:
+            yield f"{place.use.subject} is called {', '.join(missing)}, which is none of these names."
+
+
+def _tool(places: Sequence[Place]) -> str:
+    return next((place.present.tool for place in places if place.present.tool), "pem")
+
+
+def _hooks(places: Sequence[Place]) -> Iterator[FittedHook]:
+    hooks = [hook for place in places for hook in (place.sight.hook, *place.use.hooks)]
+    yield from (FittedHook(hook.name, hook.command) for hook in dict.fromkeys(hooks) if hook.command)
+
+
+def _dhparams(sights: Sequence[Sight]) -> Iterator[FittedDh]:
+    from certctl.app.fitted_files import misplaced
+    from certctl.dhparam import ffdhe
+    from certctl.doctor.dh import read_prime
+    from certctl.servers.files import Content, read
+
+    readers: dict[str, list[str]] = {}
+    for sight in sights:
+        for path in sight.dh:
+            readers.setdefault(path, []).append(sight.hook.name)
+    for at, (path, hooks) in enumerate((p, h) for p, h in readers.items() if not misplaced(p, secret=False)):
+        content = read(path)
+        prime = read_prime(content.data) if isinstance(content, Content) else None
+        known = prime is not None and ffdhe.is_group(prime)
+        bits = prime.bit_length() if known and prime is not None else 2048
+        name = f"dh{bits}" if at == 0 else f"dh{bits}-{at + 1}"
+        yield FittedDh(name, path, bits, "ffdhe" if known else "generate", unique(hooks))
+
+
+def _lines(sights: Sequence[Sight], certificates: Sequence[FittedCertificate]) -> Iterator[str]:
+    """What to type, server by server, each with its reload."""
+    for sight in sights:
+        mine = unique(
+            line
+            for certificate in certificates
+            for file in certificate.files
+            for reader, line in file.lines
+            if reader == sight.subject
+        )
+        if mine:
+            yield from (*mine, sight.reload)
