@@ -153,12 +153,11 @@ def _requests(adapters: Adapters, job: Job, now: datetime) -> tuple[IssueRequest
     store, name = adapters.store, job.cert.name
     work = store.work_directory(name, job.generation)
     replaces: dict[str, bytes] = {}
-    if job.state.current is not None and job.state.current.issuance:
-        try:
-            materials = store.read_materials(name, job.state.current)
+    predecessor = _predecessor(job)
+    if predecessor is not None:
+        with contextlib.suppress(CertctlError):
+            materials = store.read_materials(name, predecessor)
             replaces = {material.algorithm: material.leaf for material in materials}
-        except CertctlError:
-            replaces = {}
     return tuple(
         IssueRequest(
             certificate=name,
@@ -173,6 +172,18 @@ def _requests(adapters: Adapters, job: Job, now: datetime) -> tuple[IssueRequest
         )
         for key in job.generation.keys
     )
+
+
+def _predecessor(job: Job) -> Generation | None:
+    """The generation whose certificates go out of use with the new ones, if there are any (RFC 9773 §5).
+
+    A certificate can be replaced once. A next key gets its certificate when it is promoted, and takes
+    the place of the current one; a pinned certificate is issued ahead of that, and if it ages while it
+    is held, the one that comes after it replaces the waiting one, which replaced the current one before.
+    """
+    waiting = job.step.slot == "next" and job.cert.pin == "certificate" and job.generation.issuance
+    found = job.generation if waiting else job.state.current
+    return found if found is not None and found.issuance else None
 
 
 def _checked(
