@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -16,8 +17,12 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "state" / "issuers" / "office"
 
 
-def ca(tmp_path: Path, options: PrivateCaOptions | None = None) -> PrivateCaIssuer:
-    return PrivateCaIssuer(IssuerSpec("office", "private-ca", private_ca=options), str(home(tmp_path)))
+def ca(
+    tmp_path: Path, options: PrivateCaOptions | None = None, kept: Sequence[str] = ()
+) -> PrivateCaIssuer:
+    """*kept*: certificates that it has given, and that are still there."""
+    spec = IssuerSpec("office", "private-ca", private_ca=options)
+    return PrivateCaIssuer(spec, str(home(tmp_path)), lambda: kept)
 
 
 def contents(tmp_path: Path) -> dict[str, bytes]:

@@ -235,7 +235,7 @@ def test_limits_of_an_existing_ca(tmp_path: Path) -> None:
     ) as raised:
         issuer.issue(request(tmp_path / "work", names=("mx.other.test",)))
     assert raised.value.hint is not None
-    assert f"move {home(tmp_path)} away" in raised.value.hint
+    assert f"for a new CA, whose root.pem peers then need: mv {home(tmp_path)} " in raised.value.hint
     late = issued(issuer.issue(request(tmp_path / "work", names=("mx.example.test",), now=at(16 * 365))))
     assert late.root is not None
     for pem in (late.root, late.chain[1]):

@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 import stat
+import subprocess
 import threading
 import time
 from pathlib import Path
@@ -256,3 +257,74 @@ def test_a_thousand_leaves_need_no_write(tmp_path: Path, monkeypatch: pytest.Mon
 def test_defaults_match_the_contract() -> None:
     """The root is valid long by default."""
     assert PrivateCaOptions().root_validity == 20 * 365 * SPEC_DAY
+
+
+def lose(tmp_path: Path, *names: str) -> None:
+    """Let files of the CA be gone; none named: the whole directory."""
+    if not names:
+        shutil.rmtree(home(tmp_path))
+    for name in names:
+        (home(tmp_path) / name).unlink()
+
+
+@pytest.mark.parametrize("gone", [(), FILES, FILES[1:]], ids=["directory", "files", "all but root.key"])
+def test_a_lost_ca_is_not_replaced_silently(tmp_path: Path, gone: tuple[str, ...]) -> None:
+    """While certificates of it are kept, a lost CA is asked back; what the hint says makes a new one."""
+    kept = ("mx1", "mx2", "mx3", "mx4")
+    old = issued(ca(tmp_path).issue(request(tmp_path / "work"))).root
+    lose(tmp_path, *gone)
+    before = contents(tmp_path)
+    with pytest.raises(CertctlError) as raised:
+        ca(tmp_path, kept=kept).issue(request(tmp_path / "work"))
+    error = raised.value
+    assert error.message == (
+        f"private CA: {home(tmp_path)}/root.pem is gone, "
+        "but certificates below it are kept: mx1, mx2, mx3 and 1 more"
+    )
+    assert error.hint is not None
+    assert error.hint.startswith(f"restore {home(tmp_path)} from a backup; or for a new CA, whose root.pem")
+    assert not error.transient
+    assert contents(tmp_path) == before
+    subprocess.run(["sh", "-c", error.hint.rpartition("then need: ")[2]], check=True)
+    asked = request(tmp_path / "work")
+    new = checked(ca(tmp_path, kept=kept).issue(asked), asked)
+    assert new.root != old
+    assert sorted(os.listdir(home(tmp_path))) == sorted(FILES)
+    lose(tmp_path)
+    with pytest.raises(CertctlError, match="is gone"):
+        ca(tmp_path, kept=kept).issue(request(tmp_path / "work"))
+
+
+def test_what_is_there_needs_no_leave(tmp_path: Path) -> None:
+    """With certificates kept, a CA goes on, without root.key too, and with a new intermediate."""
+    old = issued(ca(tmp_path).issue(request(tmp_path / "work"))).root
+    for gone in ((), ("root.key",), ("intermediate.key", "intermediate.pem")):
+        if gone == ("root.key",):
+            (home(tmp_path) / "root.key").rename(tmp_path / "safe.key")
+        elif gone:
+            (tmp_path / "safe.key").rename(home(tmp_path) / "root.key")
+            lose(tmp_path, *gone)
+        asked = request(tmp_path / "work")
+        assert checked(ca(tmp_path, kept=("mx1",)).issue(asked), asked).root == old
+
+
+def test_crash_while_a_new_ca_is_made_on_purpose(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The leave to make a new CA lasts until it is there, and no longer, wherever the process dies."""
+    points = 0
+    for number in range(1, 200):
+        place = tmp_path / str(number)
+        home(place).mkdir(parents=True, mode=0o700)
+        (home(place) / "new-ca").touch()
+        crash_at(number, monkeypatch)
+        try:
+            ca(place, kept=("mx1",)).issue(request(tmp_path / "work"))
+        except _CrashError:
+            points += 1
+        else:
+            break
+        finally:
+            monkeypatch.undo()
+        asked = request(tmp_path / "work")
+        checked(ca(place, kept=("mx1",)).issue(asked), asked)
+        assert sorted(os.listdir(home(place))) == sorted(FILES)
+    assert points >= 15

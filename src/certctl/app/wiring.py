@@ -44,7 +44,7 @@ def adapters(
     store = DiskStore(spec.state_dir, verify=verify)
     return Adapters(
         store=store,
-        issuer=_once(partial(_issuer, spec, report)),
+        issuer=_once(partial(_issuer, spec, report, store)),
         announcer=_once(partial(_announcer, spec)),
         make_keys=make_keys,
         make_dhparam=partial(_make_dhparam, stop),
@@ -74,14 +74,17 @@ def _once(make: Callable[[str], T]) -> Callable[[str], T]:
     return get
 
 
-def _issuer(spec: Spec, report: Report, name: str) -> Issuer:
+def _issuer(spec: Spec, report: Report, store: DiskStore, name: str) -> Issuer:
     from certctl.issuers.build import build
+    from certctl.store.kept import below_own_root
 
     if spec.issuers[name].type == "acme":
         from certctl.app.logs import follow
 
         follow("certctl.acme", name, report)
-    return build(spec.issuers[name], spec.state_dir)
+    return build(
+        spec.issuers[name], spec.state_dir, lambda: below_own_root(store.layout, spec.certificates, name)
+    )
 
 
 def _announcer(spec: Spec, name: str) -> Announcer:

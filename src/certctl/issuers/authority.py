@@ -13,6 +13,7 @@ old one. Whoever wants a new intermediate key moves intermediate.* away.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,7 +22,7 @@ from certctl.core.x509_keys import generate, load_private_key, signature_hash, s
 from certctl.core.x509_load import Certificate, load
 from certctl.core.x509_names import Constraints, closed, constraint_names, subject
 from certctl.errors import IssuerError
-from certctl.issuers.authority_files import Held, read
+from certctl.issuers.authority_files import WISH, Held, check_not_lost, read
 from certctl.issuers.leaf import Lifetime, certificate, key_usage, lifetime
 from certctl.store import atomic
 
@@ -53,6 +54,8 @@ class Wish(NamedTuple):
     now: datetime
     validity: float
     """Seconds that a leaf is to last."""
+    kept: Callable[[], Sequence[str]] = tuple
+    """Certificates of this CA that there are already."""
 
 
 class _Kind(NamedTuple):
@@ -69,13 +72,19 @@ def ensure(wish: Wish) -> Authority:
     A certificate of the CA is renewed when less than a quarter of its life is left,
     or less than the leaf asks for (but no earlier than after a quarter of its life).
     Raises CertctlError if a file is damaged, does not fit the others, or is needed
-    and missing. The caller holds a lock.
+    and missing; and if the root is gone while certificates below it are kept. The caller holds a lock.
     """
     held = read(wish.home)
+    if held.root is None:
+        check_not_lost(wish.home, wish.kept())
     atomic.make_directory(wish.home)
     held = _with_keys(wish, held)
     root = _root(wish, held)
     intermediate = _intermediate(wish, held, root)
+    wanted = os.path.join(wish.home, WISH)
+    if os.path.lexists(wanted):
+        # It was for this CA; the next one that is lost is to be asked for again.
+        atomic.remove(wanted)
     return Authority(root, intermediate, load_private_key(held.key or b""))
 
 

@@ -4,6 +4,7 @@
     root.pem          0644  to hand to peers
     intermediate.key  0600
     intermediate.pem  0644
+    new-ca            made by a person who wants a new CA in the place of one that is lost
 
 What is there and does not fit is an error, and never written over.
 """
@@ -11,7 +12,9 @@ What is there and does not fit is an error, and never written over.
 from __future__ import annotations
 
 import os
+import shlex
 import stat
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from certctl.core.x509 import key_facts
@@ -20,6 +23,7 @@ from certctl.core.x509_load import Certificate, load
 from certctl.errors import CertctlError, IssuerError
 
 FILES = ("root.key", "root.pem", "intermediate.key", "intermediate.pem")
+WISH = "new-ca"
 
 
 class Held(NamedTuple):
@@ -68,6 +72,30 @@ def fingerprint(home: str) -> tuple[tuple[int, int, int] | None, ...]:
     return tuple(found)
 
 
+def check_not_lost(home: str, kept: Sequence[str]) -> None:
+    """Refuse to make a root where certificates of the CA are *kept* already, unless a person wants it.
+
+    Their peers trust the root.pem that is gone: nothing may replace it behind their backs.
+    """
+    if not kept or os.path.lexists(os.path.join(home, WISH)):
+        return
+    words = ", ".join(kept[:3]) + (f" and {len(kept) - 3} more" if len(kept) > 3 else "")
+    raise IssuerError(
+        f"private CA: {os.path.join(home, 'root.pem')} is gone, but certificates below it are kept: {words}",
+        f"restore {home} from a backup; or {new_ca(home)}",
+        transient=False,
+    )
+
+
+def new_ca(home: str) -> str:
+    """What to type for a new CA in *home*."""
+    place, steps = shlex.quote(home), []
+    if os.path.lexists(home):
+        steps.append(f"mv {place} {shlex.quote(home + '.old')}")
+    steps.append(f"mkdir -p {place} && touch {shlex.quote(os.path.join(home, WISH))}")
+    return f"for a new CA, whose root.pem peers then need: {' && '.join(steps)}"
+
+
 def _content(path: str) -> bytes | None:
     """Read a file of the CA; None if there is none."""
     try:
@@ -104,6 +132,6 @@ def _check_key(home: str, name: str, key: bytes | None, held: Certificate | None
 def _refused(home: str, name: str, why: str) -> IssuerError:
     return IssuerError(
         f"private CA: {os.path.join(home, name)}: {why}",
-        f"restore it from a backup; or move {home} away for a new CA, whose root.pem peers then need",
+        f"restore it from a backup; or {new_ca(home)}",
         transient=False,
     )

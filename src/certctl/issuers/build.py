@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 
 from certctl.core.spec import IssuerSpec
 from certctl.errors import UsageError
 from certctl.ports import Issuer
 
 
-def build(spec: IssuerSpec, state_dir: str) -> Issuer:
-    """Return the issuer of *spec*, whose own files are in STATE_DIR/issuers/NAME, made on demand."""
+def build(spec: IssuerSpec, state_dir: str, kept: Callable[[], Sequence[str]] = tuple) -> Issuer:
+    """Return the issuer of *spec*, whose own files are in STATE_DIR/issuers/NAME, made on demand.
+
+    *kept*: names of the certificates that there are of it, given together with a root of its own.
+    """
     home = os.path.join(state_dir, "issuers", spec.name)
     if spec.type == "self-signed":
         from certctl.issuers.self_signed import SelfSignedIssuer
@@ -19,7 +23,7 @@ def build(spec: IssuerSpec, state_dir: str) -> Issuer:
     if spec.type == "private-ca":
         from certctl.issuers.private_ca import PrivateCaIssuer
 
-        return PrivateCaIssuer(spec, home)
+        return PrivateCaIssuer(spec, home, kept)
     if spec.type == "command":
         from certctl.issuers.command import CommandIssuer
 

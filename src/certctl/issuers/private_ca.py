@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from certctl.core.spec import IssuerSpec, PrivateCaOptions
@@ -11,7 +12,7 @@ from certctl.core.x509_keys import load_private_key, signature_hash, signing
 from certctl.core.x509_names import Constraints, closed, common_name, describe, outside, subject
 from certctl.errors import IssuerError
 from certctl.issuers.authority import Authority, Wish, ensure, is_due
-from certctl.issuers.authority_files import fingerprint
+from certctl.issuers.authority_files import fingerprint, new_ca
 from certctl.issuers.leaf import as_server, certificate, lifetime
 from certctl.ports import Issued, IssueRequest
 
@@ -26,9 +27,11 @@ class PrivateCaIssuer:
     keeps it out.
     """
 
-    def __init__(self, spec: IssuerSpec, home: str) -> None:
+    def __init__(self, spec: IssuerSpec, home: str, kept: Callable[[], Sequence[str]] = tuple) -> None:
+        """*kept*: which certificates of this CA there are already; asked only before a root is made."""
         self.spec = spec
         self.home = home
+        self._kept = kept
         self._options = spec.private_ca or PrivateCaOptions()
         self._lock = _locks.setdefault(os.path.abspath(home), threading.Lock())
         self._known: tuple[object, Authority] | None = None
@@ -63,7 +66,7 @@ class PrivateCaIssuer:
         """There are no notes to take away."""
 
     def _authority(self, now: datetime, validity: float) -> Authority:
-        wish = Wish(self.home, self._title(), self._options, now, validity)
+        wish = Wish(self.home, self._title(), self._options, now, validity, self._kept)
         with self._lock:
             if self._known is not None and self._known[0] == fingerprint(self.home):
                 ca = self._known[1]
@@ -84,7 +87,7 @@ class PrivateCaIssuer:
             raise IssuerError(
                 f"the private CA may not issue for {', '.join(lost)} "
                 f"({owner or 'its configuration'}: {describe(limits)})",
-                f"limits do not change: move {self.home} away for a new CA, whose root.pem peers then need"
+                f"limits do not change: {new_ca(self.home)}"
                 if owner
                 else f"mend permitted_names and excluded_names of [issuer.{self.spec.name}]",
                 transient=False,
