@@ -155,6 +155,10 @@ def test_quiet(home: Home) -> None:
     failed = home("run", "-q", code=1)
     assert "reload" in failed.err
     assert failed.out == ""
+    waiting = home("run", "-q", code=1)
+    assert "held until" in waiting.err
+    assert "hook reload: failed" in waiting.err
+    assert waiting.out == ""
 
 
 def test_messages_go_to_standard_error(home: Home) -> None:

@@ -54,6 +54,10 @@ class Console:
         if not self.quiet:
             self._line(text)
 
+    def insist(self, text: str) -> None:
+        """A message about what is not well: an exit status other than 0 is never left without words."""
+        self._line(text)
+
     def event(self, event: Event) -> None:
         """What happens, as it happens."""
         if event.level == "warning":

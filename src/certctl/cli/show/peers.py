@@ -20,7 +20,10 @@ def show(console: Console, synced: Synced, now: str) -> int:
     if synced.ran is not None:
         for item in synced.ran.failed:
             console.error(item.error, item.step.subject)
-        failed = failed or bool(synced.ran.failed) or bool(ran.still_failing(synced.ran))
+        waiting = ran.still_failing(synced.ran)
+        for line in waiting:
+            console.insist(f"certctl: {line}")
+        failed = failed or bool(synced.ran.failed) or bool(waiting)
     if console.as_json:
         changes = [{"map": path, "before": old, "after": new} for path, old, new in synced.changes]
         document = {"version": 1, "now": now, "peers": synced.peers}

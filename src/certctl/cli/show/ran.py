@@ -22,7 +22,7 @@ def show(console: Console, ran: Ran, asked: Sequence[str] = (), breaks: Sequence
         console.error(item.error, item.step.subject)
     waiting = still_failing(ran)
     for line in waiting:
-        console.say(f"certctl: {line}")
+        console.insist(f"certctl: {line}")
     if console.as_json:
         document = run_document(ran)
         console.document(document if breaks is None else {**document, "breaks": breaks})
