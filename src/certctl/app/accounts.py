@@ -52,7 +52,8 @@ def revoke(spec: Spec, name: str, slot: str, reason: str, options: passes.Option
     """Revoke the certificates of one slot. What is served is replaced first; None: it was not served.
 
     With the reason keyCompromise the standby key takes the place of the current one,
-    hold-down or not; with any other the same key gets a new certificate. Raises
+    hold-down or not, and the pins of the key that was lost are retracted at once; with
+    any other reason the same key gets a new certificate. Raises
     CertctlError where the issuer cannot revoke, before anything is changed.
     """
     certificates(spec, [name])
@@ -64,8 +65,8 @@ def revoke(spec: Spec, name: str, slot: str, reason: str, options: passes.Option
     compromised = reason.replace("-", "").replace("_", "").lower() == COMPROMISED
     revokers = _prepare(adapters, name, generation, compromised=compromised)
     ran = None
-    if slot == "current":
-        ran = passes.ask(spec, [name], _replacement(compromised), f"revocation: {reason}", options)
+    if slot == "current" or compromised:
+        ran = passes.ask(spec, [name], _replacement(slot, compromised), f"revocation: {reason}", options)
     for revoke_one in revokers:
         revoke_one(reason)
     with passes.locked(spec, options.wait):
@@ -99,11 +100,11 @@ def _prepare(
     return calls
 
 
-def _replacement(compromised: bool) -> Callable[[CertificateState], CertificateState]:
+def _replacement(slot: str, compromised: bool) -> Callable[[CertificateState], CertificateState]:
     def wish(state: CertificateState) -> CertificateState:
         state = effects.without_failure(state, "issue")._replace(waiting=None)
         if compromised:
-            return state._replace(rotation="forced", held=None)
+            return effects.compromised(state, slot)
         return state._replace(renewal_wanted=True)
 
     return wish

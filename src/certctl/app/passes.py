@@ -141,19 +141,23 @@ def rotate(
     *,
     force: bool = False,
     abort: bool = False,
+    compromised: bool = False,
     options: Options = Options(),  # noqa: B008
 ) -> Ran:
-    """Ask for a rotation (or drop one) and run a pass."""
+    """Ask for a rotation (or drop one) and run a pass; *compromised*: the current key is believed no more."""
     certificates(spec, names)
 
     def wish(state: CertificateState) -> CertificateState:
         state = effects.without_failure(state, "issue")._replace(waiting=None)
         if abort:
             return effects.aborted(state)
+        if compromised:
+            return effects.compromised(state, "current")._replace(rollback_wanted=False)
         rotation = "forced" if force else "wanted"
         return state._replace(rotation=rotation, held=None, rollback_wanted=False)
 
     event = "rotation-aborted" if abort else "rotation-forced" if force else "rotation-wanted"
+    event = "key-compromised" if compromised else event
     return ask(spec, names, wish, event, options)
 
 
@@ -178,6 +182,12 @@ def rollback(spec: Spec, name: str, options: Options = Options()) -> Ran:  # noq
             raise CertctlError(
                 f"the key of {name}'s previous generation, {state.previous.number}, is missing from disk",
                 "restore it from a backup, or go on to the next key: certctl rotate " + name,
+                transient=False,
+            )
+        if state.previous is not None and state.previous.compromised:
+            raise CertctlError(
+                f"the key of {name}'s previous generation, {state.previous.number}, is compromised",
+                "go on to the next key: certctl rotate " + name,
                 transient=False,
             )
         if state.previous is None:
@@ -214,25 +224,30 @@ def ack(spec: Spec, name: str, peer: str, options: Options = Options()) -> Ran: 
 
 def breaks(spec: Spec, names: Collection[str]) -> list[str]:
     """Whose pins a forced rotation breaks now, a line each; empty where the gate is open."""
-    return [line for cert, state, now in _waiting(spec, names) for line in _broken(cert, state, now)]
+    return [
+        line
+        for cert, state, now in _standing(spec, names)
+        if state.next is not None and not gate(cert, state.next, now).open
+        for line in _broken(cert, state, now)
+    ]
 
 
 def knows(spec: Spec, names: Collection[str]) -> list[str]:
     """Who has the next pin already, so that a forced rotation does them no harm, a line each."""
-    return [line for cert, state, now in _waiting(spec, names) for line in _prepared(cert, state, now)]
+    return [line for cert, state, now in _standing(spec, names) for line in _prepared(cert, state, now)]
 
 
-def _waiting(
+def _standing(
     spec: Spec, names: Collection[str]
 ) -> Iterator[tuple[CertificateSpec, CertificateState, datetime]]:
-    """The certificates with a next generation that is not due to be served."""
+    """The certificates whose next generation stands ready."""
     certificates(spec, names)
     adapters = wiring.adapters(spec)
     now = adapters.clock()
     for name in names:
         cert = spec.certificates[name]
         state = adapters.store.observe_certificate(cert, now).state
-        if state.next is not None and state.current is not None and not gate(cert, state.next, now).open:
+        if state.next is not None and state.current is not None:
             yield cert, state, now
 
 

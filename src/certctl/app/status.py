@@ -121,6 +121,7 @@ def _generation(cert: CertificateSpec, generation: Generation | None) -> dict[st
         "made_at": rfc3339(generation.made_at),
         "announced_at": _moment(announced_at(cert, generation)),
         "promoted_at": _moment(generation.promoted_at),
+        "compromised": generation.compromised,
         "keys": [
             {
                 "algorithm": key.algorithm,

@@ -112,6 +112,16 @@ def promoted(state: CertificateState, now: datetime) -> CertificateState:
     )
 
 
+def compromised(state: CertificateState, slot: str) -> CertificateState:
+    """The keys in *slot* may be in strange hands: they give way to the standby, or are told no more."""
+    generation = state.slot(slot)
+    if slot == "next":
+        return aborted(state)
+    if generation is not None:
+        state = with_slot(state, slot, generation._replace(compromised=True))
+    return state._replace(rotation="forced", held=None) if slot == "current" else state
+
+
 def aborted(state: CertificateState) -> CertificateState:
     """The next generation goes, and with it every wish for a rotation; a new one is made by the pass."""
     dropped = (state.next.number,) if state.next else ()

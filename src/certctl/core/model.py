@@ -83,6 +83,8 @@ class Generation(NamedTuple):
     """What was issued before, for the case that the last renewal turns out bad."""
     highest: int = 0
     """The highest number that an issuance ever had here."""
+    compromised: bool = False
+    """Its keys may be in strange hands: told no longer than it is served, and never served again."""
 
     @property
     def algorithms(self) -> tuple[str, ...]:

@@ -96,10 +96,13 @@ def previous_ends(
     """Until when the pins of the previous generation stay announced; None: there is none.
 
     For the hold-down after it gave way, since servers and peers may lag that long;
-    in the DNS at least as long as caches hold what they have.
+    in the DNS at least as long as caches hold what they have. A compromised one is
+    not to be believed a moment longer.
     """
     if state.previous is None or state.current is None or state.current.promoted_at is None:
         return None
+    if state.previous.compromised:
+        return state.current.promoted_at
     return after(state.current.promoted_at, max(cert.hold_down, cache_time(via)))
 
 

@@ -108,7 +108,9 @@ def promotion_reason(case: Case) -> str | None:
 def rolls_back(case: Case) -> bool:
     """Whether a rollback was asked for that can be done; one to a key that is lost holds up nothing."""
     state = case.seen.state
-    return state.rollback_wanted and state.previous is not None and "previous" not in case.seen.lost
+    if not state.rollback_wanted or state.previous is None or state.previous.compromised:
+        return False
+    return "previous" not in case.seen.lost
 
 
 def rollback(case: Case) -> Iterator[Step]:

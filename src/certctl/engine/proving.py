@@ -100,7 +100,8 @@ def judge(
     failed = effects.failed(state, failure)
     if cert.on_failed_probe == "keep" or state.unproved == "rollback":
         return Proved(failed, problems, reverted=False)
-    if state.unproved == "promotion" and state.previous is not None and state.previous.valid_at(now):
+    before = state.previous
+    if state.unproved == "promotion" and before and before.valid_at(now) and not before.compromised:
         assert state.current is not None
         number, when = state.current.number, minute_text(now)
         held = f"generation {number} was promoted {when} and rolled back: {problems[0]}"

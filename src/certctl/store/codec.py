@@ -150,6 +150,7 @@ def _generation_out(generation: Generation) -> dict[str, Any]:
         "ask_advice_at": _moment_out(generation.ask_advice_at),
         "before": _maybe(_issuance_out, generation.before),
         "highest": generation.highest,
+        "compromised": generation.compromised,
         "keys": [_key_out(key) for key in generation.keys],
     }
 
@@ -173,6 +174,7 @@ def _generation_in(data: Any) -> Generation:
             ask_advice_at=_moment(top.get("ask_advice_at")),
             before=_maybe(_issuance_in, top.get("before")),
             highest=_number(top.get("highest", 0)),
+            compromised=_of(bool, top.get("compromised", False)),
         )
     except KeyError as error:
         raise MalformedError(f"a generation lacks {error.args[0]!r}") from error

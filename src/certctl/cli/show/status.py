@@ -81,6 +81,8 @@ def _notes(cert: Document, now: datetime) -> list[str]:
     if cert["last_error"]:
         again = f" (tried again {_moment(cert['retry_at'], now)})" if cert["retry_at"] else ""
         notes.append(f"  {name}: {cert['last_error']}{again}")
+    lost = [slot for slot in ("current", "previous") if cert[slot] and cert[slot]["compromised"]]
+    notes += [f"  {name}: the {slot} key, #{cert[slot]['generation']}, is compromised" for slot in lost]
     if cert["held"]:
         notes.append(f"  {name}: rotation waits for you: {cert['held']}")
     if cert["waiting"]:
