@@ -14,8 +14,13 @@ from certctl.errors import CertctlError
 from certctl.issuers.acme.client import Client
 from certctl.issuers.acme.issuer import AcmeIssuer
 from certctl.issuers.acme.pace import Pace
+from certctl.issuers.acme.pause import Pause
 from certctl.issuers.acme.transport import LARGEST, Transport
 from tests.unit.acme_tiny_ca import Said, tiny_ca
+
+
+def client(url: str, home: Path) -> Client:
+    return Client("ca", url, transport(), Pace(), Pause("ca", url, str(home)))
 
 
 def transport(timeout: float = 5.0) -> Transport:
@@ -104,12 +109,12 @@ def test_answer_that_ends_early() -> None:
         transport().request("GET", f"{ca.url}/tear")
 
 
-def test_redirect() -> None:
+def test_redirect(tmp_path: Path) -> None:
     """A directory that moved is said, not followed: signed requests name their address."""
     moved = Said(b"", 301, (("Location", "https://ca.test/new"),))
     words = r"/old redirects to https://ca\.test/new"
     with tiny_ca({"/old": lambda _: moved}) as ca, pytest.raises(CertctlError, match=words):
-        Client("ca", f"{ca.url}/old", transport(), Pace()).directory()
+        client(f"{ca.url}/old", tmp_path).directory()
 
 
 @pytest.mark.parametrize(
@@ -123,14 +128,14 @@ def test_redirect() -> None:
         ),
     ],
 )
-def test_directory_that_is_none(body: bytes, message: str) -> None:
+def test_directory_that_is_none(tmp_path: Path, body: bytes, message: str) -> None:
     """What came instead is quoted, and an address outside that is not https is not used."""
     html = (("Content-Type", "text/html"),)
     with (
         tiny_ca({"/other": lambda _: Said(body, 200, html)}) as ca,
         pytest.raises(CertctlError, match=message),
     ):
-        Client("ca", f"{ca.url}/other", transport(), Pace()).directory()
+        client(f"{ca.url}/other", tmp_path).directory()
 
 
 def test_ca_file_that_cannot_be_read(tmp_path: Path) -> None:

@@ -10,13 +10,14 @@ from typing import Any, NamedTuple
 
 from josepy.interfaces import JSONDeSerializable
 
-from certctl.core.times import after, duration_text, minute_text
+from certctl.core.times import after, minute_text
 from certctl.errors import IssuerError
 from certctl.issuers.acme.directory import check_url
 from certctl.issuers.acme.jws import Signer, dump, sign
 from certctl.issuers.acme.nonces import NoncePool
 from certctl.issuers.acme.pace import Pace
-from certctl.issuers.acme.problem import Problem, RefusedError, UnreachableError
+from certctl.issuers.acme.pause import Pause
+from certctl.issuers.acme.problem import RefusedError, UnreachableError
 from certctl.issuers.acme.transport import Answer, Transport
 
 NONCE_TRIES = 40
@@ -25,8 +26,6 @@ WAITS = (0.2, 1.0)
 """Seconds between the tries of a request that got no answer, or a 5xx without a Retry-After."""
 SHORT = 5.0
 """A Retry-After up to this many seconds with a 5xx is waited for on the spot."""
-LONGEST_PAUSE = 3600.0
-"""One limit of a CA may be about one name only and last for days: the others ask again after this."""
 DIRECTORY_AGE = 3600.0
 FAILURE_AGE = 10.0
 """Twenty orders that wait for the directory of a dead CA learn of it together, not one after the other."""
@@ -55,18 +54,17 @@ class Directory(NamedTuple):
 class Client:
     """Speaks to one CA: one pool of connections, one of nonces, for all threads."""
 
-    def __init__(self, name: str, directory: str, transport: Transport, pace: Pace) -> None:
+    def __init__(self, name: str, directory: str, transport: Transport, pace: Pace, pause: Pause) -> None:
         """*name*: the issuer's, for messages; *directory*: the URL."""
         self.name = name
         self.url = directory
+        self.pause = pause
         self._transport = transport
         self._pace = pace
         self._nonces = NoncePool()
-        self._lock = threading.Lock()
         self._directory_lock = threading.Lock()
         self._directory: tuple[Directory, float] | None = None
         self._failure: tuple[IssuerError, float] | None = None
-        self._pause: tuple[float, str] = (0.0, "")
 
     def directory(self) -> Directory:
         """Return the directory, at most an hour old."""
@@ -112,17 +110,6 @@ class Client:
         return self._patiently(
             lambda: _checked(self._post(url, signer, body, accept), accept), what, repeatable=repeatable
         )
-
-    def check_pause(self) -> None:
-        """Raise the CA's own wish again while the time it asked for is not over."""
-        until, why = self._pause
-        left = until - time.monotonic()
-        if left > 0:
-            raise IssuerError(
-                f"{self.name} asked for a pause, {duration_text(left + 1)} of it are left: {why}",
-                "nothing is to be done: the next pass after that goes on",
-                retry_after=left,
-            )
 
     def _post(self, url: str, signer: Signer, body: bytes, accept: str) -> Answer:
         """Send until the CA takes the nonce: each refusal brings the one for the next try (§6.5)."""
@@ -181,17 +168,12 @@ class Client:
             )
         problem = answer.problem()
         if answer.status == 429 or (answer.status >= 500 and wanted):
-            self._note_pause(wanted, problem)
+            self.pause.note(wanted, str(problem))
         message = f"{self.name} refused {what}" if problem.type else f"{self.name}: {what} failed"
         if not wanted:
             return RefusedError(message, problem)
         until = minute_text(after(datetime.now(timezone.utc), wanted))
         return RefusedError(f"{message}, and wants no more before {until}", problem, retry_after=wanted)
-
-    def _note_pause(self, wanted: float | None, problem: Problem) -> None:
-        until = time.monotonic() + min(wanted or 60.0, LONGEST_PAUSE)
-        with self._lock:
-            self._pause = max(self._pause, (until, str(problem)))
 
 
 class _StatusError(Exception):

@@ -52,9 +52,9 @@ class AcmeIssuer:
         (429, or Retry-After with an error), no order begins.
         """
         session = self.session()
-        session.client.check_pause()
+        session.client.pause.check()
         with self._orders, session.pace.order():
-            session.client.check_pause()
+            session.client.pause.check()
             from certctl.issuers.acme.obtain import obtain
 
             return obtain(session, request)

@@ -12,6 +12,7 @@ from certctl.issuers.acme.client import Client
 from certctl.issuers.acme.directory import directory_url
 from certctl.issuers.acme.leftovers import Leftovers
 from certctl.issuers.acme.pace import Pace
+from certctl.issuers.acme.pause import Pause
 from certctl.issuers.acme.proof import Solver
 from certctl.issuers.acme.transport import Transport
 
@@ -27,7 +28,8 @@ class Session:
         self.name = spec.name
         self.options = options = spec.acme
         transport = Transport(options.ca_file, options.timeout, options.max_orders + 2)
-        self.client = Client(spec.name, directory_url(options.directory), transport, _pace)
+        url = directory_url(options.directory)
+        self.client = Client(spec.name, url, transport, _pace, Pause(spec.name, url, home))
         self.account = Account(self.client, options, home)
         self.adviser = Adviser(self.client)
         self.pace = _pace
