@@ -33,7 +33,7 @@ def fitted_files(
     for place in places:
         kept = _kept(place, keys)
         if kept is None or any(file.path in taken for file in kept):
-            kept = [_new(place, name, taken)] if not place.use.optional else []
+            kept = [_new(place, name, keys, taken)] if not place.use.optional else []
         for file in kept:
             hooks = [hook.name for hook in (*place.use.hooks, place.sight.hook)]
             to_type = [(place.sight.subject, line) for line in _lines(place, file)]
@@ -119,13 +119,21 @@ def _group(number: int) -> str:
         return str(number)
 
 
-def _new(place: Place, name: str, taken: set[str]) -> FittedFile:
+def serves_all(place: Place, keys: Sequence[str]) -> bool:
+    """Whether the server will serve every one of *keys*: only Postfix takes several out of one bundle."""
+    if place.present.kind == present.KEY and not place.present.tool and place.present.lineage is not None:
+        return len(place.present.lineage.pairs) == len(keys)
+    return len(keys) == 1 or place.sight.kind == "postfix"
+
+
+def _new(place: Place, name: str, keys: Sequence[str], taken: set[str]) -> FittedFile:
     """A bundle of its own for the server, under a name that nothing has."""
+    algorithm = None if serves_all(place, keys) else keys[0]
     path, count = f"{place.sight.directory}/{name}.pem", 1
     while path in taken or os.path.lexists(path):
         count += 1
         path = f"{place.sight.directory}/{name}-{count}.pem"
-    return FittedFile(path, mode=place.sight.mode, group=place.sight.group)
+    return FittedFile(path, algorithm=algorithm, mode=place.sight.mode, group=place.sight.group)
 
 
 def _lines(place: Place, file: FittedFile) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from certctl.app import matching, present
-from certctl.app.fitted_files import Place, fitted_files
+from certctl.app.fitted_files import Place, fitted_files, serves_all
 from certctl.config.issuers import BUILT_IN
 from certctl.config.names import server_name
 from certctl.config.problems import BadValueError
@@ -176,14 +176,19 @@ def _certificate(
         names = names if renamed else match.names
     files = fitted_files(draft.places, name, keys, taken)
     told = {reader for file in files for reader, _ in file.lines}
-    probes = unique(
-        url for place in draft.places if place.sight.subject not in told for url in _probes(place, names)
-    )
-    later = unique(url for place in draft.places for url in _probes(place, names) if url not in probes)
+    # A probe wants every key to be served, and takes a change back otherwise.
+    whole = [place for place in draft.places if serves_all(place, keys)]
+    probes = unique(url for place in whole if place.sight.subject not in told for url in _probes(place, names))
+    later = unique(url for place in whole for url in _probes(place, names) if url not in probes)
     issuer = match.issuer if match else "private-ca"
-    return FittedCertificate(
-        name, names, issuer, keys, tuple(files), probes, later, tuple(_notes(draft, names))
-    )
+    notes = (*_notes(draft, names), *_unproved(draft, keys))
+    return FittedCertificate(name, names, issuer, keys, tuple(files), probes, later, notes)
+
+
+def _unproved(draft: _Draft, keys: Sequence[str]) -> Iterator[str]:
+    for place in draft.places:
+        if place.use.probes and not serves_all(place, keys):
+            yield f"{place.use.subject} serves only one of these keys, so its ports are not in probe."
 
 
 def _probes(place: Place, names: Sequence[str]) -> Iterator[str]:
