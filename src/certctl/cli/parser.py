@@ -7,8 +7,6 @@ import os
 from collections.abc import Sequence
 from typing import NoReturn, TypeVar
 
-from certctl.errors import UsageError
-
 T = TypeVar("T")
 MOST_SECONDS = 366 * 86400.0
 SERVERS = (
@@ -41,7 +39,17 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise UsageError(message, f"{self.prog} --help")
+        from certctl.cli import wrong
+
+        raise wrong.usage(self, message)
+
+    def _check_value(self, action: argparse.Action, value: object) -> None:
+        if action.choices is not None and value not in action.choices:
+            from certctl.cli import wrong
+
+            if action.dest == "command":
+                raise wrong.command(str(value), COMMANDS)
+            raise wrong.choice(self, action, value)
 
 
 def build(wanted: str | None = None) -> argparse.ArgumentParser:

@@ -112,6 +112,9 @@ def nearest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
     folded = word[:64].casefold()
     if folded in by_fold:
         return by_fold[folded]
+    begun = [name for name in by_fold if name.startswith(folded)]
+    if folded and len(begun) == 1:
+        return by_fold[begun[0]]
     close = get_close_matches(folded, by_fold, n=1, cutoff=cutoff)
     return by_fold[close[0]] if close else None
 
