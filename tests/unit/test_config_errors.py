@@ -65,7 +65,7 @@ ACME = '[issuer.le]\ntype = "acme"\ndirectory = "letsencrypt"\nagree_tos = true\
             ),
         ),
         (f'{CERTIFICATE}keys = "RSA-2048"', 'did you mean "rsa-2048"?'),
-        ('[dhparam.x]\npath = "x.pem"\nsource = "gen"', 'not one of generate, ffdhe; did you mean "generate"?'),
+        ('[dhparam.x]\npath = "x.pem"\nsource = "gen"', 'generate, ffdhe; did you mean "generate"?'),
         (f"{CERTIFICATE}keys = []", "[certificate.mx1] keys = []: must not be empty"),
         (f'{CERTIFICATE}keys = ["ed25519", "ed25519"]', '[certificate.mx1] keys = "ed25519": is there twice'),
         ('[certificate.a]\nnames = "a"', '[certificate.a] names = "a": expected a list of DNS names'),
