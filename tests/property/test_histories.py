@@ -17,6 +17,7 @@ from certctl.core.gate import hold_until
 from certctl.core.model import CertificateState
 from certctl.core.pem import certificates
 from certctl.core.planner import plan
+from certctl.core.rest import at_rest
 from certctl.core.spec import (
     DAY,
     HOUR,
@@ -249,6 +250,18 @@ class Histories(RuleBasedStateMachine):
         for hook, files in self.expected_deliveries().items():
             for path, data in files.items():
                 assert self.host.delivered.get(hook, {}).get(path) == data, (hook, path)
+
+    @rule(share=st.floats(0, 1))
+    def at_rest_nothing_comes_early(self, share: float) -> None:
+        """Between a pass that has nothing to do and its next moment, no pass has."""
+        spec = self.host.spec(self.certs)
+        world = Observer(spec, self.host.adapters()).look()
+        made = plan(spec, world, self.host.now)
+        if not at_rest(spec, world, made):
+            return
+        end = made.next_pass_at or self.host.now + timedelta(days=1000)
+        sooner = self.host.now + (end - self.host.now - timedelta(microseconds=1)) * share
+        assert plan(spec, world, sooner).steps == ()
 
     # What a pass does, and what is checked after each
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Callable
 
 from certctl.app import passes
@@ -69,8 +70,24 @@ def _run(arguments: Arguments, console: Console) -> int:
 
     if arguments.dry_run:
         return _rehearse(arguments, console)
-    result = passes.run(load_spec(arguments), arguments.names, _options(arguments, console))
-    return ran.show(console, result)
+    began = time.time_ns()
+    spec = load_spec(arguments)
+    result = passes.run(spec, arguments.names, _options(arguments, console))
+    code = ran.show(console, result)
+    if code == EXIT_OK and not arguments.names:
+        _keep_settled(spec, result, began, console)
+    return code
+
+
+def _keep_settled(spec: Spec, result: passes.Ran, began: int, console: Console) -> None:
+    from certctl.app import settled
+
+    try:
+        settled.keep(spec, result, began)
+    except CertctlError as error:
+        # The pass has done its work; the next one only takes longer.
+        if console.verbose:
+            console.say(f"certctl: what was found is not kept: {error.message}")
 
 
 def _rehearse(arguments: Arguments, console: Console) -> int:

@@ -106,6 +106,11 @@ def _run(argv: Sequence[str], console: Console) -> int:
             return EXIT_OK
         raise UsageError(f"no command called {unknown}", _near(unknown))
     console = Console(as_json=arguments.json, verbose=arguments.verbose, quiet=arguments.quiet)
+    if arguments.command == "run":
+        from certctl.cli import quiet
+
+        if quiet.run(arguments, console):
+            return EXIT_OK
     from certctl.cli.commands import dispatch
 
     return dispatch(arguments, console)

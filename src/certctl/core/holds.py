@@ -111,13 +111,19 @@ def _certificate_moments(
     if state.current is None:
         return moments
     moments += [previous_ends(cert, state, spec.announcers[name]) for name in cert.announce]
-    early = timedelta(seconds=cert.hold_down if cert.pin == "certificate" else 0)
     renewal, rotation = renew_at(cert, state.current), rotate_at(cert, state.current)
-    moments += [renewal, rotation if state.held is None else None]
-    if early:
+    if state.held is not None:
+        rotation = None
+    if cert.pin == "key":
+        moments += [renewal, rotation]
+    elif state.next is None:
+        # A successor begins a hold-down early. Once it is there, only its own clocks count.
+        early = timedelta(seconds=cert.hold_down)
         moments += [moment - early for moment in (renewal, rotation) if moment is not None]
-    if state.current.advice is not None:
-        moments.append(state.current.advice.check_at)
+    else:
+        moments.append(renew_at(cert, state.next))
+    advice = state.current.advice
+    moments.append(advice.check_at if advice is not None else state.current.ask_advice_at)
     if state.next is not None and (rotation_wish(Case(spec, cert, seen, now)) or state.next.issuance):
         moments.append(hold_until(cert, state.next))
     return moments

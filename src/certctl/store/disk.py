@@ -30,6 +30,7 @@ from certctl.store.stamps import Stamps
 OWN = frozenset(
     {
         "announce",
+        "cache",
         "certificates",
         "dhparam",
         "dhparams",

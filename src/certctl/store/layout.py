@@ -43,6 +43,10 @@ class Layout(NamedTuple):
         return f"{self.root}/stamps.json"
 
     @property
+    def settled(self) -> str:
+        return f"{self.root}/cache/settled.json"
+
+    @property
     def issuers(self) -> str:
         return f"{self.root}/issuers"
 
@@ -81,5 +85,5 @@ class Layout(NamedTuple):
         return f"../certificates/{name}/{number}/issued-{issuance}"
 
     def directories(self) -> tuple[str, ...]:
-        below = ("state", "certificates", "live", "dhparam", "issuers")
+        below = ("state", "certificates", "live", "dhparam", "issuers", "cache")
         return (self.root, *(f"{self.root}/{name}" for name in below))

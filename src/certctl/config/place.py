@@ -1,0 +1,28 @@
+"""Where a configuration keeps its state, told without reading all of it."""
+
+from __future__ import annotations
+
+import os.path
+
+import tomli
+
+from certctl.config import file
+from certctl.config.values import at
+from certctl.core.spec import Spec
+from certctl.errors import ConfigError
+
+
+def state_dir(path: str) -> str | None:
+    """The state directory that *path* (absolute) names; None where only reading it all can tell.
+
+    Keys of the top stand before the first table (TOML v1.0, "Table"), and what is cut
+    off in the middle of a value is no TOML.
+    """
+    try:
+        text = file.read(path)
+        head = "" if text.startswith("[") else text.partition("\n[")[0] + "\n"
+        value = tomli.loads(head).get("state_dir", Spec._field_defaults["state_dir"])
+    except (ConfigError, ValueError, RecursionError):
+        return None
+    usable = isinstance(value, str) and value and value[0] != "~"
+    return at(value, os.path.dirname(path)) if usable else None

@@ -1,0 +1,28 @@
+"""Whether a host is at rest: what a pass would meet again and again until a moment or a change comes."""
+
+from __future__ import annotations
+
+from certctl.core.observed import CertificateSeen, World
+from certctl.core.spec import CertificateSpec, Spec
+from certctl.core.steps import Plan
+
+
+def at_rest(spec: Spec, world: World, made: Plan) -> bool:
+    """Whether nothing at all is to be done or told before `Plan.next_pass_at`, while nothing changes.
+
+    Peers and announcers are looked at afresh by every pass, so with them no host is at rest.
+    """
+    if made.steps or world.announcers or world.peers or world.maps:
+        return False
+    if any(hold.reason.startswith("failed") for hold in made.holds):
+        return False
+    if any(seen.state.failures for seen in world.dhparams.values()):
+        return False
+    return all(_at_rest(spec.certificates[name], seen) for name, seen in world.certificates.items())
+
+
+def _at_rest(cert: CertificateSpec, seen: CertificateSeen) -> bool:
+    odd = seen.unreadable or seen.recovered or seen.lost or seen.damaged
+    state = seen.state
+    to_prove = state.unproved and cert.probe
+    return not (odd or to_prove or state.failures or state.waiting)
