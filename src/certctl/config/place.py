@@ -24,5 +24,6 @@ def state_dir(path: str) -> str | None:
         value = tomli.loads(head).get("state_dir", Spec._field_defaults["state_dir"])
     except (ConfigError, ValueError, RecursionError):
         return None
-    usable = isinstance(value, str) and value and value[0] != "~"
-    return at(value, os.path.dirname(path)) if usable else None
+    if not isinstance(value, str) or not value or value[0] == "~":
+        return None
+    return at(value, os.path.dirname(path))
