@@ -13,6 +13,7 @@ from certctl.errors import CertctlError
 from certctl.importing import settings
 from certctl.importing.common import (
     Account,
+    Binding,
     Findings,
     Lineage,
     Output,
@@ -159,12 +160,16 @@ def _hooks(conf: Conf) -> list[str]:
 
 def _renewal(conf: Conf, main: Conf) -> Renewal:
     directory = conf.get("Le_API") or main.get("DEFAULT_ACME_SERVER") or DEFAULT_DIRECTORY
+    source = _ca_home(main, directory)
+    ca = _ca_conf(source)
+    kid = ca.get("CA_EAB_KEY_ID", "")
     base = Renewal(
         directory=directory,
-        email=_ca_conf(_ca_home(main, directory)).get("CA_EMAIL") or main.get("ACCOUNT_EMAIL", ""),
+        email=ca.get("CA_EMAIL") or main.get("ACCOUNT_EMAIL", ""),
         preferred_chain=settings.acme_sh_text(conf.get("Le_Preferred_Chain", "")),
         profile=conf.get("Le_Certificate_Profile", ""),
         ca_file=main.get("CA_BUNDLE", ""),
+        binding=Binding(kid, f"CA_EAB_HMAC_KEY of {source}/ca.conf") if kid else None,
     )
     ways = list(dict.fromkeys(settings.words(conf.get("Le_Webroot", ""))))
     if len(ways) > 1:

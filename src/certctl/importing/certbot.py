@@ -15,8 +15,10 @@ from typing import Any
 from certctl.errors import CertctlError
 from certctl.importing import settings
 from certctl.importing.common import (
+    ALGORITHMS,
     LETSENCRYPT,
     Account,
+    Binding,
     Findings,
     Lineage,
     Output,
@@ -54,7 +56,7 @@ def look(path: str, now: datetime) -> Tree:
         conf = f"{path}/renewal/{name}.conf"
         with found.guard(name, conf if f"{name}.conf" in confs else f"{path}/live/{name}"):
             parsed = settings.sections(read(conf)) if f"{name}.conf" in confs else {}
-            lineage = _lineage(path, name, parsed, scripts, now)
+            lineage = _bound(path, _lineage(path, name, parsed, scripts, now))
             found.lineages.append(lineage)
             account = parsed.get("renewalparams", {}).get("account", "")
             servers.setdefault(lineage.renewal.directory, account)
@@ -84,6 +86,19 @@ def _lineage(path: str, name: str, conf: Sections, scripts: list[str], now: date
         tuple(hook for hook in [*hooks, *scripts] if hook and hook != "None"),
         notes=tuple(notes),
     )
+
+
+def _bound(path: str, lineage: Lineage) -> Lineage:
+    """*lineage* with the external account of cli.ini: certbot keeps none in its confs."""
+    file = f"{path}/cli.ini"
+    found = settings.sections(read(file))[""] if os.path.isfile(file) else {}
+    options = {name.replace("_", "-"): value for name, value in found.items()}
+    kid, directory = options.get("eab-kid", ""), lineage.renewal.directory
+    if not kid or directory == LETSENCRYPT or options.get("server", directory) != directory:
+        return lineage
+    algorithm = options.get("eab-hmac-alg", "")
+    binding = Binding(kid, f"eab-hmac-key of {file}", algorithm if algorithm in ALGORITHMS else "HS256")
+    return lineage._replace(renewal=lineage.renewal._replace(binding=binding))
 
 
 def _files(path: str, name: str, conf: Mapping[str, str]) -> dict[str, str]:

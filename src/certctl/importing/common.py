@@ -17,6 +17,9 @@ MOST_BYTES = 4 * 1024 * 1024
 
 LETSENCRYPT = "https://acme-v02.api.letsencrypt.org/directory"
 
+ALGORITHMS = ("HS256", "HS384", "HS512")
+"""Of external account bindings."""
+
 
 class Pair(NamedTuple):
     """One key with the certificate that is served for it, checked."""
@@ -29,6 +32,15 @@ class Pair(NamedTuple):
     @property
     def algorithm(self) -> str:
         return self.record.algorithm
+
+
+class Binding(NamedTuple):
+    """What binds an account to another one at the CA's shop (RFC 8555 §7.3.4). The key stays where it is."""
+
+    kid: str
+    key_at: str
+    """Where a person finds the HMAC key, in words."""
+    algorithm: str = "HS256"
 
 
 class Renewal(NamedTuple):
@@ -46,6 +58,7 @@ class Renewal(NamedTuple):
     profile: str = ""
     preferred_chain: str = ""
     ca_file: str = ""
+    binding: Binding | None = None
     todo: tuple[str, ...] = ()
     """What a person must see to before the next renewal, as sentences."""
 

@@ -17,6 +17,7 @@ from certctl.importing import settings
 from certctl.importing.common import (
     LETSENCRYPT,
     Account,
+    Binding,
     Findings,
     Lineage,
     Output,
@@ -138,12 +139,14 @@ def _lineage(name: str, source: str, config: Config, names: tuple[str, ...], now
 
 def _renewal(config: Config) -> Renewal:
     challenge = config["CHALLENGETYPE"]
+    kid, key_at = config.get("EAB_KID", ""), f"EAB_HMAC_KEY of dehydrated's settings in {config['BASEDIR']}"
     base = Renewal(
         directory=config["CA"],
         email=config.get("CONTACT_EMAIL", ""),
         preferred_chain=config.get("PREFERRED_CHAIN", ""),
         profile=config.get("ACME_PROFILE", ""),
         ca_file=_ca_file(config.get("CURL_OPTS", "")),
+        binding=Binding(kid, key_at) if kid else None,
     )
     if challenge == "http-01":
         # certctl puts its answers below WEBROOT/.well-known/acme-challenge, dehydrated right into WELLKNOWN.

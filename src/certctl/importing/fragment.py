@@ -67,6 +67,11 @@ def _issuer(tool: str, issuer: Issuer) -> Iterator[str]:
         return
     for todo in renewal.todo:
         yield from _wrapped(f"To do before the next renewal: {todo}")
+    if renewal.binding:
+        yield from _wrapped(
+            f"To do before an account is made anew: write {renewal.binding.key_at} into "
+            f"{_binding_key(issuer)}, alone and with mode 0600. An account that comes along is bound already."
+        )
     yield f"[issuer.{key(issuer.name)}]\n"
     yield 'type = "acme"\n'
     yield f"directory = {text(renewal.directory)}\n"
@@ -78,10 +83,18 @@ def _issuer(tool: str, issuer: Issuer) -> Iterator[str]:
         value = getattr(renewal, name)
         if value:
             yield f"{name} = {text(value)}\n"
+    if renewal.binding:
+        yield f"eab_kid = {text(renewal.binding.kid)}\n"
+        yield f"eab_hmac_key_file = {text(_binding_key(issuer))}\n"
+        yield f"eab_algorithm = {text(renewal.binding.algorithm)}\n"
     if renewal.dns_table:
         yield f"[issuer.{key(issuer.name)}.{key(renewal.dns)}]\n"
         for name, found in renewal.dns_table:
             yield f"{name} = {text(found) if isinstance(found, str) else _list(found)}\n"
+
+
+def _binding_key(issuer: Issuer) -> str:
+    return f"/etc/certctl/eab-{issuer.name}.key"
 
 
 def _certificate(tool: str, home: str, certificate: Certificate) -> Iterator[str]:

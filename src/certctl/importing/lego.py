@@ -6,6 +6,7 @@ https://go-acme.github.io/lego/usage/
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 from datetime import datetime
@@ -16,6 +17,7 @@ from certctl.errors import CertctlError
 from certctl.importing.common import (
     LETSENCRYPT,
     Account,
+    Binding,
     Findings,
     Lineage,
     Output,
@@ -54,7 +56,7 @@ def look(path: str, now: datetime) -> Tree:
     servers = {urlsplit(account.directory).netloc: account for account in found.accounts}
     for name in names:
         with found.guard(name, f"{home}/{name}.crt"):
-            found.lineages.append(_lineage(home, name, servers, now))
+            found.lineages.append(_bound(_lineage(home, name, servers, now), found.accounts))
     return found.tree("lego", path, SWITCH_OFF)
 
 
@@ -82,6 +84,27 @@ def _lineage(home: str, name: str, servers: dict[str, Account], now: datetime) -
         _renewal(host, account),
         (Output(f"{base}.key", ("key",)), Output(f"{base}.crt", ("cert", "chain"))),
     )
+
+
+def _bound(lineage: Lineage, accounts: list[Account]) -> Lineage:
+    """*lineage* with the external account of its ACME account: lego keeps its identifier, and not its key."""
+    directory = lineage.renewal.directory
+    kid = next((_kid(account.source) for account in accounts if account.directory == directory), "")
+    if not kid:
+        return lineage
+    binding = Binding(kid, "the HMAC key that the CA gave you with it (lego keeps none: see where --hmac is)")
+    return lineage._replace(renewal=lineage.renewal._replace(binding=binding))
+
+
+def _kid(source: str) -> str:
+    """The key identifier in the binding that the CA shows in the account; empty where there is none."""
+    registration: Any = _document(f"{source}/account.json").get("registration")
+    try:
+        inner = registration.get("body") or registration
+        protected = inner["externalAccountBinding"]["protected"]
+        return str(json.loads(base64.urlsafe_b64decode(protected + "==="))["kid"])
+    except (AttributeError, TypeError, KeyError, ValueError):
+        return ""
 
 
 def _renewal(host: str, account: Account | None) -> Renewal:
