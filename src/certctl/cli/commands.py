@@ -66,6 +66,7 @@ def _init(arguments: Arguments, console: Console) -> int:
 
 
 def _run(arguments: Arguments, console: Console) -> int:
+    from certctl.cli import quiet
     from certctl.cli.show import ran
 
     if arguments.dry_run:
@@ -74,7 +75,7 @@ def _run(arguments: Arguments, console: Console) -> int:
     spec = load_spec(arguments)
     result = passes.run(spec, arguments.names, _options(arguments, console))
     code = ran.show(console, result)
-    if code == EXIT_OK and not arguments.names:
+    if code == EXIT_OK and quiet.is_plain(arguments):
         _keep_settled(spec, result, began, console)
     return code
 

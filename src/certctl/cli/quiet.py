@@ -11,10 +11,14 @@ from certctl.cli.show import plan
 
 def run(arguments: argparse.Namespace, console: Console) -> bool:
     """Answer as a pass would that finds nothing to do; False: a pass has to look."""
-    asked = arguments.names or arguments.verify or arguments.dry_run or arguments.json
-    made = None if asked else settled.still(arguments.config)
+    made = settled.still(arguments.config) if is_plain(arguments) else None
     if made is None:
         return False
     console.say("nothing to do")
     console.say(plan.next_pass(made))
     return True
+
+
+def is_plain(arguments: argparse.Namespace) -> bool:
+    """Whether nothing more is asked of a pass than to do what is due."""
+    return not (arguments.names or arguments.verify or arguments.dry_run or arguments.json)
