@@ -1,0 +1,59 @@
+"""The moment of the next pass: when it comes, there is something to do, and nothing was due before it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from certctl.core.times import parse_rfc3339
+from tests.support.world import World
+
+WHERE = """
+[certificate.a]
+names = ["a.example.test"]
+issuer = "private-ca"
+"""
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        'pin = "key"\nrotate_every = "100d"\nhold_down = "7d"',
+        'pin = "certificate"\nhold_down = "0s"',
+        'pin = "certificate"\nhold_down = "7d"\nrotate_every = "never"',
+        'pin = "certificate"\nhold_down = "7d"\nrotate_every = "58d"',
+        'pin = "certificate"\nhold_down = "7d"\nrotate_every = "62d"',
+        'pin = "certificate"\nhold_down = "1h"\nvalidity = "6d"',
+        'pin = "certificate"\nhold_down = "61d"',
+    ],
+)
+def test_there_is_work_at_the_planned_moment(
+    settings: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever is pinned, and however renewals and rotations meet: no pass is planned for nothing."""
+    world = World(tmp_path, monkeypatch)
+    world.configure(WHERE + settings)
+    world.done("-q", "run")
+    for _ in range(6):
+        due = parse_rfc3339(world.done("plan", "--json").document["next_pass_at"])
+        world.offset += due - world.now - timedelta(minutes=10)
+        assert world.steps() == []
+        world.offset += due - world.now + timedelta(milliseconds=1)
+        assert world.steps() != [], due
+        world.done("-q", "run")
+
+
+def test_an_old_successor_is_renewed_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A certificate that waits for a peer's word is issued anew before it is too old, and that is planned."""
+    world = World(tmp_path, monkeypatch)
+    world.configure(f'{WHERE}pin = "certificate"\nhold_down = "1h"\nrequire_ack = ["thumb"]')
+    world.done("-q", "run")
+    world.later(days=60)
+    world.done("-q", "run")
+    world.later(hours=2)
+    due = parse_rfc3339(world.done("plan", "--json").document["next_pass_at"])
+    assert due - world.now > timedelta(days=55)
+    world.offset += due - world.now + timedelta(milliseconds=1)
+    assert [step["kind"] for step in world.steps()] == ["issue"]
