@@ -18,6 +18,8 @@ class Kind(NamedTuple):
     """One kind of server. What takes a server is given one of its own module."""
 
     name: str
+    programs: tuple[str, ...]
+    """What has to be installed."""
     put_up: Callable[[str, Sequence[str]], AbstractContextManager[Any]]
     """In this directory, serving these files."""
     serving: Callable[[Any], AbstractContextManager[subprocess.Popen[bytes]]]
@@ -38,7 +40,7 @@ class Kind(NamedTuple):
     """The file that names the certificates."""
     fragile: Callable[[Any], str] = lambda server: str(server.config_file)
     """The file that can be broken without harm to the running server."""
-    label: str = ""
+    variant: str = ""
     """What sets it apart from another of the same name."""
     reloads: int = 1
     """How many each change takes."""
@@ -51,6 +53,10 @@ class Kind(NamedTuple):
     group: str | None = None
     """Who may read the files, besides root."""
 
+    @property
+    def label(self) -> str:
+        return self.name + self.variant
+
 
 def _exim(directory: str, files: Sequence[str]) -> AbstractContextManager[exim.Exim]:
     os.chmod(directory, 0o777)  # its logs are written by the user that it runs as
@@ -59,6 +65,7 @@ def _exim(directory: str, files: Sequence[str]) -> AbstractContextManager[exim.E
 
 POSTFIX = Kind(
     "postfix",
+    ("postfix",),
     lambda directory, files: postfix.postfix(directory, chain_files=files),
     postfix.serving,
     (SMTP, SMTPS, ("smtp", "submission", "smtp")),
@@ -74,6 +81,7 @@ POSTFIX = Kind(
 )
 DOVECOT = Kind(
     "dovecot",
+    ("dovecot",),
     lambda directory, files: dovecot.dovecot(directory, files[0], alternative=files[1]),
     dovecot.serving,
     (
@@ -91,6 +99,7 @@ DOVECOT = Kind(
 )
 NGINX = Kind(
     "nginx",
+    ("nginx",),
     lambda directory, files: nginx.nginx(directory, *files),
     nginx.serving,
     HTTPS,
@@ -102,6 +111,7 @@ NGINX = Kind(
 )
 HAPROXY = Kind(
     "haproxy",
+    ("haproxy",),
     lambda directory, files: haproxy.haproxy(directory, os.path.dirname(files[0])),
     haproxy.serving,
     HTTPS,
@@ -114,6 +124,7 @@ HAPROXY = Kind(
 )
 EXIM = Kind(
     "exim",
+    ("exim4",),
     _exim,
     exim.serving,
     (SMTP, SMTPS),
@@ -126,7 +137,8 @@ EXIM = Kind(
     group="Debian-exim",
 )
 HAPROXY_API = HAPROXY._replace(
-    label="-api",
+    variant="-api",
+    programs=("haproxy", "socat"),
     hook=lambda server: [*HAPROXY.hook(server), "--socket", server.socket],
     reloads=0,
     down="HAProxy does not answer at {server.socket}",

@@ -13,14 +13,14 @@ from functools import partial
 from typing import Any
 
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
 from certctl.deploy.lookup import shipped_dir
 from tests.real.certctl_home import Home
 from tests.real.lifecycle.kinds import Kind
 from tests.real.servers import pki
 from tests.real.servers.process import tail, until
-from tests.real.servers.require import SYSTEM, UNPACKED
+from tests.real.servers.require import SYSTEM, UNPACKED, program, root
 from tests.real.servers.scratch import write
 from tests.real.servers.served import ECDSA, RSA, served
 from tests.real.servers.start import Start
@@ -63,15 +63,17 @@ class Live:
     """The server runs, and serves what was there before certctl."""
 
     def __init__(self, kind: Kind, start: Start) -> None:
+        root("servers that run as others")
+        for name in kind.programs:
+            program(name)
         self.kind, self.ahead = kind, 0.0
-        name = kind.name + kind.label
-        self.home = Home(os.path.join(start.scratch, f"{name}-home"))
+        self.home = Home(os.path.join(start.scratch, f"{kind.label}-home"))
         shutil.copytree(shipped_dir("hooks"), self.home.path("hooks"))
         bundles = ["both"] if kind.one_file else list(ALGORITHMS)
         self.files = [self.home.path(f"tls/{bundle}.pem") for bundle in bundles]
         self.before_certctl = self._others_certificates()
         self._running = start.stack.enter_context(contextlib.ExitStack())
-        directory = os.path.join(start.scratch, name)
+        directory = os.path.join(start.scratch, kind.label)
         os.mkdir(directory)
         self.server: Any = self._running.enter_context(kind.put_up(directory, self.files))
         self.configure()
@@ -165,11 +167,18 @@ class Live:
 
     def notes(self) -> int:
         """How often the hook ran that does nothing else."""
-        return self.home.read("notes").count(b"ran") if os.path.exists(self.home.path("notes")) else 0
+        return len(self._lines("notes"))
 
     def reloads(self) -> int:
         """How often the server was told to read its files anew, by its own log."""
         return tail(self.server.log_file, 100_000).count(self.kind.mark)
+
+    def delivered(self) -> int:
+        """How often the hook has done its work, by certctl's journal."""
+        return [json.loads(line)["event"] for line in self._lines("state/journal.jsonl")].count("hook")
+
+    def _lines(self, name: str) -> list[bytes]:
+        return self.home.read(name).splitlines() if os.path.exists(self.home.path(name)) else []
 
     def read(self) -> Chains:
         """What is in the files; each key has to be beside its own certificate."""
@@ -177,7 +186,7 @@ class Live:
         for path in self.files:
             with open(path, "rb") as file:
                 for group in evidence.served(file.read()):
-                    is_rsa = isinstance(group.chain[0].public_key(), rsa.RSAPublicKey)
+                    is_rsa = isinstance(group.chain[0].public_key(), RSAPublicKey)
                     found["rsa-2048" if is_rsa else "ecdsa-p256"] = list(group.chain)
         assert set(found) == set(ALGORITHMS)
         return found
