@@ -42,7 +42,11 @@ class _Draft(NamedTuple):
         return frozenset(pair.record.sha256 for pair in self.lineage.pairs) if self.lineage else frozenset()
 
     def covers(self, names: Iterable[str]) -> bool:
-        return all(name in self.names or f"*.{name.partition('.')[2]}" in self.names for name in names)
+        return all(_covers(self.names, name) for name in names)
+
+
+def _covers(names: Sequence[str], name: str) -> bool:
+    return name in names or f"*.{name.partition('.')[2]}" in names
 
 
 def fit(
@@ -178,7 +182,8 @@ def _certificate(
     told = {reader for file in files for reader, _ in file.lines}
     # A probe wants every key to be served, and takes a change back otherwise.
     whole = [place for place in draft.places if serves_all(place, keys)]
-    probes = unique(url for place in whole if place.sight.subject not in told for url in _probes(place, names))
+    ready = [place for place in whole if place.sight.subject not in told]
+    probes = unique(url for place in ready for url in _probes(place, names))
     later = unique(url for place in whole for url in _probes(place, names) if url not in probes)
     issuer = match.issuer if match else "private-ca"
     notes = (*_notes(draft, names), *_unproved(draft, keys))
@@ -193,9 +198,11 @@ def _unproved(draft: _Draft, keys: Sequence[str]) -> Iterator[str]:
 
 def _probes(place: Place, names: Sequence[str]) -> Iterator[str]:
     """Where to look; by the name that the place is for where it is not the certificate's first."""
-    asked = "" if place.use.of_host else next((one for one in _names(place, ()) if "*" not in one), "")
-    for url in place.use.probes:
-        yield f"{url}?sni={asked}" if asked and asked != names[0] else url
+    asked = [] if place.use.of_host else [one for one in _names(place, ()) if "*" not in one]
+    fits = next((one for one in asked if _covers(names, one)), "")
+    # A server with another name than the certificate's would fail each time that it is looked at.
+    for url in place.use.probes if fits or not asked else ():
+        yield f"{url}?sni={fits}" if fits and fits != names[0] else url
 
 
 def _notes(draft: _Draft, names: Sequence[str]) -> Iterator[str]:
@@ -209,7 +216,7 @@ def _notes(draft: _Draft, names: Sequence[str]) -> Iterator[str]:
             yield f"{place.use.subject} has it from {found.tool} now, which is no longer to renew it{stop}"
         if found.kind in (present.PLACEHOLDER, present.UNFIT):
             yield f"{place.use.subject}: {found.message}; not taken over: who pins it needs the new pins."
-        missing = [name for name in _names(place, ()) if not draft.covers([name]) and name not in names]
+        missing = [name for name in _names(place, ()) if not _covers(names, name)]
         if missing:
             yield f"{place.use.subject} is called {', '.join(missing)}, which is none of these names."
 
@@ -252,5 +259,7 @@ def _lines(sights: Sequence[Sight], certificates: Sequence[FittedCertificate]) -
             for reader, line in file.lines
             if reader == sight.subject
         )
+        # What is to be written into files comes before the commands that read them.
+        yield from sorted(mine, key=lambda line: not line.startswith("#"))
         if mine:
-            yield from (*mine, sight.reload)
+            yield sight.reload

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from certctl.errors import CertctlError
 from certctl.servers.exim import files_of, read_exim
 from certctl.servers.files import read_text
-from certctl.servers.program import ask
+from certctl.servers.program import Answer, ask
 from certctl.servers.sight import Hook, Sight, Use, unique, url
 
 _OPTIONS = (
@@ -60,10 +60,16 @@ def _ask(path: str, program: str) -> Mapping[str, str] | None:
     if answer is None:
         return None
     if answer.status != 0:
-        said = answer.complaint if answer.errors.strip() else answer.output.strip().rpartition("\n")[2]
-        raise CertctlError(said, hint=f"{' '.join([program, *named])} -bV")
+        raise CertctlError(_complaint(answer), hint=f"{' '.join([program, *named])} -bV")
     pairs = (line.partition("=") for line in answer.output.splitlines())
     return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def _complaint(answer: Answer) -> str:
+    """What Exim says is wrong: a line that names the place, and one that says what."""
+    lines = [line.strip() for line in (answer.errors + answer.output).splitlines()]
+    at = next((at for at, line in enumerate(lines) if "configuration error" in line), None)
+    return answer.complaint if at is None else " ".join(lines[at : at + 2])
 
 
 def _probes(settings: Mapping[str, str]) -> list[str]:

@@ -160,11 +160,13 @@ def _sni_uses(postfix: Postfix) -> Iterator[Use]:
             files = split_words(line.value, ", \t\r\n")
             if not files or not all(path.startswith("/") for path in files):
                 continue
+            # ".example.org" is for whatever is below it: there is no one name to look by.
+            name = () if line.key.startswith(".") else (line.key.lower(),)
             yield Use(
                 f"Postfix ({postfix.directory}, tls_server_sni_maps {line.key})",
                 tuple(files),
-                () if line.key.startswith(".") else (line.key.lower(),),
-                probes,
+                name,
+                probes if name else (),
                 _sni_lines(table, line),
                 (),
                 (_postmap(postfix, table),) if isinstance(table, Table) else (),

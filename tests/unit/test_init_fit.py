@@ -1,0 +1,390 @@
+"""init with servers to fit: what it writes loads and keeps their keys, and what cannot be kept is said."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from certctl.core.spec import CertificateSpec, FileSpec
+from certctl.core.x509 import key_facts
+from certctl.dhparam import ffdhe
+from certctl.dhparam.pem import encode
+from certctl.store import atomic
+from tests.support.world import Ran, World
+from tests.unit.import_trees import Ca, certbot_lineage, encrypted, make_ca, rsa_key, write
+from tests.unit.init_world import install, put_up
+from tests.unit.x509_make import Made, make
+
+MX = "mx1.example.org"
+
+
+class Host:
+    """A host without a certctl.toml, and the servers that are put up on it."""
+
+    def __init__(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+        root = tmp_path / "here"
+        root.mkdir()
+        self.world = World(root, monkeypatch)
+        self.ca: Ca = make_ca()
+        self.tmp_path = tmp_path
+        self.servers: list[str] = []
+
+    def put(self, name: str) -> Path:
+        """Put up a server of the corpus, to be named to init."""
+        directory = put_up(name, self.tmp_path / name)
+        kind = name.partition("-")[0]
+        main = {"postfix": "", "dovecot": "dovecot.conf", "nginx": "nginx.conf", "haproxy": "haproxy.cfg"}
+        self.servers += [f"--{kind}", str(directory / main.get(kind, "exim.conf"))]
+        return directory
+
+    def bundle(self, path: Path, *made: Made) -> Path:
+        return write(path, b"".join(one.key_pem + one.pem + self.ca.middle.pem for one in made), 0o600)
+
+    def init(self, *arguments: str) -> Ran:
+        return self.world("init", "--dir", str(self.world.root), *self.servers, *arguments)
+
+    def done(self, *arguments: str) -> dict[str, CertificateSpec]:
+        """Run init, which must succeed; the certificates that are configured then."""
+        ran = self.init(*arguments)
+        assert ran.code == 0, ran
+        return dict(self.world.spec.certificates)
+
+    def pass_(self) -> None:
+        """Run a pass; its hooks fail, since no server runs here, but that is after all files are there."""
+        assert self.world("run").code == 1
+
+
+@pytest.fixture
+def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
+    install(tmp_path / "bin", monkeypatch)
+    return Host(tmp_path, monkeypatch)
+
+
+def pin(path: Path) -> str:
+    return key_facts(path.read_bytes()).key.sha256
+
+
+def test_one_bundle(host: Host) -> None:
+    """The path that is read is kept, with hook and probes; the key in it stays, from the first pass on."""
+    here = host.put("postfix-chain")
+    made = host.ca.leaf(MX, "mail.example.org")
+    host.bundle(here / "mx1.pem", made)
+    host.bundle(here / "inside.pem", host.ca.leaf("inside.example.org"))
+    host.bundle(here / "tenant.pem", host.ca.leaf("a.example.net", "mail.example.net"))
+    found = host.done()
+    certificate = found[MX]
+    assert certificate.names == (MX, "mail.example.org")
+    assert certificate.issuers == ("by-hand",)
+    assert certificate.files == (FileSpec(f"{here}/mx1.pem", hooks=("postfix",)),)
+    assert certificate.probe == ("smtp://127.0.0.1:25",)
+    assert certificate.hold_down > 0
+    assert found["inside.example.org"].probe == ("smtps://127.0.0.1:10465",)
+    tenant = found["a.example.net"]
+    assert tenant.files == (FileSpec(f"{here}/tenant.pem", hooks=("postmap-sni", "postfix")),)
+    name = "?sni=mail.example.net"
+    assert tenant.probe == (f"smtp://127.0.0.1:25{name}", f"smtps://127.0.0.1:10465{name}")
+    assert host.world.spec.hooks["postmap-sni"].command[0] == "hook:postmap"
+    assert host.world.spec.dhparams == {}
+    host.pass_()
+    assert pin(here / "mx1.pem") == made.pin
+    assert host.world.status()[MX]["current"]["keys"][0]["key_sha256"] == made.pin
+
+
+def test_pairs(host: Host) -> None:
+    """RSA and ECDSA, key and certificate apart: one certificate in four files, each its own part."""
+    here = host.put("postfix-pairs")
+    made = {"rsa": host.ca.leaf(MX, key=rsa_key()), "ec": host.ca.leaf(MX)}
+    for name, one in made.items():
+        write(here / f"{name}.key", one.key_pem, 0o640)
+        write(here / f"{name}.crt", one.pem + host.ca.middle.pem, 0o644)
+    write(here / "dh2048.pem", encode(ffdhe.group(2048)))
+    (certificate,) = host.done().values()
+    assert set(certificate.keys) == {"rsa-2048", "ecdsa-p256"}
+    found = [(os.path.basename(f.path), f.parts, f.algorithm, f.mode) for f in certificate.files]
+    assert found == [
+        ("rsa.key", ("key",), "rsa-2048", 0o640),
+        ("rsa.crt", ("cert", "chain"), "rsa-2048", 0o644),
+        ("ec.key", ("key",), "ecdsa-p256", 0o640),
+        ("ec.crt", ("cert", "chain"), "ecdsa-p256", 0o644),
+    ]
+    assert certificate.probe == ("smtp://192.0.2.25:25", "smtp://[::1]:2526")
+    (dh,) = host.world.spec.dhparams.values()
+    assert (dh.path, dh.bits, dh.source, dh.hooks) == (f"{here}/dh2048.pem", 2048, "ffdhe", ("postfix",))
+    host.pass_()
+    for name, one in made.items():
+        assert pin(here / f"{name}.key") == one.pin
+
+
+def test_servers_that_share_a_key(host: Host) -> None:
+    """Postfix and Dovecot with one key in files of their own: one certificate, each file with its hook."""
+    mail, boxes = host.put("postfix-chain"), host.put("dovecot-2.3")
+    made, tenant = host.ca.leaf(MX), host.ca.leaf("mail.example.net")
+    for path in (mail / "mx1.pem", mail / "inside.pem"):
+        host.bundle(path, made)
+    write(boxes / "imap.key", made.key_pem, 0o600)
+    write(boxes / "imap.crt", made.pem + host.ca.middle.pem)
+    for path in (mail / "tenant.pem", boxes / "tenant.pem"):
+        host.bundle(path, tenant)
+    found = host.done()
+    assert list(found) == [MX, "mail.example.net"]
+    assert [(file.path, file.hooks) for file in found[MX].files] == [
+        (f"{mail}/mx1.pem", ("postfix",)),
+        (f"{mail}/inside.pem", ("postfix",)),
+        (f"{boxes}/imap.key", ("dovecot",)),
+        (f"{boxes}/imap.crt", ("dovecot",)),
+    ]
+    assert len(found[MX].probe) == 2 + 3
+    assert "imaps://192.0.2.25:993?sni=mail.example.net" not in found["mail.example.net"].probe
+    assert "imaps://192.0.2.25:993" in found["mail.example.net"].probe
+
+
+def test_nothing_configured(host: Host) -> None:
+    """A new certificate for the host's name, and the lines to type; probes wait for them."""
+    here = host.put("postfix-bare")
+    ran = host.init()
+    (certificate,) = host.world.spec.certificates.values()
+    bundle = f"{here}/tls/{MX}.pem"
+    assert certificate.names == (MX,)
+    assert certificate.issuers == ("private-ca",)
+    assert certificate.files == (FileSpec(bundle, hooks=("postfix",)),)
+    assert certificate.probe == ()
+    conf = f"postconf -c {here}"
+    assert f"  {conf} -e 'smtpd_tls_chain_files = {bundle}'\n" in ran.out
+    assert f"  {conf} -e smtpd_tls_security_level=may\n" in ran.out
+    assert f"  postfix -c {here} reload\n" in ran.out
+    text = Path(host.world.path).read_text()
+    assert '\n  #"smtp://127.0.0.1:25",\n' in text
+    assert "[dhparam" not in text
+    Path(host.world.path).write_text(text.replace('\n  #"', '\n  "'))
+    (certificate,) = host.world.spec.certificates.values()
+    assert certificate.probe == ("smtp://127.0.0.1:25", "smtp://127.0.0.1:587")
+
+
+def test_placeholder(host: Host) -> None:
+    """A package's placeholder is not kept, and who pins it is thought of; its files are not written."""
+    here = host.put("postfix-debian")
+    made = make(MX, names=[MX], key=rsa_key())
+    write(here / "ssl-cert-snakeoil.pem", made.pem)
+    write(here / "ssl-cert-snakeoil.key", made.key_pem, 0o640)
+    ran = host.init()
+    (certificate,) = host.world.spec.certificates.values()
+    assert [file.path for file in certificate.files] == [f"{here}/tls/{MX}.pem"]
+    assert "placeholder that a package made; not taken over: who pins it needs the new pins" in ran.out
+    host.pass_()
+    assert pin(here / "ssl-cert-snakeoil.key") == made.pin
+
+
+def test_files_that_are_not_there_yet(host: Host) -> None:
+    """What is configured and missing is made where it is looked for, in the parts that its names ask for."""
+    here = host.put("dovecot-2.3")
+    ran = host.init("imap.example.org")
+    found = host.world.spec.certificates
+    assert found["imap.example.org"].files == (
+        FileSpec(f"{here}/imap.key", ("key",), hooks=("dovecot",)),
+        FileSpec(f"{here}/imap.crt", ("cert", "chain"), mode=0o644, hooks=("dovecot",)),
+    )
+    assert found["mail.example.net"].files == (FileSpec(f"{here}/tenant.pem", hooks=("dovecot",)),)
+    assert "make them use the files" not in ran.out
+
+
+UNFIT = {
+    "mismatch": "none of 1 certificates is for the key",
+    "encrypted": "encrypted",
+    "too short": "its key is rsa-1024",
+    "no key": "there is no private key",
+    "a web page": "holds no PEM",
+}
+
+
+@pytest.mark.parametrize("fault", UNFIT)
+def test_what_cannot_be_taken_over(host: Host, fault: str) -> None:
+    """The reason is said, the file stays as it is, and a bundle of its own goes beside it."""
+    here = host.put("postfix-chain")
+    made = host.ca.leaf(MX)
+    data = {
+        "mismatch": host.ca.leaf(MX).key_pem + made.pem,
+        "encrypted": encrypted(made.key) + made.pem,
+        "too short": b"",
+        "no key": made.pem,
+        "a web page": b"<html></html>\n",
+    }[fault]
+    if fault == "too short":
+        short = host.ca.leaf(MX, key=rsa_key(1024))
+        data = short.key_pem + short.pem
+    for name in ("mx1.pem", "inside.pem", "tenant.pem"):
+        write(here / name, data, 0o600)
+    ran = host.init()
+    assert ran.code == 0, ran
+    assert UNFIT[fault] in ran.out
+    assert f"smtpd_tls_chain_files = {here}/tls/{MX}.pem" in ran.out
+    host.pass_()
+    assert (here / "mx1.pem").read_bytes() == data
+
+
+def test_certbot(host: Host) -> None:
+    """What certbot renews goes on by its CA with the same key, in a file of certctl's; certbot is to stop."""
+    here = host.put("postfix-chain")
+    tree, made = host.tmp_path / "letsencrypt", host.ca.leaf(MX)
+    certbot_lineage(tree, host.ca, MX, made)
+    live = f"{tree}/live/{MX}"
+    said = (here / "postconf-x").read_text()
+    for name in ("postconf-x", "postconf-xn"):
+        said = (here / name).read_text()
+        (here / name).write_text(said.replace(f"{here}/mx1.pem", f"{live}/privkey.pem, {live}/fullchain.pem"))
+    ran = host.init()
+    certificate = host.world.spec.certificates[MX]
+    assert host.world.spec.issuers[certificate.issuers[0]].acme is not None
+    assert certificate.files[0].path == f"{here}/tls/{MX}.pem"
+    assert certificate.probe == ()
+    assert "so that no other tool renews them any more:\n  " in ran.out
+    host.pass_()
+    assert pin(here / f"tls/{MX}.pem") == made.pin
+
+
+def test_names_that_are_asked_for(host: Host) -> None:
+    """Names on the command line are the host's own certificate's, whose key stays; others keep theirs."""
+    here = host.put("postfix-chain")
+    made = host.ca.leaf(MX)
+    host.bundle(here / "mx1.pem", made)
+    host.bundle(here / "inside.pem", made)
+    host.bundle(here / "tenant.pem", host.ca.leaf("mail.example.net"))
+    found = host.done("mail.example.org", MX)
+    assert [certificate.names for certificate in found.values()] == [
+        ("mail.example.org", MX),
+        ("mail.example.net",),
+    ]
+    assert host.world.status()["mail.example.org"]["current"]["keys"][0]["key_sha256"] == made.pin
+
+
+def test_where_certctl_may_not_write(host: Host) -> None:
+    """A bundle in a directory that others may write is left there, its key kept, and a safe one is named."""
+    here = host.put("postfix-chain")
+    made = host.ca.leaf(MX)
+    for name in ("mx1.pem", "inside.pem", "tenant.pem"):
+        host.bundle(here / name, made)
+    here.chmod(0o777)
+    found = host.done()
+    (file,) = found[MX].files
+    assert file.path == f"{here}/tls/{MX}.pem"
+    host.pass_()
+    assert pin(Path(file.path)) == made.pin
+
+
+def test_symlinks(host: Host) -> None:
+    """Behind a symlink the file itself is written, and the link stays."""
+    here = host.put("postfix-chain")
+    made = host.ca.leaf(MX)
+    real = host.bundle(host.tmp_path / "keys/real.pem", made)
+    for name in ("mx1.pem", "inside.pem", "tenant.pem"):
+        (here / name).symlink_to(real)
+    (certificate,) = host.done().values()
+    assert [file.path for file in certificate.files] == [str(real)]
+    assert certificate.probe[0] == "smtp://127.0.0.1:25"
+
+
+def test_broken_and_good(host: Host) -> None:
+    """A configuration that its server refuses is named and left out; alone, it is an error."""
+    here = host.put("postfix-broken")
+    alone = host.init()
+    assert alone.code == 1
+    assert f"certctl: error: Postfix ({here}): " in alone.err
+    assert f"certctl: hint: postconf -c {here} -xn" in alone.err
+    assert not Path(host.world.path).exists()
+    host.put("postfix-bare")
+    ran = host.init()
+    assert ran.code == 0
+    assert f"left out: Postfix ({here}): " in ran.out
+    assert f"# Left out: Postfix ({here})" in Path(host.world.path).read_text().replace("\n#  ", "")
+
+
+def test_again(host: Host) -> None:
+    """A file that is there is never overwritten; where it was lost, the state still has the key."""
+    here = host.put("postfix-chain")
+    for name in ("mx1.pem", "inside.pem", "tenant.pem"):
+        host.bundle(here / name, host.ca.leaf(MX))
+    made = host.ca.leaf(MX)
+    for name in ("mx1.pem", "inside.pem", "tenant.pem"):
+        host.bundle(here / name, made)
+    host.done()
+    text = Path(host.world.path).read_bytes()
+    assert host.init().code == 2
+    assert Path(host.world.path).read_bytes() == text
+    os.remove(host.world.path)
+    ran = host.init()
+    assert "already imported" not in ran.err
+    assert "generation 1 has this key" in ran.out
+    assert Path(host.world.path).read_bytes() == text
+
+
+def test_a_key_that_the_state_does_not_know(host: Host) -> None:
+    """Where the state has another key under that name, nothing is written, and what to do is said."""
+    here = host.put("postfix-chain")
+    for name in ("mx1.pem", "inside.pem", "tenant.pem"):
+        host.bundle(here / name, make_ca().leaf(MX))
+    made = host.ca.leaf(MX)
+    for name in ("mx1.pem", "inside.pem", "tenant.pem"):
+        host.bundle(here / name, made)
+    host.done()
+    os.remove(host.world.path)
+    other = host.ca.leaf(MX)
+    for name in ("mx1.pem", "inside.pem", "tenant.pem"):
+        host.bundle(here / name, other)
+    ran = host.init()
+    assert ran.code == 1
+    assert "with another key: nothing of it was overwritten" in ran.err
+    assert not Path(host.world.path).exists()
+
+
+def test_crash_before_the_file_is_written(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keys first, the file after them: died in between, the next init goes on with the same keys."""
+    here = host.put("postfix-chain")
+    made = host.ca.leaf(MX)
+    for name in ("mx1.pem", "inside.pem", "tenant.pem"):
+        host.bundle(here / name, made)
+    with monkeypatch.context() as patch:
+        patch.setattr(atomic, "write", _die)
+        assert host.init().code == 130
+    assert not Path(host.world.path).exists()
+    host.done()
+    assert host.world.status()[MX]["current"]["keys"][0]["key_sha256"] == made.pin
+
+
+def _die(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_json(host: Host) -> None:
+    """One document, with what was taken over and what is to be typed."""
+    here, bare = host.put("postfix-chain"), host.put("postfix-bare")
+    made = host.ca.leaf("mx9.example.org")
+    for name in ("mx1.pem", "inside.pem", "tenant.pem"):
+        host.bundle(here / name, made)
+    document = host.init("--json").document
+    assert document["version"] == 1
+    assert document["path"] == host.world.path
+    assert document["taken"][0]["pins"] == [made.pin]
+    assert document["lines"][-1] == f"postfix -c {bare} reload"
+    assert document["skipped"] == []
+    assert document["later"] is True
+
+
+def test_others_may_not_take_keys_over(host: Host) -> None:
+    """Who may not read the keys gets no file that would replace them, and is told what to do."""
+    here = host.put("postfix-chain")
+    for name in ("mx1.pem", "inside.pem", "tenant.pem"):
+        host.bundle(here / name, host.ca.leaf(MX))
+    for path in (host.tmp_path, *host.tmp_path.parents):
+        if os.stat(path).st_uid == os.geteuid() and not os.stat(path).st_mode & 0o001:
+            path.chmod(0o755)
+    host.world.root.chmod(0o777)
+    ran = host.world.outside(
+        *("init", "--dir", str(host.world.root), *host.servers),
+        under=["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"],
+    )
+    assert ran.code == 1, ran
+    assert f"cannot read {here}/mx1.pem: permission denied" in ran.err
+    assert "run certctl init as root" in ran.err
+    assert not Path(host.world.path).exists()
