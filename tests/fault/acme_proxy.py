@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import http.client
 import json
@@ -38,8 +39,15 @@ class Exchange(NamedTuple):
     number: int
     method: str
     path: str
+    body: bytes
     forward: Callable[[], Reply]
     handler: BaseHTTPRequestHandler
+
+    @property
+    def payload(self) -> Any:
+        """What a signed request says; None where it says nothing (POST-as-GET)."""
+        text = json.loads(self.body)["payload"]
+        return json.loads(base64.urlsafe_b64decode(text + "===")) if text else None
 
 
 Fault = Callable[[Exchange], Reply | None]
@@ -199,7 +207,7 @@ def proxy(directory: str, pebble: Pebble) -> Iterator[Proxy]:
                 headers = [(k, v) for k, v in answer.getheaders() if k.lower() not in unwanted]
                 return Reply(answer.status, headers, data)
 
-            exchange = Exchange(number, self.command, self.path, forward, self)
+            exchange = Exchange(number, self.command, self.path, body, forward, self)
             reply = fault(exchange) if fault else forward()
             if reply is None:
                 self.close_connection = True

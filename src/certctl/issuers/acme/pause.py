@@ -7,6 +7,7 @@ import json
 import os
 import threading
 from datetime import datetime, timezone
+from math import ceil
 from typing import NamedTuple
 
 from certctl.core.times import after, duration_text, parse_rfc3339, rfc3339
@@ -67,7 +68,7 @@ class Pause:
                 atomic.remove(self._path)
                 return
         raise IssuerError(
-            f"{self._name} asked for a pause, {duration_text(left + 1)} of it are left: {asked.why}",
+            f"{self._name} asked for a pause, {duration_text(ceil(left))} of it are left: {asked.why}",
             "nothing is to be done: the next pass after that goes on",
             retry_after=left,
         )
