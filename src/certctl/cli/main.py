@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from certctl.cli import parser as command_line
 from certctl.cli.console import Console, LostOutputError
-from certctl.errors import EXIT_OK, CertctlError, EndedError, UsageError
+from certctl.errors import EXIT_OK, CertctlError, EndedError
 
 EXIT_INTERRUPTED = 130
 # What a start makes stays to its end: to search it for garbage is a tenth of a quick command's time.
@@ -99,12 +99,9 @@ def _run(argv: Sequence[str], console: Console) -> int:
         console.either(f"certctl {__version__}", {"version": 1, "certctl": __version__})
         return EXIT_OK
     if arguments.command is None:
-        unknown = next(iter(_words(argv)), None)
-        if unknown is None:
-            text = command_line.build().format_help().rstrip()
-            console.either(text, {"version": 1, "commands": list(command_line.COMMANDS)})
-            return EXIT_OK
-        raise UsageError(f"no command called {unknown}", _near(unknown))
+        text = command_line.build().format_help().rstrip()
+        console.either(text, {"version": 1, "commands": list(command_line.COMMANDS)})
+        return EXIT_OK
     console = Console(as_json=arguments.json, verbose=arguments.verbose, quiet=arguments.quiet)
     if arguments.command == "run":
         from certctl.cli import quiet
@@ -120,13 +117,6 @@ def _words(argv: Sequence[str]) -> list[str]:
     """The arguments that are neither options nor the value of --config."""
     pairs = zip(["", *argv], argv, strict=False)
     return [word for before, word in pairs if not word.startswith("-") and before != "--config"]
-
-
-def _near(word: str) -> str:
-    import difflib
-
-    near = difflib.get_close_matches(word, command_line.COMMANDS, 1)
-    return f"did you mean certctl {near[0]}?" if near else "certctl --help lists them"
 
 
 if __name__ == "__main__":
