@@ -19,12 +19,14 @@ import dns.query
 import dns.rdatatype
 import pytest
 
+from certctl import config
 from certctl.app import wiring
 from certctl.cli.main import main
 from certctl.core.times import parse_rfc3339
 from tests.real.servers.bind import Bind
 from tests.real.servers.process import run
 from tests.real.servers.scratch import write
+from tests.support import evidence
 
 
 class Ran(NamedTuple):
@@ -102,24 +104,66 @@ class Host:
 
 
 def check_invariants(host: Host, hold_down: float) -> int:
-    """Every pin but the first was seen for the hold-down, and for its wait, before it was served.
+    """What any history of the only certificate has to keep to, read off the journal; its promotions.
 
-    Returns the number of promotions.
+    - Every pin but the first was seen through every announcer for the hold-down,
+      and for its wait, before it was served.
+    - A file that was written is followed by its hook.
+    - Nothing failed, and nothing was retired that a rollback could have needed.
+    - Pins of what was served before were retracted after the hold-down, not earlier.
     """
-    seen: dict[str, tuple[datetime, float]] = {}
-    promotions = 0
+    (cert,) = config.load(host.config).certificates.values()
+    seen: dict[tuple[str, str], tuple[datetime, float]] = {}
+    served: list[int] = []
+    pending: dict[str, set[str]] = {}
+    turns: list[datetime] = []
     for event in host.journal():
-        at = parse_rfc3339(event["at"])
-        if event["event"] == "seen":
+        at, kind = parse_rfc3339(event["at"]), event["event"]
+        assert not kind.endswith("-failed"), event
+        if kind == "seen":
             for pin in event["pins"]:
-                seen.setdefault(pin, (at, event.get("wait", 0.0)))
-        elif event["event"] == "promote":
-            promotions += 1
-            for pin in event["pins"] if promotions > 1 else ():
-                assert pin in seen, f"{pin} was served, but never seen"
-                first, wait = seen[pin]
-                assert (at - first).total_seconds() >= max(hold_down, wait), (pin, first, at)
-    return promotions
+                seen.setdefault((pin, event["through"]), (at, event.get("wait", 0.0)))
+        elif kind == "promote":
+            for pin in event["pins"] if served else ():
+                for announcer in cert.announce:
+                    assert (pin, announcer) in seen, f"{pin} was served, but not seen through {announcer}"
+                    first, wait = seen[pin, announcer]
+                    assert (at - first).total_seconds() >= max(hold_down, wait), (pin, first, at)
+            served.append(event["generation"])
+            turns.append(at)
+        elif kind == "write":
+            hooks = {hook for file in cert.files if file.path == event["path"] for hook in file.hooks}
+            assert not pending.get(event["path"]), f"{event['path']} was written again before its hook ran"
+            pending[event["path"]] = hooks
+        elif kind == "hook":
+            for waiting in pending.values():
+                waiting.discard(event["subject"])
+        elif kind == "retract":
+            # A promotion takes with it what was previous until then.
+            assert any((at - turn).total_seconds() >= hold_down for turn in turns[-2:]), event
+        elif kind == "retire":
+            assert event["generation"] not in served[-2:], event
+    assert not any(pending.values()), pending
+    assert served == sorted(set(served))
+    return len(served)
+
+
+def check_files(host: Host) -> None:
+    """What is served is a key with its own certificate, now valid, and keys are for nobody else to read."""
+    for top, _, names in os.walk(host.directory):
+        for name in names:
+            path = os.path.join(top, name)
+            with open(path, "rb") as file:
+                data = file.read()
+            if b"PRIVATE KEY" in data:
+                assert not os.stat(path).st_mode & 0o077, path
+    for cert in config.load(host.config).certificates.values():
+        for output in cert.files:
+            with open(output.path, "rb") as file:
+                (found,) = evidence.served(file.read())
+            leaf = found.chain[0]
+            assert found.pin is not None  # of the key, which is the certificate's own
+            assert leaf.not_valid_before_utc <= wiring.clock() < leaf.not_valid_after_utc
 
 
 def notify(secondary: Bind) -> None:

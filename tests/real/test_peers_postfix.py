@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.real.announce_world import Clock, Host, check_invariants
+from tests.real.announce_world import Clock, Host, check_files, check_invariants
 from tests.real.hooks import Hooks
+from tests.real.mail_flow import Flow
 from tests.real.servers.postfix import Postfix, postfix
 from tests.real.servers.process import run
 from tests.real.servers.require import program
@@ -51,11 +52,13 @@ class Mailer(NamedTuple):
 
     host: Host
     mail: Postfix
+    domain: str
+    """The domain that it takes mail for."""
 
-    def sends(self) -> None:
+    def sends(self, other: Mailer) -> None:
         """Mail is delivered at the first try, to a server whose key was pinned."""
         before = self.mail.log().count("Verified TLS connection established")
-        queued = self.mail.send(recipient="b@other.test")
+        queued = self.mail.send(recipient=f"b@{other.domain}")
         outcome = self.mail.outcome(queued)
         assert "status=sent" in outcome, self.mail.log()[-3000:]
         assert len(self.mail.outcomes(queued)) == 1
@@ -76,7 +79,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 def pair(start: Start, scratch: str) -> tuple[Mailer, Mailer]:
     """Start both hosts, with everything pinned both ways."""
     hooks = Hooks(scratch).directory
-    hosts, servers, texts = [], [], []
+    hosts, servers, texts, names = [], [], [], ("alice.test", "bob.test")
     for name in ("alice", "bob"):
         directory = os.path.join(scratch, name)
         first = CONFIG.format(hooks=hooks, name=name, directory="/nonexistent", port=25)
@@ -96,35 +99,37 @@ def pair(start: Start, scratch: str) -> tuple[Mailer, Mailer]:
         host.configure(texts[number] + PEER.format(**values))
         host.done("run")
         server.set(
-            transport_maps=f"inline:{{ {{ other.test = smtp:[127.0.0.1]:{its.smtp} }} }}",
+            transport_maps=f"inline:{{ {{ {names[1 - number]} = smtp:[127.0.0.1]:{its.smtp} }} }}",
             smtp_tls_policy_maps=f"hash:{server.directory}/tls_policy.certctl",
-            mydestination="example.test, other.test",
+            mydestination=names[number],
         )
         server.reload()
-    return Mailer(hosts[0], servers[0]), Mailer(hosts[1], servers[1])
+    return Mailer(hosts[0], servers[0], names[0]), Mailer(hosts[1], servers[1], names[1])
 
 
 def test_ten_rotations_without_a_deferral(start: Start, scratch: str, clock: Clock) -> None:
     """Mail flows both ways all the time, pinned, while both hosts rotate ten times on a compressed clock."""
     alice, bob = pair(start, scratch)
-    alice.sends()
-    bob.sends()
-    for number in range(2, 12):
-        for one in (alice, bob):
-            assert "hold-down 1h" in one.host.done("rotate", "mx").out
-            assert one.host.generation() == number - 1
-        clock.pass_(HOLD)
-        for one, other in ((alice, bob), (bob, alice)):
-            other.sends()
-            one.host.done("run")
-            assert one.host.generation() == number
-            other.sends()  # the other has not fetched the feed since
-            other.host.done("peers")
-            other.sends()
+    flows = {
+        one: Flow(one.mail, other.mail, f"b@{other.domain}") for one, other in ((alice, bob), (bob, alice))
+    }
+    with flows[alice], flows[bob]:
+        for number in range(2, 12):
+            for one in (alice, bob):
+                assert "hold-down 1h" in one.host.done("rotate", "mx").out
+                assert one.host.generation() == number - 1
+            clock.pass_(HOLD)
+            for one, other in ((alice, bob), (bob, alice)):
+                one.host.done("run")
+                assert one.host.generation() == number
+                check_files(one.host)
+                flows[other].moves()  # the other has not fetched the feed since
+                other.host.done("peers")
+                flows[other].moves()
     for one, other in ((alice, bob), (bob, alice)):
-        assert "status=deferred" not in one.mail.log()
-        assert "Untrusted" not in one.mail.log()
+        assert flows[one].check() >= 30
         assert check_invariants(one.host, HOLD) == 11
+        assert len({line for line in one.mail.log().splitlines() if "reload --" in line}) >= 10
         # What is announced, what is printed, and what the other looks up are the same pins.
         clock.pass_(HOLD)
         one.host.done("run")
@@ -142,12 +147,16 @@ def test_a_forced_rotation_to_the_standby_defers_nothing(start: Start, scratch: 
     alice, bob = pair(start, scratch)
     clock.pass_(HOLD)
     bob.host.done("run")
-    forced = alice.host.done("rotate", "--force", "mx")
+    old = alice.host.certificate()["current"]["keys"][0]["key_sha256"]
+    forced = alice.host.done("rotate", "--compromised", "mx")
     assert "warning" not in forced.err
+    assert "mx: who follows partners has been told the next pin" in forced.err
     assert alice.host.generation() == 2
-    bob.sends()
+    bob.sends(alice)
+    assert old in bob.looked_up(alice.mail.smtp)
     bob.host.done("run")
-    bob.sends()
+    assert old not in bob.looked_up(alice.mail.smtp)  # whoever has the old key is not believed any more
+    bob.sends(alice)
     again = alice.host.done("rotate", "--force", "mx")
     assert "who follows partners has been told only 0s ago, hold-down 1h: " not in again.err
     assert "certctl: warning: mx: who follows partners has been told only" in again.err
@@ -171,4 +180,4 @@ def test_an_aborted_rotation_retracts_the_pin(start: Start, scratch: str, clock:
     clock.pass_(HOLD / 2)
     alice.host.done("run")
     assert alice.host.generation() == 3
-    bob.sends()
+    bob.sends(alice)

@@ -43,7 +43,7 @@ remote-control:
 _STUB = """\
 stub-zone:
   name: "{zone}"
-  stub-addr: {address}@{port}
+{servers}
 """
 
 
@@ -70,14 +70,22 @@ def unbound(
     directory: str,
     *,
     zones: Mapping[str, tuple[str, int]],
+    others: Mapping[str, Sequence[tuple[str, int]]] | None = None,
     trust_anchors: Sequence[str] = (),
     cache_seconds: int = 1,
     address: str = "127.0.0.1",
     port: int | None = None,
 ) -> Iterator[Unbound]:
-    """Run Unbound below *directory*. *zones*: zone → address, port; *trust_anchors*: DNSKEY or DS lines."""
+    """Run Unbound below *directory*. *zones*: zone → address, port; *trust_anchors*: DNSKEY or DS lines.
+
+    *others*: further servers of these zones.
+    """
     server = Unbound(address, port or free_port(), os.path.join(directory, "unbound.log"))
-    stubs = "".join(_STUB.format(zone=zone, address=at[0], port=at[1]) for zone, at in zones.items())
+    every = {zone: [at, *(others or {}).get(zone, ())] for zone, at in zones.items()}
+    stubs = "".join(
+        _STUB.format(zone=zone, servers="\n".join(f"  stub-addr: {at}@{port}" for at, port in servers))
+        for zone, servers in every.items()
+    )
     anchors = "".join(f'  trust-anchor: "{anchor}"\n' for anchor in trust_anchors)
     config = _CONFIG.format(
         directory=directory, **server._asdict(), stubs=stubs, anchors=anchors, cache_seconds=cache_seconds
