@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 from itertools import pairwise
@@ -281,3 +282,26 @@ def test_each_algorithm_has_its_order(world: World, ca: Ca) -> None:
     assert len({order["replaces"] for order in orders[2:]}) == len(orders[2:]) == 2
 
 
+
+
+def test_no_more_orders_at_once_than_configured(world: World, ca: Ca) -> None:
+    """Of six certificates two are under way at a time."""
+    names = [f"m{number}" for number in range(6)]
+    world.configure(ca.table(max_orders="2") + "".join(map(certificate, names)))
+    lock, under_way, most = threading.Lock(), 0, 0
+
+    def count(exchange: Exchange) -> Reply:
+        nonlocal under_way, most
+        placed, fetched = exchange.path == "/order-plz", exchange.path.startswith("/certZ/")
+        with lock:
+            under_way -= fetched
+        reply = exchange.forward()
+        with lock:
+            under_way += (placed and reply.status == 201) + (fetched and reply.status != 200)
+            most = max(most, under_way)
+        return reply
+
+    ca.proxy.reset(count, lambda *_: True)
+    world.done("run")
+    assert {row["state"] for row in world.status().values()} == {"ok"}
+    assert 1 <= most <= 2
