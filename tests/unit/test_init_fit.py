@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import grp
 import os
+import pwd
 from pathlib import Path
 
 import pytest
@@ -15,7 +17,7 @@ from certctl.store import atomic
 from tests.support.world import Ran, World
 from tests.unit.import_trees import Ca, certbot_lineage, encrypted, make_ca, rsa_key, write
 from tests.unit.init_world import install, put_up
-from tests.unit.x509_make import Made, make
+from tests.unit.x509_make import DAY, Made, make
 
 MX = "mx1.example.org"
 
@@ -271,6 +273,53 @@ def test_where_certctl_may_not_write(host: Host) -> None:
     assert file.path == f"{here}/tls/{MX}.pem"
     host.pass_()
     assert pin(Path(file.path)) == made.pin
+
+
+def test_a_self_signed_certificate_of_openssl(host: Host) -> None:
+    """`openssl req -x509` makes a CA of it; it goes on signing itself, with its mode and group."""
+    here = host.put("postfix-chain")
+    made = make(MX, names=[MX], ca=True, start=host.ca.now - 9 * DAY, end=host.ca.now + 900 * DAY)
+    for name in ("mx1.pem", "inside.pem", "tenant.pem"):
+        path = write(here / name, made.key_pem + made.pem, 0o666)
+        os.chown(path, 2 if name == "inside.pem" else 0, 8)
+    (certificate,) = host.done().values()
+    assert certificate.issuers == ("self-signed",)
+    group = grp.getgrgid(8).gr_name
+    assert [(f.parts, f.mode, f.owner, f.group) for f in certificate.files[:2]] == [
+        (("key", "cert", "chain"), 0o600, None, group),
+        (("key", "cert", "chain"), 0o600, pwd.getpwuid(2).pw_name, group),
+    ]
+    host.pass_()
+    assert pin(here / "mx1.pem") == made.pin
+
+
+@pytest.mark.parametrize(
+    ("was", "becomes"),
+    [(0o600, 0o600), (0o400, 0o400), (0o640, 0o640), (0o660, 0o640), (0o644, 0o600), (0o666, 0o600)],
+)
+def test_modes_of_keys(host: Host, was: int, becomes: int) -> None:
+    """Modes that a key may have are kept, and others narrowed: who was of the group may still read it."""
+    here = host.put("postfix-chain")
+    for name in ("mx1.pem", "inside.pem", "tenant.pem"):
+        host.bundle(here / name, host.ca.leaf(MX)).chmod(was)
+    found = host.done()
+    assert {file.mode for certificate in found.values() for file in certificate.files} == {becomes}
+
+
+def test_a_key_that_exim_reads_as_itself(host: Host) -> None:
+    """Where everybody could read a key, it is Exim's group that may from now on."""
+    mail, here = host.put("postfix-chain"), host.put("exim")
+    made = host.ca.leaf(MX)
+    for name in ("inside.pem", "tenant.pem"):
+        host.bundle(mail / name, made)
+    write(here / "exim.key", made.key_pem, 0o644)
+    write(here / "exim.crt", made.pem + host.ca.middle.pem)
+    said = (here / "exim-bP").read_text()
+    (here / "exim-bP").write_text(f"{said}exim_group = mail\n")
+    host.bundle(mail / "mx1.pem", made)
+    (certificate,) = host.done().values()
+    key = next(file for file in certificate.files if file.path == f"{here}/exim.key")
+    assert (key.mode, key.group, key.hooks) == (0o640, "mail", ("exim",))
 
 
 def test_symlinks(host: Host) -> None:

@@ -37,7 +37,7 @@ def fitted_files(
         for file in kept:
             hooks = [hook.name for hook in (*place.use.hooks, place.sight.hook)]
             to_type = [(place.sight.subject, line) for line in _lines(place, file)]
-            before = found.get(file.path, file)
+            before = _for_both(found.get(file.path, file), file)
             found[file.path] = before._replace(
                 hooks=unique([*before.hooks, *hooks]),
                 readers=unique([*before.readers, place.sight.subject]),
@@ -73,7 +73,22 @@ def _kept(place: Place, keys: Sequence[str]) -> list[FittedFile] | None:
     contents = [content(path, place.present.lineage) for path in files]
     apart = any(one.has_chain and not one.has_leaf and not one.has_key for one in contents)
     kept = [_as_it_is(path, one, keys, apart=apart) for path, one in zip(files, contents, strict=True)]
-    return [one for one in kept if one is not None] if None not in kept else None
+    return [_still_readable(one, place) for one in kept if one is not None] if None not in kept else None
+
+
+def _still_readable(file: FittedFile, place: Place) -> FittedFile:
+    """With the group of a server that does not read its key as root, if everybody might read it so far."""
+    group = place.sight.group
+    if group is None or "key" not in file.parts or not os.stat(file.path).st_mode & 0o004:
+        return file
+    return file._replace(mode=place.sight.mode, group=group)
+
+
+def _for_both(one: FittedFile, other: FittedFile) -> FittedFile:
+    """Of two servers that read one file, a group that one of them needs is for both."""
+    if one.group is not None or other.group is None:
+        return one
+    return other._replace(hooks=one.hooks, readers=one.readers, lines=one.lines)
 
 
 def _of_form(place: Place, path: str, parts: tuple[str, ...]) -> FittedFile:
@@ -95,10 +110,13 @@ def _as_it_is(path: str, found: Content, keys: Sequence[str], *, apart: bool) ->
             return None
         algorithm = found.algorithms[0]
     info = os.stat(real)
-    if not parts or misplaced(real, secret=found.has_key) or info.st_uid not in (0, os.geteuid()):
+    others = info.st_uid not in (0, os.geteuid())
+    if not parts or misplaced(real, secret=found.has_key) or (others and os.geteuid() != 0):
         return None
-    group = None if info.st_gid in (0, os.getegid()) else _group(info.st_gid)
-    return FittedFile(real, tuple(parts), algorithm, _mode(info, secret=found.has_key), group=group)
+    mode = _mode(info, secret=found.has_key)
+    owner = outputs.user_name(info.st_uid) if others else None
+    group = None if info.st_gid in (0, os.getegid()) else outputs.group_name(info.st_gid)
+    return FittedFile(real, tuple(parts), algorithm, mode, owner, group)
 
 
 def _mode(info: os.stat_result, *, secret: bool) -> int:
@@ -108,15 +126,6 @@ def _mode(info: os.stat_result, *, secret: bool) -> int:
     if mode in _KEY_MODES:
         return mode
     return 0o640 if mode & 0o047 == 0o040 else 0o600
-
-
-def _group(number: int) -> str:
-    import grp
-
-    try:
-        return grp.getgrgid(number).gr_name
-    except KeyError:
-        return str(number)
 
 
 def serves_all(place: Place, keys: Sequence[str]) -> bool:

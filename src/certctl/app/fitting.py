@@ -209,6 +209,8 @@ def _notes(draft: _Draft, names: Sequence[str]) -> Iterator[str]:
     if draft.lineage is not None:
         what = " and ".join(f"{pair.algorithm} key {pair.record.sha256}" for pair in draft.lineage.pairs)
         yield f"Taken over, so that pins stay right: {what}."
+    elif names[0] == "localhost":
+        yield "Nothing here says what this host is called: put its names where localhost stands."
     for place in draft.places:
         found = place.present
         if found.tool:

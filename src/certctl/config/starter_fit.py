@@ -85,6 +85,8 @@ def _file(certificate: FittedCertificate, file: FittedFile) -> Iterator[str]:
     if file.algorithm is not None:
         yield f"algorithm = {show(file.algorithm)}\n"
     yield f'mode = "{file.mode:04o}"\n'
+    if file.owner is not None:
+        yield f"owner = {show(file.owner, _WHOLE)}\n"
     if file.group is not None:
         yield f"group = {show(file.group, _WHOLE)}\n"
     yield f"hooks = {_listed(file.hooks)}\n"

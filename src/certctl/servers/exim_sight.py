@@ -13,7 +13,7 @@ from certctl.servers.sight import Hook, Sight, Use, unique, url
 
 _OPTIONS = (
     *("primary_hostname", "tls_certificate", "tls_privatekey", "tls_dhparam"),
-    *("daemon_smtp_ports", "tls_on_connect_ports", "local_interfaces"),
+    *("daemon_smtp_ports", "tls_on_connect_ports", "local_interfaces", "exim_group"),
 )
 _DEBIAN = "/etc/exim4/update-exim4.conf.conf"
 _PORTS = {"smtp": 25, "submission": 587, "smtps": 465, "submissions": 465}
@@ -37,6 +37,8 @@ def see_exim(path: str, hook: Hook, program: str = "exim4", group: str | None = 
         _lines(path),
         of_host=True,
     )
+    if group is None and settings.get("exim_group") not in (None, "", "root", "0"):
+        group = settings["exim_group"]
     computed = settings.get("tls_certificate", "") != "" and not certificates
     return Sight(
         "exim",

@@ -74,13 +74,14 @@ def attributes_problem(wanted: Target, info: os.stat_result | None) -> str | Non
     if mode != wanted.mode:
         return f"has mode {mode:04o}, not {wanted.mode:04o}"
     if wanted.uid not in (-1, info.st_uid):
-        return f"belongs to {_user_name(info.st_uid)}, not {_user_name(wanted.uid)}"
+        return f"belongs to {user_name(info.st_uid)}, not {user_name(wanted.uid)}"
     if wanted.gid not in (-1, info.st_gid):
-        return f"has group {_group_name(info.st_gid)}, not {_group_name(wanted.gid)}"
+        return f"has group {group_name(info.st_gid)}, not {group_name(wanted.gid)}"
     return None
 
 
-def _user_name(uid: int) -> str:
+def user_name(uid: int) -> str:
+    """The user's name; the number where there is none."""
     import pwd
 
     try:
@@ -89,7 +90,8 @@ def _user_name(uid: int) -> str:
         return str(uid)
 
 
-def _group_name(gid: int) -> str:
+def group_name(gid: int) -> str:
+    """The group's name; the number where there is none."""
     import grp
 
     try:
@@ -160,14 +162,14 @@ def check_directory(wanted: Target) -> None:
         )
     if wanted.secret and info.st_uid not in (0, os.geteuid()):
         raise StoreError(
-            f"refused to write a key to {wanted.path}: {directory} belongs to {_user_name(info.st_uid)}",
+            f"refused to write a key to {wanted.path}: {directory} belongs to {user_name(info.st_uid)}",
             f"chown root {directory}, or choose a directory of root's",
         )
     strange = info.st_gid not in (0, os.getegid())
     if wanted.secret and info.st_mode & stat.S_IWGRP and strange and not sticky:
         raise StoreError(
             f"refused to write a key to {wanted.path}: "
-            f"group {_group_name(info.st_gid)} may write in {directory}",
+            f"group {group_name(info.st_gid)} may write in {directory}",
             f"chmod g-w {directory}",
         )
 
