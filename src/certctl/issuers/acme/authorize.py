@@ -129,6 +129,7 @@ class Prover:
             lambda seen: seen.status != "pending",
             lambda seen: seen.retry_after,
             first=wish,
+            dear=bool(one.retry_after),
         )
 
     def _check(self, found: list[Authorization]) -> None:

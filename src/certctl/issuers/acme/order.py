@@ -102,13 +102,15 @@ class Patience:
         wish: Callable[[Seen], float | None],
         *,
         first: float | None = None,
+        dear: bool = False,
     ) -> Seen:
         """Return the first answer of *ask* that is *done*; *wish* is the Retry-After of one that is not.
 
-        *first*: the Retry-After that came with the request whose outcome is asked for. Nothing is asked
-        for sooner than the CA said with the answer before (RFC 8555 §7.4, §7.5.1).
+        *first*: the Retry-After that came with the request whose outcome is asked for; *dear*: the CA is
+        known to name one with answers that are not *done*. Nothing is asked for sooner than the CA said
+        with the answer before (RFC 8555 §7.4, §7.5.1).
         """
-        pause = first or self._pace.soon()
+        pause = first or self._pace.soon(dear=dear)
         began = time.monotonic()
         while True:
             self.wait(pause)

@@ -7,16 +7,18 @@ import threading
 from collections.abc import Iterator
 
 SOON = 0.01
-PER_ORDER = 0.005
-PER_ANSWER = 2.0
+PER_ORDER = 0.002
+PER_ANSWER = 1.0
 """Seconds; for every order under way; times what an answer takes of late."""
+DEAR = 2.5
+"""Times as much where a poll that comes too early costs a whole Retry-After."""
 SHORT, LONG = 0.4, 5.0
 SHARE = 1 / 6
 """Between polls: seconds; how much of the time that was waited already a poll may come too late."""
 
 
 class Pace:
-    """Tells when to ask first: a poll that comes too early costs a whole Retry-After.
+    """Tells when to ask first.
 
     The more orders are under way, the longer the CA takes for each, and one that answers slowly
     validates slowly.
@@ -43,9 +45,10 @@ class Pace:
         with self._lock:
             self._answer += (seconds - self._answer) / 8
 
-    def soon(self) -> float:
-        """Return the seconds before a first poll."""
-        return SOON + PER_ORDER * self._orders + PER_ANSWER * self._answer
+    def soon(self, *, dear: bool = False) -> float:
+        """Return the seconds before a first poll; *dear*: of a CA that is known to name a Retry-After."""
+        seconds = SOON + PER_ORDER * self._orders + PER_ANSWER * self._answer
+        return seconds * DEAR if dear else seconds
 
 
 def longer(pause: float, waited: float) -> float:
