@@ -12,8 +12,8 @@ PER_ANSWER = 1.0
 """Seconds; for every order under way; times what an answer takes of late."""
 DEAR = 2.5
 """Times as much where a poll that comes too early costs a whole Retry-After."""
-SHORT, LONG = 0.4, 5.0
-SHARE = 1 / 6
+SHORT, LONG = 0.25, 5.0
+SHARE = 1 / 10
 """Between polls: seconds; how much of the time that was waited already a poll may come too late."""
 
 
