@@ -105,7 +105,9 @@ class Zone:
 
 
 @pytest.mark.parametrize(
-    "command", [("rotate", "mx", "--abort"), ("rotate", "mx")], ids=["abort", "rotation"]
+    "command",
+    [("rotate", "mx", "--abort"), ("rotate", "mx"), ("rotate", "mx", "--compromised")],
+    ids=["abort", "rotation", "compromised"],
 )
 def test_killed(zone: Zone, command: tuple[str, ...], counted: Callable[[str, int], None]) -> None:
     """Killed before an operation of the announcer, or after it, the next pass leaves no pin behind."""

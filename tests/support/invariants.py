@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import os
@@ -36,6 +37,7 @@ def check_always(world: World, *, first: bool = False, damaged: bytes | None = N
     """
     check_served(world, first=first)
     check_announced(world, first=first)
+    check_followed(world)
     check_modes(world)
     for path, _, data in evidence.files(world.layout.root):
         if path.endswith(".json") and TEMPORARY not in path and data != damaged:
@@ -74,6 +76,18 @@ def check_announced(world: World, *, first: bool = False) -> None:
                     assert item.pin and item.pin in shown, (
                         f"{place} serves what {announcer.path} does not tell"
                     )
+
+
+def check_followed(world: World) -> None:
+    """The pin that a peer serves is in the map, whichever of its feeds was taken last."""
+    for peer in world.spec.peers.values():
+        payload = Path(peer.feed).read_bytes().split(b".")[1]
+        told = json.loads(base64.urlsafe_b64decode(payload + b"=="))
+        lines = Path(peer.map).read_text().splitlines()
+        for pin in (pin for entry in told["certificates"] for pin in entry["pins"]):
+            for nexthop in peer.nexthops if pin["slot"] == "current" else ():
+                (line,) = (line for line in lines if line.split()[:1] == [nexthop])
+                assert f"match={pin['sha256']}" in line.split()
 
 
 def _check_live(world: World, cert: CertificateSpec, known: list[x509.Certificate], *, first: bool) -> None:
@@ -190,6 +204,7 @@ def check_hooks(world: World) -> None:
     served += [(world.layout.live(cert.name), cert.hooks) for cert in spec.certificates.values()]
     served += [(dhparam.path, dhparam.hooks) for dhparam in spec.dhparams.values()]
     served += [(announcer.path, announcer.hooks) for announcer in spec.announcers.values()]
+    served += [(peer.map, peer.hooks) for peer in spec.peers.values()]
     served += [(path, watch.hooks) for watch in spec.watches.values() for path in watch.paths]
     for name in spec.hooks:
         last, seen = (_last(world.root / f"{name}.{kind}") for kind in ("log", "inodes"))

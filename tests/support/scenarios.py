@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Callable
@@ -10,6 +11,7 @@ from typing import NamedTuple
 
 from tests.support import programs
 from tests.support.world import World
+from tests.unit.peers_world import Signer, document
 
 SELF_SIGNED = """
 [certificate.mx1]
@@ -92,6 +94,13 @@ FFDHE = """
 path = "tls/dh.pem"
 source = "ffdhe"
 bits = 2048
+hooks = ["reload"]
+"""
+PEER = """
+[peer."mx.peer.example"]
+feed = "tls/feed.jws"
+key = "{key}"
+map = "tls/map"
 hooks = ["reload"]
 """
 CUT = b'{"version": 1, "name": "mx1", "current": {"num'
@@ -194,6 +203,16 @@ def _state_cut(world: World) -> None:
     path.write_bytes(CUT)
 
 
+def _peer_rotated(world: World) -> None:
+    """The peer's next key, that was followed, is its current one now."""
+    signer = Signer()
+    world.configure(SELF_SIGNED + PEER.format(key=signer.text))
+    feed = world.tls / "feed.jws"
+    feed.write_bytes(signer.sign(json.dumps(document(1, current=1, next_=2)).encode()))
+    world.done("run")
+    feed.write_bytes(signer.sign(json.dumps(document(2, current=2, next_=3, previous=1)).encode()))
+
+
 def _dhparam(table: str) -> Callable[[World], None]:
     def prepare(world: World) -> None:
         world.done("run")
@@ -225,6 +244,7 @@ SCENARIOS = (
     Scenario("forced rotation", _held(SELF_SIGNED), _rotation_held, ("rotate", "mx1", "--force")),
     Scenario("bootstrap with announcements", ANNOUNCED, _nothing, incomplete=True),
     Scenario("announced rotation", ANNOUNCED, _announced, ("rotate", "mx1")),
+    Scenario("rotation of a peer", SELF_SIGNED, _peer_rotated),
     Scenario("abort", _held(PRIVATE_CA), _rotation_held, ("rotate", "mx1", "--abort")),
     Scenario("rollback", PRIVATE_CA, _rotated, ("rollback", "mx1")),
     Scenario("drift", SEVERAL, _drifted, incomplete=True),
