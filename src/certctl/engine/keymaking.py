@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 from certctl.core.model import CertificateState, KeyRecord
@@ -22,8 +23,38 @@ class Keys(NamedTuple):
     """Where they are from, for people."""
 
 
-def keys(adapters: Adapters, cert: CertificateSpec, state: CertificateState, step: Step) -> Keys:
+AHEAD = 16
+"""Keys that are made together: enough to keep processors busy, few enough to be worth little when killed."""
+
+Make = Callable[[Sequence[str]], Sequence[bytes]]
+"""A new private key (PEM) for each algorithm."""
+
+
+def for_all(make: Make, wanted: Sequence[Sequence[str]]) -> Make:
+    """*make* for certificates that ask one after the other for what is *wanted*, made for several at once.
+
+    So RSA keys of different certificates are made on all processors, as those of one are.
+    """
+    coming = Counter(algorithm for algorithms in wanted for algorithm in algorithms)
+    stock: dict[str, list[bytes]] = {}
+
+    def get(algorithms: Sequence[str]) -> list[bytes]:
+        for algorithm in algorithms:
+            if not stock.get(algorithm):
+                count = max(min(coming[algorithm], AHEAD), 1)
+                stock[algorithm] = list(make([algorithm] * count))
+                coming[algorithm] -= count
+        return [stock[algorithm].pop() for algorithm in algorithms]
+
+    return get
+
+
+def keys(
+    adapters: Adapters, cert: CertificateSpec, state: CertificateState, step: Step, make: Make | None = None
+) -> Keys:
     """The keys that a make-key *step* asks for. Raises CertctlError.
+
+    *make* makes new ones, by default the adapters'.
 
     A pass that was killed between keeping keys and recording them left them where
     nobody else looks: they are as good as new ones.
@@ -35,7 +66,7 @@ def keys(adapters: Adapters, cert: CertificateSpec, state: CertificateState, ste
     left = adapters.store.unrecorded_keys(state, cert.keys)
     if left is not None and not _known(state, left):
         return _recorded(adapters, state, cert.keys, left, "the keys that an interrupted pass made")
-    made = tuple(adapters.make_keys(cert.keys))
+    made = tuple((make or adapters.make_keys)(cert.keys))
     return _recorded(adapters, state, cert.keys, made, f"a new {' and '.join(cert.keys)} key")
 
 

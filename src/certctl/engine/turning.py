@@ -13,21 +13,24 @@ from certctl.engine.ledger import Ledger, Ready
 
 def turn(ledger: Ledger, steps: Sequence[Step]) -> None:
     """Do steps of the kinds make-key, promote, rollback and retire, one for each certificate at the most."""
-    ledger.together(steps, partial(_ready, ledger))
+    certificates = ledger.spec.certificates
+    new = [certificates[step.subject].keys for step in steps if step.kind == "make-key" and not step.reuse]
+    make = keymaking.for_all(ledger.adapters.make_keys, new)
+    ledger.together(steps, partial(_ready, ledger, make))
 
 
-def _ready(ledger: Ledger, step: Step) -> Ready:
+def _ready(ledger: Ledger, make: keymaking.Make, step: Step) -> Ready:
     if step.kind == "make-key":
-        return _make_key(ledger, step)
+        return _make_key(ledger, make, step)
     if step.kind == "retire":
         return _retire(ledger, step)
     return _turn(ledger, step)
 
 
-def _make_key(ledger: Ledger, step: Step) -> Ready:
+def _make_key(ledger: Ledger, make: keymaking.Make, step: Step) -> Ready:
     """The keys of a next generation, and that it is there."""
     state = ledger.state(step.subject)
-    keys = keymaking.keys(ledger.adapters, ledger.spec.certificates[step.subject], state, step)
+    keys = keymaking.keys(ledger.adapters, ledger.spec.certificates[step.subject], state, step, make)
     state = effects.without_failure(state, "make-key")
     state = effects.with_next(state, keys.number, keys.records, ledger.now)
     algorithms = [key.algorithm for key in keys.records]
