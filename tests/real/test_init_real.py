@@ -17,7 +17,7 @@ from tests.real.servers.nginx import nginx
 from tests.real.servers.pki import Identity, key_pin, make_authority, make_identity
 from tests.real.servers.postfix import Postfix, postfix
 from tests.real.servers.process import ENVIRONMENT, run
-from tests.real.servers.require import SYSTEM, UNPACKED
+from tests.real.servers.require import SYSTEM, UNPACKED, program
 from tests.real.servers.scratch import write
 from tests.real.servers.served import ECDSA, RSA, served
 from tests.real.servers.start import Start
@@ -79,7 +79,13 @@ def test_present_keys_stay(start: Start, scratch: str, identities: Three) -> Non
     """Five servers: the keys that they serve are served after init and a pass as before, and proved."""
     rsa, ecdsa, site = identities
     both = write(os.path.join(scratch, "both.pem"), rsa.bundle_pem + ecdsa.bundle_pem, 0o600)
-    mail, boxes = start(postfix, chain_files=[both]), start(dovecot, ecdsa.save(scratch, "one.pem"))
+    tenant = make_identity(["tenant.example.test"])
+    line = f"tenant.example.test {tenant.save(scratch, 'tenant.pem')}\n"
+    table = write(os.path.join(scratch, "sni"), line, 0o600)
+    run([program("postmap"), "-F", f"hash:{table}"])
+    built = os.stat(f"{table}.db").st_ino
+    mail = start(postfix, chain_files=[both], parameters={"tls_server_sni_maps": f"hash:{table}"})
+    boxes = start(dovecot, ecdsa.save(scratch, "one.pem"))
     web_bundle = site.save(scratch, "www.pem")
     web, other = start(nginx, web_bundle), start(exim, web_bundle)
     pid_file = os.path.join(scratch, "haproxy.pid")
@@ -92,7 +98,7 @@ def test_present_keys_stay(start: Start, scratch: str, identities: Three) -> Non
     options = ("--postfix", mail.directory, "--dovecot", boxes.config_file, "--nginx", web.config_file)
     more = ("--haproxy", proxy.config_file, "--exim", other.config_file)
     said = certctl("init", "--dir", home, "--yes", *options, *more)
-    for identity in identities:
+    for identity in (*identities, tenant):
         assert f"pin {key_pin(identity.leaf)}" in said
     assert "make them use the files" not in said
 
@@ -100,6 +106,8 @@ def test_present_keys_stay(start: Start, scratch: str, identities: Three) -> Non
     for port, starttls in ((mail.smtps, None), (mail.submission, "smtp"), (boxes.imaps, None)):
         assert served(port, starttls, options=ECDSA) == ecdsa.chain
     assert served(mail.smtp, "smtp", options=RSA) == rsa.chain
+    assert served(mail.smtp, "smtp", name="tenant.example.test") == tenant.chain
+    assert os.stat(f"{table}.db").st_ino != built
     for port, starttls in ((web.https, None), (proxy.https, None), (other.smtps, None), (other.smtp, "smtp")):
         assert served(port, starttls) == site.chain
     probed = json.loads(certctl("--config", config, "--json", "probe"))
@@ -107,6 +115,9 @@ def test_present_keys_stay(start: Start, scratch: str, identities: Three) -> Non
         f"smtp://127.0.0.1:{mail.smtp} mx.example.test",
         f"smtps://127.0.0.1:{mail.smtps} mx.example.test",
         f"smtp://127.0.0.1:{mail.submission} mx.example.test",
+        f"smtp://127.0.0.1:{mail.smtp} tenant.example.test",
+        f"smtps://127.0.0.1:{mail.smtps} tenant.example.test",
+        f"smtp://127.0.0.1:{mail.submission} tenant.example.test",
         f"https://127.0.0.1:{web.https} www.example.test",
         f"tls://127.0.0.1:{proxy.https} www.example.test",
         f"smtp://127.0.0.1:{other.smtp} www.example.test",

@@ -165,6 +165,61 @@ def test_nothing_configured(host: Host) -> None:
     assert certificate.probe == ("smtp://127.0.0.1:25", "smtp://127.0.0.1:587")
 
 
+def test_tls_that_is_switched_off(host: Host) -> None:
+    """The right bundle, and STARTTLS not offered: only that is to be typed, and probes wait for it."""
+    here = host.put("postfix-chain")
+    for name in ("mx1.pem", "inside.pem", "tenant.pem"):
+        host.bundle(here / name, host.ca.leaf(f"{name[:-4]}.example.org"))
+    level = "smtpd_tls_security_level ="
+    for name in ("postconf-x", "postconf-xn"):
+        (here / name).write_text((here / name).read_text().replace(f"{level} may", level))
+    ran = host.init()
+    assert f"  postconf -c {here} -e smtpd_tls_security_level=may\n  postfix -c {here} reload\n" in ran.out
+    assert "chain_files" not in ran.out
+    certificate = host.world.spec.certificates[MX]
+    assert [file.path for file in certificate.files] == [f"{here}/mx1.pem"]
+    assert certificate.probe == ()
+
+
+def test_tenants_of_nginx(host: Host) -> None:
+    """Names by server_name; files that are not there yet are made; the catch-all gets the first of them."""
+    here = host.put("nginx")
+    for name in ("snakeoil.pem", "snakeoil.key"):
+        write(here / name, "placeholder\n")
+    ran = host.init()
+    site, mail = host.world.spec.certificates.values()
+    assert site.names == ("www.example.org", "example.org")
+    assert [file.path for file in site.files] == [
+        f"{here}/www.key",
+        f"{here}/www.crt",
+        f"{here}/tls/www.example.org.pem",
+    ]
+    assert site.probe == ("https://127.0.0.1:8443",)
+    assert (mail.names, mail.probe) == (("imap.example.org",), ("imap://127.0.0.1:143",))
+    assert [file.path for file in mail.files] == [f"{here}/imap.pem"]
+    bundle = f"{here}/tls/www.example.org.pem"
+    where = f"# in {here}/sites-enabled/default, the server of line 1:"
+    assert f"  {where} ssl_certificate {bundle}; ssl_certificate_key {bundle};\n" in ran.out
+    (dh,) = host.world.spec.dhparams.values()
+    assert (dh.path, dh.bits, dh.source, dh.hooks) == (f"{here}/dh.pem", 2048, "generate", ("nginx",))
+
+
+def test_bundles_of_haproxy(host: Host) -> None:
+    """NAME.rsa and NAME.ecdsa are one certificate, each file with its algorithm; all ports are proved."""
+    here = host.put("haproxy")
+    site, rsa, ecdsa = host.ca.leaf("www.example.org"), host.ca.leaf(MX, key=rsa_key()), host.ca.leaf(MX)
+    for name, made in (("site.pem", site), ("mx.rsa", rsa), ("mx.ecdsa", ecdsa)):
+        host.bundle(here / name, made)
+    found = host.done()
+    assert found["www.example.org"].probe == ("https://127.0.0.1:443",)
+    assert [(os.path.basename(f.path), f.algorithm) for f in found[MX].files] == [
+        ("mx.rsa", "rsa-2048"),
+        ("mx.ecdsa", "ecdsa-p256"),
+    ]
+    assert found[MX].probe == ("imaps://192.0.2.25:993", "imaps://[::1]:993")
+    assert host.world.spec.hooks["haproxy"].command[-2:] == ("--pid-file", f"{here}/haproxy.pid")
+
+
 def test_placeholder(host: Host) -> None:
     """A package's placeholder is not kept, and who pins it is thought of; its files are not written."""
     here = host.put("postfix-debian")
@@ -232,7 +287,6 @@ def test_certbot(host: Host) -> None:
     tree, made = host.tmp_path / "letsencrypt", host.ca.leaf(MX)
     certbot_lineage(tree, host.ca, MX, made)
     live = f"{tree}/live/{MX}"
-    said = (here / "postconf-x").read_text()
     for name in ("postconf-x", "postconf-xn"):
         said = (here / name).read_text()
         (here / name).write_text(said.replace(f"{here}/mx1.pem", f"{live}/privkey.pem, {live}/fullchain.pem"))
@@ -240,7 +294,7 @@ def test_certbot(host: Host) -> None:
     certificate = host.world.spec.certificates[MX]
     assert host.world.spec.issuers[certificate.issuers[0]].acme is not None
     assert certificate.files[0].path == f"{here}/tls/{MX}.pem"
-    assert certificate.probe == ()
+    assert "smtp://127.0.0.1:25" not in certificate.probe
     assert "so that no other tool renews them any more:\n  " in ran.out
     host.pass_()
     assert pin(here / f"tls/{MX}.pem") == made.pin

@@ -135,6 +135,13 @@ def serves_all(place: Place, keys: Sequence[str]) -> bool:
     return len(keys) == 1 or place.sight.kind == "postfix"
 
 
+def serves_already(place: Place, files: Sequence[FittedFile]) -> bool:
+    """Whether the server will serve *files* without a change of its configuration."""
+    paths = {file.path for file in files}
+    named = [path in paths or os.path.realpath(path) in paths for path in place.use.files]
+    return bool(named) and all(named) and not place.use.switch_on
+
+
 def _new(place: Place, name: str, keys: Sequence[str], taken: set[str]) -> FittedFile:
     """A bundle of its own for the server, under a name that nothing has."""
     algorithm = None if serves_all(place, keys) else keys[0]

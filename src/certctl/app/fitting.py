@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from certctl.app import matching, present
-from certctl.app.fitted_files import Place, fitted_files, serves_all
+from certctl.app.fitted_files import Place, fitted_files, serves_all, serves_already
 from certctl.config.issuers import BUILT_IN
 from certctl.config.names import server_name
 from certctl.config.problems import BadValueError
@@ -111,7 +111,7 @@ def _without_keys(places: Sequence[Place], drafts: list[_Draft], wanted: Sequenc
             home = _Draft(None, names or [default_name()], [])
             drafts.append(home)
         elif home.lineage is None:
-            home.names.extend(name for name in names if name not in home.names)
+            home.names.extend(name for name in names if not _covers(home.names, name))
         home.places.append(place)
 
 
@@ -179,10 +179,9 @@ def _certificate(
         renamed = draft.lineage is not None and names != draft.lineage.names
         names = names if renamed else match.names
     files = fitted_files(draft.places, name, keys, taken)
-    told = {reader for file in files for reader, _ in file.lines}
     # A probe wants every key to be served, and takes a change back otherwise.
     whole = [place for place in draft.places if serves_all(place, keys)]
-    ready = [place for place in whole if place.sight.subject not in told]
+    ready = [place for place in whole if serves_already(place, files)]
     probes = unique(url for place in ready for url in _probes(place, names))
     later = unique(url for place in whole for url in _probes(place, names) if url not in probes)
     issuer = match.issuer if match else "private-ca"
