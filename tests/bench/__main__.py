@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Sequence
 
 from tests.bench import chart, installed, machine, peers, publish, report, suite
-from tests.bench.result import Results, read
+from tests.bench.result import Results, Row, read
 from tests.bench.setting import Setting
 
 
@@ -20,13 +20,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     if options.list:
         print("\n".join(f"{module.NAME:14}{module.WHAT}" for module in suite.ALL))
         return
-    before = read(options.before) if options.before else None
     results, failed = _measured(options)
-    if before:
-        results = results.after(before)
-    if options.json:
-        with open(options.json, "w", encoding="utf-8") as file:
-            json.dump(results.document(), file, indent=1, ensure_ascii=False)
     if options.svg:
         with open(options.svg, "w", encoding="utf-8") as file:
             file.write(chart.svg(results))
@@ -58,18 +52,26 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _measured(options: argparse.Namespace) -> tuple[Results, list[str]]:
+    """All that was found, and which benchmarks failed. --json has what there is after each benchmark."""
     chosen = suite.chosen(options.names)
+    begun = Results(machine.described(), options.quick, machine.day(), [])
+    earlier = read(options.before) if options.before else begun
     before, peers.left_out = peers.left_out, frozenset(options.without)
-    described = machine.described()
+
+    def keep(rows: Sequence[Row]) -> None:
+        if options.json:
+            with open(options.json, "w", encoding="utf-8") as file:
+                json.dump(begun._replace(rows=rows).after(earlier).document(), file, indent=1, ensure_ascii=False)
+
     scratch = tempfile.mkdtemp(prefix="certctl-bench-")
     os.chmod(scratch, 0o755)  # servers and hooks of other users get in
     install = installed.here if options.here else installed.install
     try:
-        rows, failed = suite.measure(chosen, Setting(scratch, install, options.quick))
+        rows, failed = suite.measure(chosen, Setting(scratch, install, options.quick), keep)
     finally:
         peers.left_out = before
         shutil.rmtree(scratch, ignore_errors=True)
-    return Results(described, options.quick, machine.day(), rows), failed
+    return begun._replace(rows=rows).after(earlier), failed
 
 
 if __name__ == "__main__":

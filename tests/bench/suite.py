@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import ModuleType
 
 import pytest
@@ -47,8 +47,13 @@ def chosen(names: Sequence[str]) -> list[ModuleType]:
     return [known[name] for name in names] or list(ALL)
 
 
-def measure(modules: Sequence[ModuleType], setting: Setting) -> tuple[list[Row], list[str]]:
-    """The rows of all *modules*, and the names of those that failed: they are told, and the others go on."""
+def measure(
+    modules: Sequence[ModuleType], setting: Setting, keep: Callable[[Sequence[Row]], None]
+) -> tuple[list[Row], list[str]]:
+    """The rows of all *modules*, and the names of those that failed: they are told, and the others go on.
+
+    *keep* is called with all rows so far after each, so that an interrupted run is not for nothing.
+    """
     found: list[Row] = []
     failed: list[str] = []
     for module in modules:
@@ -56,6 +61,7 @@ def measure(modules: Sequence[ModuleType], setting: Setting) -> tuple[list[Row],
         start = time.monotonic()
         try:
             found += module.rows(setting)
+            keep(found)
         except FAILURES as error:
             setting.say(f"{module.NAME} failed: {error}")
             failed.append(module.NAME)
