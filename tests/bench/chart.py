@@ -62,28 +62,31 @@ def _ratios(rows: Sequence[Row], y: int, quick: bool) -> Iterator[str]:
     for at, row in enumerate(rows):
         top = y + 6 + at * _LINE
         label = f"{row.benchmark}: {row.case} / {row.against}"
-        yield from _bar(label, short(row.judged_value), top, _place(row.judged_value), _colour(row, quick))
-        if row.target is not None and not quick:
-            yield f'<rect x="{_place(row.target) - 1:.1f}" y="{top - 1}" width="2" height="16" fill="black"/>'
+        mark = None if row.target is None or quick else _place(row.target)
+        yield from _bar(label, short(row.judged_value), top, _place(row.judged_value), _colour(row, quick), mark)
 
 
 def _limit(row: Row, y: int, quick: bool) -> Iterator[str]:
     share = row.value / row.target if row.target else float(row.value > 0)
     words = f"{number(row.value, row.unit)} ({target(row)})"
-    end = _LABELS + min(max(share, 0.0), 1.2) * _BARS / 1.6
-    yield from _bar(f"{row.benchmark}: {row.case}", words, y, end, _colour(row, quick))
+    whole = _BARS / 1.6
+    end = _LABELS + min(max(share, 0.0), 1.2) * whole
+    mark = None if quick else _LABELS + whole
+    yield from _bar(f"{row.benchmark}: {row.case}", words, y, end, _colour(row, quick), mark)
 
 
 def _colour(row: Row, quick: bool) -> str:
     return _COLOURS[None if quick else row.met]
 
 
-def _bar(label: str, words: str, y: int, end: float, colour: str) -> Iterator[str]:
-    """*label* left of a bar that ends at *end*, *words* right of it."""
+def _bar(label: str, words: str, y: int, end: float, colour: str, mark: float | None) -> Iterator[str]:
+    """*label* left of a bar that ends at *end*, *words* right of it and of the *mark* of a target."""
     shown = label if len(label) <= 76 else f"{label[:75]}…"
     yield _text(_LABELS - 8, y + 11, shown, anchor="end")
     yield f'<rect x="{_LABELS}" y="{y}" width="{max(end - _LABELS, 1):.1f}" height="14" fill="{colour}"/>'
-    yield _text(end + 5, y + 11, words)
+    if mark is not None:
+        yield f'<rect x="{mark - 1:.1f}" y="{y - 1}" width="2" height="16" fill="black"/>'
+    yield _text(max(end, mark or 0) + 5, y + 11, words)
 
 
 def _place(ratio: float) -> float:

@@ -10,7 +10,7 @@ import os
 import re
 import sys
 
-from tests.bench import chart, suite
+from tests.bench import chart
 from tests.bench.installed import ROOT
 from tests.bench.report import SMALL, cells, verdict
 from tests.bench.result import Results, Row, read
@@ -44,10 +44,9 @@ def markdown(results: Results) -> str:
     parts += [f"- {key}: {value}" for key, value in results.machine.items()]
     if results.quick:
         parts += ["", f"{SMALL[:1].upper()}{SMALL[1:]}."]
-    what = {module.NAME: module.WHAT for module in suite.ALL}
     for name in dict.fromkeys(row.benchmark for row in results.rows):
         rows = [row for row in results.rows if row.benchmark == name]
-        parts += ["", f"### {name}: {what.get(name, '')}", "", *_table(rows, results.quick)]
+        parts += ["", f"### {name}", "", *_table(rows, results.quick)]
         below = dict.fromkeys(row.note for row in rows if row.note)
         parts += [f"\n{note[:1].upper()}{note[1:]}." for note in below]
     return "\n".join([*parts, ""])
