@@ -202,11 +202,39 @@ def test_a_damaged_key_is_no_reason_for_another(world: World) -> None:
     ran = world("announce", "--key")
     assert ran.code == 1
     assert "feed.key is damaged" in ran.err
-    assert "certctl announce --key" in ran.err
+    assert "certctl announce --new-key partners" in ran.err
     before = (world.tls / "pins.jws").read_bytes()
     assert world("rotate", "--abort", "mx1").code == 1
     assert (world.tls / "pins.jws").read_bytes() == before
     assert world.status()["mx1"]["current"]["generation"] == 1
+
+
+def test_a_lost_key_is_no_reason_for_another(world: World) -> None:
+    """A key that is gone is told at once, and only replaced by who says so; rotations wait meanwhile."""
+    old = key(world)
+    world.done("run")
+    home = Path(world.layout.root) / "announce" / "partners"
+    saved = (home / "feed.key").read_bytes()
+    (home / "feed.key").unlink()
+    assert [step["subject"] for step in world.steps()] == ["partners"]
+    for command in (("run",), ("announce", "--key")):
+        ran = world(*command)
+        assert ran.code == 1
+        assert "feed.key is missing, and peers trust what it signed" in ran.err
+        assert "certctl announce --new-key partners" in ran.err
+    rows = world.done("status", "--json").document["announcers"]
+    assert [row["state"] for row in rows if row["name"] == "partners"] == ["failing"]
+    (home / "feed.key").write_bytes(saved)
+    world.later(hours=2)
+    world.done("run")
+    assert key(world) == old
+    assert world.steps() == []
+
+    (home / "feed.key").unlink()
+    new = world.done("announce", "--new-key", "partners").out.strip()
+    assert new not in ("", old)
+    assert verified(world, new)["handovers"] == []
+    assert world.steps() == []
 
 
 def test_handing_over_the_key(world: World, tmp_path: Path) -> None:

@@ -18,7 +18,10 @@ from certctl.core.observed import AnnouncerSeen
 from certctl.core.pins import Announced
 from certctl.core.spec import AnnouncerSpec
 from certctl.core.times import minute_text
+from certctl.errors import StateError
+from certctl.store import outputs
 
+KEY_FILE, ISSUED = "feed.key", "feed.json"
 RENEWED_AT = 2 / 3
 """Share of its validity after which a feed is issued again: peers that ask seldom never hold a dead one."""
 MOST_AHEAD = 400 * 86_400_000
@@ -32,7 +35,7 @@ class FeedAnnouncer:
         self.spec = spec
         self._tools = tools
         self._home = home
-        self._path = os.path.join(home, "feed.json")
+        self._path = os.path.join(home, ISSUED)
 
     def observe(self, wanted: Mapping[str, Announced]) -> AnnouncerSeen:
         """What the file says is known without checking its signature: by the digest of what was signed."""
@@ -42,6 +45,8 @@ class FeedAnnouncer:
         problem = found.problem
         if problem is None and not same:
             problem = "is not what certctl wrote" if issued else "was not made by this certctl"
+        if problem is None and is_lost(self._home):
+            problem = "was signed with a key that is gone"
         expires = memory.moment(issued.get("expires_at"))
         renew_at = memory.moment(issued.get("renew_at"))
         if issued and issued.get("validity") != self.spec.validity:
@@ -57,6 +62,8 @@ class FeedAnnouncer:
 
     def show(self, wanted: Mapping[str, Announced], now: datetime) -> Shown:
         """Issue the feed if need be; then look whether it can be read at the URL."""
+        if is_lost(self._home):
+            raise lost(self._home)
         watch = files.Stopwatch(now)
         documents = {name: feed.entry_document(entry) for name, entry in wanted.items()}
         found, issued = files.look(self.spec), memory.load(self._path)
@@ -117,6 +124,21 @@ class FeedAnnouncer:
         memory.save(self._path, note)
         files.put(self.spec, data)
         return data
+
+
+def is_lost(home: str) -> bool:
+    """Whether feeds were signed with a key that is not there any more."""
+    there = outputs.lstat(os.path.join(home, KEY_FILE)) is not None
+    return not there and bool(memory.load(os.path.join(home, ISSUED)))
+
+
+def lost(home: str) -> StateError:
+    """Peers trust that key: another one in its place would be a stranger's to them."""
+    return StateError(
+        f"{os.path.join(home, KEY_FILE)} is missing, and peers trust what it signed",
+        "bring it back from a backup; if there is none, make another, which peers have to be told of: "
+        f"certctl announce --new-key {os.path.basename(home)}",
+    )
 
 
 def _serial(data: bytes) -> int:

@@ -16,6 +16,7 @@ from josepy.jwk import JWK, JWKEC
 from josepy.jws import JWS
 
 from certctl.announce import memory
+from certctl.announce.feed import ISSUED, KEY_FILE, is_lost, lost
 from certctl.core.feed import HANDOVER, MOST_HANDOVERS, key_text
 from certctl.core.times import rfc3339
 from certctl.errors import StateError
@@ -37,12 +38,14 @@ class FeedKey(NamedTuple):
 
 
 def load(home: str) -> FeedKey:
-    """The key of the feed whose directory is *home*; it is made if there is none. Raises CertctlError."""
-    path = os.path.join(home, "feed.key")
+    """The key of the feed whose directory is *home*; made if there never was one. Raises CertctlError."""
+    path = os.path.join(home, KEY_FILE)
     pem = outputs.read(path)
     if pem is None:
         if outputs.lstat(path) is not None:
             raise StateError(f"{path} is not a regular file", f"ls -l {path}")
+        if is_lost(home):
+            raise lost(home)
         jwk = JWKEC(key=ec.generate_private_key(ec.SECP256R1()))
         _save(home, jwk)
         return FeedKey(jwk)
@@ -57,16 +60,34 @@ def load(home: str) -> FeedKey:
 
 
 def _damaged(path: str, why: str) -> StateError:
+    name = os.path.basename(os.path.dirname(path))
     return StateError(
         f"{path} is damaged: {why}",
-        "bring it back from a backup; else move it away, and tell peers the new one: certctl announce --key",
+        f"bring it back from a backup; else move it away, make another, which peers have to be told of: "
+        f"certctl announce --new-key {name}",
     )
 
 
 def replace(home: str, now: datetime) -> FeedKey:
-    """Make a new key, named by the one before for the peers that know only that. Raises CertctlError."""
-    old = load(home)
+    """Make a new key, named by the one before for the peers that know only that. Raises CertctlError.
+
+    One that is lost can name no other: peers have to be told.
+    """
+    old = None if is_lost(home) else load(home)
     new = JWKEC(key=ec.generate_private_key(ec.SECP256R1()))
+    handovers = [] if old is None else _handed_over(old, new, now)
+    # First the way to the new key, then the key: a crash between leaves a way
+    # that leads nowhere, which is left out when it is read.
+    memory.save(os.path.join(home, "handovers.json"), {"version": 1, "handovers": handovers})
+    _save(home, new)
+    note = memory.load(os.path.join(home, ISSUED))
+    if note:
+        memory.save(os.path.join(home, ISSUED), {**note, "renew_at": note.get("issued_at")})
+    return FeedKey(new, tuple(handovers))
+
+
+def _handed_over(old: FeedKey, new: JWKEC, now: datetime) -> list[str]:
+    """The handovers that lead to *new*, the last one signed by *old*."""
     handover = {
         "kind": HANDOVER,
         "version": 1,
@@ -74,15 +95,7 @@ def replace(home: str, now: datetime) -> FeedKey:
         "issued_at": rfc3339(now),
     }
     signed = sign(old.jwk, json.dumps(handover, separators=(",", ":")).encode(), HANDOVER)
-    handovers = [*old.handovers, signed.decode()][-MOST_HANDOVERS:]
-    # First the way to the new key, then the key: a crash between leaves a way
-    # that leads nowhere, which is left out when it is read.
-    memory.save(os.path.join(home, "handovers.json"), {"version": 1, "handovers": handovers})
-    _save(home, new)
-    note = memory.load(os.path.join(home, "feed.json"))
-    if note:
-        memory.save(os.path.join(home, "feed.json"), {**note, "renew_at": note.get("issued_at")})
-    return FeedKey(new, tuple(handovers))
+    return [*old.handovers, signed.decode()][-MOST_HANDOVERS:]
 
 
 def sign(key: JWKEC, payload: bytes, kind: str) -> bytes:
@@ -102,7 +115,7 @@ def _save(home: str, key: JWKEC) -> None:
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
     atomic.make_directory(home)
-    atomic.write(os.path.join(home, "feed.key"), pem, 0o600)
+    atomic.write(os.path.join(home, KEY_FILE), pem, 0o600)
 
 
 def _handovers(home: str) -> list[str]:
