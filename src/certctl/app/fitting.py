@@ -26,8 +26,8 @@ class Fitting(NamedTuple):
 
     fit: Fit
     matches: tuple[matching.Match, ...]
-    switch_off: tuple[str, ...]
-    """What keeps other tools from renewing what is certctl's from now on."""
+    trees: tuple[Tree, ...]
+    """Of the other tools that renewed some of it until now."""
 
 
 class _Draft(NamedTuple):
@@ -67,7 +67,7 @@ def fit(
     taken: set[str] = set()
     certificates = [_certificate(draft, match, name, taken) for draft, match, name in named]
     used = [place for draft, _, _ in named for place in draft.places]
-    switch_off = unique(line for place in used for line in place.present.switch_off)
+    trees = tuple(dict.fromkeys(place.present.tree for place in used if place.present.tree))
     whole = Fit(
         tuple(sight.subject for sight in sights if any(place.sight is sight for place in used)),
         tuple(certificates),
@@ -77,7 +77,7 @@ def fit(
         tuple(skipped),
         tuple(_lines(sights, certificates)),
     )
-    return Fitting(whole, tuple(match for _, match, _ in named if match is not None), switch_off)
+    return Fitting(whole, tuple(match for _, match, _ in named if match is not None), trees)
 
 
 def _closed(place: Place) -> Skipped:
@@ -213,8 +213,8 @@ def _notes(draft: _Draft, names: Sequence[str]) -> Iterator[str]:
     for place in draft.places:
         found = place.present
         if found.tool:
-            stop = f" by: {'; '.join(found.switch_off)}" if found.switch_off else ""
-            yield f"{place.use.subject} has it from {found.tool} now, which is no longer to renew it{stop}"
+            stop = f": {' or '.join(found.tree.switch_off)}" if found.tree else "."
+            yield f"{place.use.subject} has it from {found.tool}, which must not renew it any more{stop}"
         if found.kind in (present.PLACEHOLDER, present.UNFIT):
             yield f"{place.use.subject}: {found.message}; not taken over: who pins it needs the new pins."
         missing = [name for name in _names(place, ()) if not _covers(names, name)]

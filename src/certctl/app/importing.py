@@ -109,7 +109,7 @@ def take_over(tree: Tree, wish: Wish, config: str | None, options: passes.Option
         store.prepare()
         now = wiring.clock()
         rows = tuple(_adopted(store, match, tree.tool, now) for match in plan.matches)
-        accounts = tuple(_accounts(store, spec, tree, now))
+        accounts = tuple(take_accounts(store, spec, tree, now))
         written = _write(target, config, text) if target and text else None
     return Imported(tree.tool, tree.path, base, (*rows, *_others(tree, plan)), accounts, text, written, tree)
 
@@ -180,7 +180,7 @@ def _notes(match: matching.Match) -> tuple[str, ...]:
     return (*match.lineage.notes, *match.notes)
 
 
-def _accounts(store: DiskStore, spec: Spec, tree: Tree, now: datetime) -> list[Row]:
+def take_accounts(store: DiskStore, spec: Spec, tree: Tree, now: datetime) -> list[Row]:
     """Every issuer at a CA where the tool has an account gets it, as long as it has none of its own."""
     rows = []
     for account, issuer in _pairs(spec, tree):

@@ -32,8 +32,8 @@ class Present(NamedTuple):
     hint: str | None = None
     tool: str = ""
     """The tool in whose tree the files are; empty: they are nobody's but the server's."""
-    switch_off: tuple[str, ...] = ()
-    """Commands that keep that tool from renewing on."""
+    tree: Tree | None = None
+    """All that this tool has; None: it cannot be read."""
 
     @property
     def pins(self) -> frozenset[str]:
@@ -108,10 +108,9 @@ def _of_tool(present: Present, paths: Sequence[str], now: datetime, environ: Map
             tree = None  # it is the tool's all the same; how it renews is then for a person to say
         for lineage in tree.lineages if tree else ():
             if present.pins <= {pair.record.sha256 for pair in lineage.pairs}:
-                assert tree is not None
                 names = present.lineage.names
                 kept = lineage._replace(pairs=present.lineage.pairs, name=names[0], outputs=())
-                return present._replace(lineage=kept, tool=tool, switch_off=tree.switch_off)
+                return present._replace(lineage=kept, tool=tool, tree=tree)
         return present._replace(tool=tool)
     return present
 

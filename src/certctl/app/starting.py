@@ -10,7 +10,7 @@ import os
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from certctl.app import adopting, passes, wiring
+from certctl.app import adopting, importing, passes, wiring
 from certctl.app.fitting import Fitting, fit
 from certctl.config import file, loading, starter, starter_fit
 from certctl.core.fit import Skipped
@@ -22,12 +22,12 @@ from certctl.store.disk import DiskStore
 
 
 class Taken(NamedTuple):
-    """A certificate whose keys were taken over."""
+    """A certificate whose keys were taken over, or an account at a CA."""
 
     name: str
     source: str
     text: str
-    pins: tuple[str, ...]
+    pins: tuple[str, ...] = ()
 
 
 class Started(NamedTuple):
@@ -125,7 +125,7 @@ def _write_fit(path: str, fitting: Fitting, wait: float) -> Started:
         fitting.fit.lines,
         tuple(note for one in certificates for note in one.notes if not note.startswith("Taken over")),
         any(one.later for one in certificates),
-        fitting.switch_off,
+        tuple(dict.fromkeys(line for tree in fitting.trees for line in tree.switch_off)),
     )
 
 
@@ -142,6 +142,8 @@ def _take_over(spec: Spec, fitting: Fitting, wait: float) -> tuple[Taken, ...]:
             done = adopting.adopt(store, match, source, now)
             pins = tuple(pair.record.sha256 for pair in match.lineage.pairs)
             taken.append(Taken(match.name, source, done.text, pins))
+        for row in (row for tree in fitting.trees for row in importing.take_accounts(store, spec, tree, now)):
+            taken.append(Taken(f"the account of {row.name}", row.source, row.text))
     return tuple(taken)
 
 

@@ -57,7 +57,7 @@ def _to_type(console: Console, started: Started) -> None:
         console.answer(f"  certctl{_config(started.path)} probe")
     if started.switch_off:
         console.answer("")
-        console.answer("so that no other tool renews them any more:")
+        console.answer("so that no other tool renews them any more, whichever of these fits:")
         for line in started.switch_off:
             console.answer(f"  {line}")
 
