@@ -32,6 +32,8 @@ ROWS = {
     "dhparam": {"512 bits, 1 of the cores"},
 }
 """Some of the cases that there are even with no peer at all."""
+COSTLY = {"idle": ("dehydrated",), "acme": ("certbot", "dehydrated", "lego")}
+"""Peers that take seconds for each certificate, and are not what is tested here."""
 
 
 @pytest.mark.slow
@@ -40,7 +42,7 @@ def test_benchmark_in_small(name: str, tmp_path: Path, capsys: pytest.CaptureFix
     """One benchmark runs, and prints the same sane figures as a table, as JSON and as a chart."""
     for needed in NEEDS.get(name, ()):
         program(needed)
-    slow = [word for peer in _costly(name) for word in ("--without", peer)]
+    slow = [word for peer in COSTLY.get(name, ()) for word in ("--without", peer)]
     files = ["--json", str(tmp_path / "x.json"), "--svg", str(tmp_path / "x.svg")]
     bench.main(["--quick", "--here", *slow, *files, name])
     results = read(str(tmp_path / "x.json"))
@@ -57,11 +59,6 @@ def test_benchmark_in_small(name: str, tmp_path: Path, capsys: pytest.CaptureFix
     chart = ET.parse(tmp_path / "x.svg").getroot()
     words = " ".join(text.text or "" for text in chart.iter(TEXT))
     assert all(row.case in words for row in results.rows if row.ratio or row.target)
-
-
-def _costly(name: str) -> tuple[str, ...]:
-    """Peers that take seconds for each certificate; idle passes have all of them."""
-    return ("certbot", "dehydrated", "lego") if name == "acme" else ()
 
 
 def _sane(row: Row) -> None:
