@@ -176,10 +176,10 @@ def append_line(path: str, line: bytes, mode: int = 0o600) -> None:
             os.close(fd)
 
 
-def replace_cache(path: str, data: bytes) -> None:
+def replace_cache(path: str, data: bytes, mode: int = 0o600) -> None:
     """Replace *path* atomically but not durably: for what can be made again, and is checked when read."""
     with failing(path):
-        temporary = _write_file(File(path, data, 0o600, -1, -1))
+        temporary = _write_file(File(path, data, mode, -1, -1))
         os.rename(temporary, path)
 
 

@@ -40,7 +40,8 @@ class Webroot:
             self._holders.hold(item[0])
         try:
             for item, proof in zip(items, proofs, strict=True):
-                atomic.write(item[0], proof.key_authorization.encode(), 0o644)
+                # Nobody asks for it after a power cut, and the note, which is durable, takes it away.
+                atomic.replace_cache(item[0], proof.key_authorization.encode(), 0o644)
             yield
         finally:
             self._leftovers.clear(note, items, self._release)
