@@ -109,6 +109,14 @@ newest_pebble() {
   pebble_from sid || pebble_from trixie || unpack pebble "$cache/pebble" || say "no pebble: see $log"
 }
 
+# uacme cannot read the challenges that the newest Pebble offers, so benchmarks run that of this Debian release.
+plain_pebble() {
+  [ -x "$cache/bench/pebble/usr/bin/pebble" ] && return
+  say "unpacking this release's pebble, too"
+  refresh
+  unpack pebble "$cache/bench/pebble" || say 'benchmarks run with the newest pebble, which uacme may not understand'
+}
+
 # --- the virtual environment ----------------------------------------------------------------------
 
 # requirements: the dependency groups test and lint, one requirement a line. Written out, since pip knows --group only from 25.1.
