@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Sequence
-from typing import NoReturn, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 T = TypeVar("T")
 MOST_SECONDS = 366 * 86400.0
@@ -50,6 +50,16 @@ class _Parser(argparse.ArgumentParser):
             if action.dest == "command":
                 raise wrong.command(str(value), COMMANDS)
             raise wrong.choice(self, action, value)
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
+        """Take options between words, too: there argparse by itself leaves words over."""
+        found, over = super().parse_known_args(args, namespace)
+        if self._subparsers is None and not self._again and any(word[:1] != "-" for word in over):
+            self._again = True
+            return self.parse_known_intermixed_args(args)
+        return found, over
+
+    _again = False
 
 
 def build(wanted: str | None = None) -> argparse.ArgumentParser:
