@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 from collections.abc import Callable
@@ -43,7 +44,12 @@ class Peer(NamedTuple):
 def certbot() -> str | None:
     """Certbot from the package index, in an environment of its own; None: it is not installed."""
     program = f"{CERTBOT}/bin/certbot"
-    return program if os.path.exists(program) else None
+    if not os.path.exists(program):
+        return None
+    with open(f"{CERTBOT}.lock", "w", encoding="ascii") as lock:
+        # Whoever installs it holds this until all of it is there.
+        fcntl.flock(lock, fcntl.LOCK_SH)
+    return program
 
 
 left_out: frozenset[str] = frozenset()
