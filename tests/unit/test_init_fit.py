@@ -89,6 +89,8 @@ def test_one_bundle(host: Host) -> None:
     name = "?sni=mail.example.net"
     assert tenant.probe == (f"smtp://127.0.0.1:25{name}", f"smtps://127.0.0.1:10465{name}")
     assert host.world.spec.hooks["postmap-sni"].command[0] == "hook:postmap"
+    # The only new keys are those for the day on which these are rotated.
+    assert {step["kind"] for step in host.world.steps()} == {"make-key", "write", "hook"}
     assert host.world.spec.dhparams == {}
     host.pass_()
     assert pin(here / "mx1.pem") == made.pin
@@ -281,6 +283,29 @@ def test_what_cannot_be_taken_over(host: Host, fault: str) -> None:
     assert (here / "mx1.pem").read_bytes() == data
 
 
+def test_a_name_that_cannot_be_configured(host: Host) -> None:
+    """A certificate for a name with an underscore is left out and named; the others are fitted."""
+    here = host.put("postfix-chain")
+    host.bundle(here / "mx1.pem", host.ca.leaf(MX))
+    host.bundle(here / "inside.pem", host.ca.leaf("in_side.example.org"))
+    host.bundle(here / "tenant.pem", host.ca.leaf("mail.example.net"))
+    ran = host.init()
+    assert ran.code == 0
+    assert f"left out: {here}/inside.pem: it has a name that cannot be configured" in ran.out
+    assert list(host.world.spec.certificates) == [MX, "mail.example.net"]
+
+
+def test_a_directory_where_a_file_belongs(host: Host) -> None:
+    """What is in a directory that is named by mistake is not taken for the server's."""
+    here = host.put("postfix-chain")
+    for name in ("mx1.pem", "inside.pem", "tenant.pem"):
+        (here / name).mkdir()
+        host.bundle(here / name / "key.pem", host.ca.leaf(MX))
+    ran = host.init()
+    assert f"{here}/mx1.pem is a directory, where a file is expected" in ran.out
+    assert host.world.spec.certificates[MX].issuers == ("private-ca",)
+
+
 def test_certbot(host: Host) -> None:
     """What certbot renews goes on by its CA with the same key, in a file of certctl's; certbot is to stop."""
     here = host.put("postfix-chain")
@@ -422,6 +447,26 @@ def test_again(host: Host) -> None:
     assert "already imported" not in ran.err
     assert "generation 1 has this key" in ran.out
     assert Path(host.world.path).read_bytes() == text
+
+
+def test_servers_that_read_the_state(host: Host) -> None:
+    """Where certctl.toml was lost and a server reads live/NAME, that certificate is found by its name."""
+    host.world.configure(f'[certificate.mx]\nnames = ["{MX}"]\nissuer = "private-ca"\nhooks = ["reload"]')
+    host.world.done("run")
+    before = host.world.status()["mx"]["current"]["keys"]
+    os.remove(host.world.path)
+    here, live = host.put("postfix-chain"), host.world.layout.live("mx")
+    for name in ("postconf-x", "postconf-xn", "postconf-M", "sni"):
+        text = (here / name).read_text()
+        for file in ("mx1.pem", "inside.pem", "tenant.pem"):
+            text = text.replace(f"{here}/{file}", f"{live}/bundle.pem")
+        (here / name).write_text(text)
+    (certificate,) = host.done().values()
+    assert (certificate.name, certificate.names, certificate.issuers) == ("mx", (MX,), ("private-ca",))
+    assert "[issuer.by-hand]" not in Path(host.world.path).read_text()
+    assert [file.path for file in certificate.files] == [f"{here}/tls/mx.pem"]
+    assert host.world.status()["mx"]["current"]["keys"] == before
+    assert {step["kind"] for step in host.world.steps()} == {"write", "hook"}
 
 
 def test_a_key_that_the_state_does_not_know(host: Host) -> None:

@@ -70,7 +70,10 @@ def _kept(place: Place, keys: Sequence[str]) -> list[FittedFile] | None:
     if place.present.kind != present.KEY or place.present.tool:
         return None
     assert place.present.lineage is not None
-    contents = [content(path, place.present.lineage) for path in files]
+    try:
+        contents = [content(path, place.present.lineage) for path in files]
+    except CertctlError:
+        return None  # it holds something besides that certctl cannot write, such as a DSA key
     apart = any(one.has_chain and not one.has_leaf and not one.has_key for one in contents)
     kept = [_as_it_is(path, one, keys, apart=apart) for path, one in zip(files, contents, strict=True)]
     return [_still_readable(one, place) for one in kept if one is not None] if None not in kept else None

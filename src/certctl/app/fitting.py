@@ -148,8 +148,22 @@ def _rename(drafts: Sequence[_Draft], wanted: Sequence[str]) -> None:
 
 
 def _matched(drafts: Sequence[_Draft]) -> matching.Plan:
-    lineages = [draft.lineage._replace(name=draft.names[0]) for draft in drafts if draft.lineage]
-    return matching.match(Spec("", issuers=BUILT_IN), Tree("pem", "", tuple(lineages)))
+    lineages = []
+    for draft in drafts:
+        if draft.lineage is not None:
+            renamed = tuple(draft.names) != draft.lineage.names
+            lineages.append(draft.lineage._replace(name=draft.names[0]) if renamed else draft.lineage)
+    plan = matching.match(Spec("", issuers=BUILT_IN), Tree("pem", "", tuple(lineages)))
+    known = {place.present.pins: place.present.issuer for draft in drafts for place in draft.places}
+    matches = [_by(match, known) for match in plan.matches]
+    used = {match.issuer for match in matches}
+    return plan._replace(matches=matches, issuers=[one for one in plan.issuers if one.name in used])
+
+
+def _by(match: matching.Match, known: Mapping[frozenset[str], str]) -> matching.Match:
+    """With the issuer that is known to have signed it, if it is one that needs no table."""
+    issuer = known.get(frozenset(pair.record.sha256 for pair in match.lineage.pairs), "")
+    return match._replace(issuer=issuer) if issuer in BUILT_IN else match
 
 
 def _named(
@@ -212,7 +226,9 @@ def _notes(draft: _Draft, names: Sequence[str]) -> Iterator[str]:
         yield "Nothing here says what this host is called: put its names where localhost stands."
     for place in draft.places:
         found = place.present
-        if found.tool:
+        if found.tool == present.OURS:
+            yield f"{place.use.subject} reads the state of certctl; a file of its own is better."
+        elif found.tool:
             stop = f": {' or '.join(found.tree.switch_off)}" if found.tree else "."
             yield f"{place.use.subject} has it from {found.tool}, which must not renew it any more{stop}"
         if found.kind in (present.PLACEHOLDER, present.UNFIT):

@@ -9,16 +9,20 @@ from datetime import datetime
 from typing import NamedTuple
 
 from certctl.core import pem
+from certctl.core.spec import CertificateSpec
 from certctl.core.x509 import key_facts
 from certctl.core.x509_load import load
 from certctl.errors import CertctlError
 from certctl.importing import pem_files, tools
 from certctl.importing.common import Lineage, Pair, Tree, read
 from certctl.servers.sight import Use
+from certctl.store.disk import DiskStore
 
 NOTHING, KEY, MISSING = "nothing", "key", "missing"
 PLACEHOLDER, UNFIT, CLOSED = "placeholder", "unfit", "closed"
+OURS = "certctl"
 _LIVE = re.compile(r"(?P<tree>/.+)/(?:live|archive)/[^/]+/[^/]+")
+_OURS = re.compile(r"(?P<state>/.+)/(?:live|certificates)/(?P<name>[^/]+)/.+")
 
 
 class Present(NamedTuple):
@@ -32,6 +36,8 @@ class Present(NamedTuple):
     hint: str | None = None
     tool: str = ""
     """The tool in whose tree the files are; empty: they are nobody's but the server's."""
+    issuer: str = ""
+    """Who signed it last, where certctl itself knows; empty: nobody knows."""
     tree: Tree | None = None
     """All that this tool has; None: it cannot be read."""
 
@@ -62,6 +68,9 @@ def look(use: Use, now: datetime, environ: Mapping[str, str]) -> Present:
     if closed is not None:
         message = f"cannot read {closed}: permission denied"
         return Present(CLOSED, message=message, hint="run certctl init as root")
+    odd = next((path for path in there if os.path.isdir(path)), None)
+    if odd is not None:
+        return Present(UNFIT, message=f"{odd} is a directory, where a file is expected")
     if any("snakeoil" in os.path.basename(os.path.realpath(path)) for path in there):
         return Present(PLACEHOLDER, message=f"{there[0]} is the placeholder that a package made")
     try:
@@ -101,6 +110,9 @@ def _lineage(tree: Tree) -> Lineage:
 def _of_tool(present: Present, paths: Sequence[str], now: datetime, environ: Mapping[str, str]) -> Present:
     """With how it has been renewed, where it lies in the tree of a tool that renews it."""
     assert present.lineage is not None
+    ours = next((match for path in paths if (match := _OURS.fullmatch(path)) and _is_state(match)), None)
+    if ours is not None:
+        return _of_ours(present, ours["state"], ours["name"], now)
     for tool, root in _trees(paths, environ):
         try:
             tree = tools.find(tool).look(root, now)
@@ -113,6 +125,20 @@ def _of_tool(present: Present, paths: Sequence[str], now: datetime, environ: Map
                 return present._replace(lineage=kept, tool=tool, tree=tree)
         return present._replace(tool=tool)
     return present
+
+
+def _of_ours(present: Present, state: str, name: str, now: datetime) -> Present:
+    """A certificate that certctl keeps already, with the issuer that it had last."""
+    assert present.lineage is not None
+    spec = CertificateSpec(name, present.lineage.names)
+    current = DiskStore(state).observe_certificate(spec, now).state.current
+    issuer = current.issued_by if current is not None else None
+    return present._replace(lineage=present.lineage._replace(name=name), tool=OURS, issuer=issuer or "")
+
+
+def _is_state(match: re.Match[str]) -> bool:
+    """Whether it is a state directory of certctl, whose configuration was lost."""
+    return all(os.path.isdir(f"{match['state']}/{name}") for name in ("state", "live", "certificates"))
 
 
 def _trees(paths: Sequence[str], environ: Mapping[str, str]) -> Iterator[tuple[str, str]]:
