@@ -179,6 +179,9 @@ def test_revocation_replaces_first(world: World, ca: Ca, reason: str, standby: b
     assert not revoked(ca, serial(after))
     assert after in (world.tls / f"{name}.pem").read_bytes()
     assert key(world, name) == (following if standby else current)
+    lost = world.status()[name]["previous"]
+    assert (lost is not None and lost["compromised"]) == standby
+    assert (world.root / "pins").read_text().count("match=") == 2, "a key that was lost is told no more"
     assert world.steps() == []
 
 
