@@ -46,11 +46,10 @@ def _progress(console: Console) -> Callable[[object], None] | None:
 
 def _init(arguments: Arguments, console: Console) -> int:
     from certctl.app import starting
+    from certctl.cli import servers
     from certctl.cli.show import started
 
-    kinds = ("postfix", "dovecot", "nginx", "haproxy", "exim")
-    servers = [(kind, path) for kind in kinds for path in getattr(arguments, kind)]
-    result = starting.init(arguments.names, arguments.dir, servers)
+    result = starting.init(arguments.names, arguments.dir, servers.named(arguments))
     if not arguments.run:
         if console.as_json:
             console.document(starting.document(result))

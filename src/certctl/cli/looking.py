@@ -75,10 +75,10 @@ def _spec_if_any(arguments: Arguments) -> Spec | None:
 def doctor(arguments: Arguments, console: Console) -> int:
     from certctl.app import diagnosing
     from certctl.app.wiring import clock
+    from certctl.cli import servers
     from certctl.cli.show import doctor
 
-    kinds = ("postfix", "dovecot", "nginx", "haproxy", "exim", "pem")
-    targets = [(kind, path) for kind in kinds for path in getattr(arguments, kind)]
+    targets = [*servers.named(arguments), *(("pem", path) for path in arguments.pem)]
     spec = _spec_if_any(arguments)
     looked, findings = diagnosing.diagnose(spec, targets)
     if console.as_json:

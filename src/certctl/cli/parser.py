@@ -4,20 +4,12 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
 from typing import Any, NoReturn, TypeVar
+
+from certctl.cli import servers
 
 T = TypeVar("T")
 MOST_SECONDS = 366 * 86400.0
-SERVERS = (
-    ("postfix", "DIR", "the directory of a main.cf"),
-    ("dovecot", "FILE", "a dovecot.conf"),
-    ("nginx", "FILE", "an nginx.conf"),
-    ("haproxy", "FILE", "a haproxy.cfg"),
-    ("exim", "FILE", "an exim configuration"),
-    ("pem", "FILE", "a bundle by itself"),
-)
-"""Option, argument and meaning of what doctor and init can be shown; no bundle needs an init."""
 EPILOG = """\
 exit status: 0 done, nothing to do, or held; 1 something failed (the rest was done);
 2 usage or configuration; 3 plan --check found work; 75 another pass holds the lock
@@ -163,7 +155,7 @@ def _init(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--run", action="store_true", help="run a pass at once, and show what there is then")
     parser.add_argument("--yes", action="store_true", help="for scripts: init never asks anything")
-    _servers(parser, "to fit: ", SERVERS[:-1])
+    servers.add(parser, "to fit: ")
 
 
 def _plan(parser: argparse.ArgumentParser) -> None:
@@ -191,12 +183,8 @@ def _account(parser: argparse.ArgumentParser) -> None:
 
 
 def _doctor(parser: argparse.ArgumentParser) -> None:
-    _servers(parser, "", SERVERS)
-
-
-def _servers(parser: argparse.ArgumentParser, verb: str, servers: Sequence[tuple[str, str, str]]) -> None:
-    for kind, metavar, what in servers:
-        parser.add_argument(f"--{kind}", action="append", default=[], metavar=metavar, help=f"{verb}{what}")
+    servers.add(parser)
+    parser.add_argument("--pem", action="append", default=[], metavar="FILE", help="a bundle by itself")
 
 
 def _probe(parser: argparse.ArgumentParser) -> None:
