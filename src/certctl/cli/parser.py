@@ -6,8 +6,6 @@ import argparse
 import os
 from typing import Any, NoReturn, TypeVar
 
-from certctl.cli import servers
-
 T = TypeVar("T")
 MOST_SECONDS = 366 * 86400.0
 EPILOG = """\
@@ -147,6 +145,8 @@ def _seconds(text: str) -> float:
 
 
 def _init(parser: argparse.ArgumentParser) -> None:
+    from certctl.cli import servers
+
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help="names of the certificate; default: this host's"
     )
@@ -183,6 +183,8 @@ def _account(parser: argparse.ArgumentParser) -> None:
 
 
 def _doctor(parser: argparse.ArgumentParser) -> None:
+    from certctl.cli import servers
+
     servers.add(parser)
     parser.add_argument("--pem", action="append", default=[], metavar="FILE", help="a bundle by itself")
 
