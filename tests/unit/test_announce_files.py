@@ -67,6 +67,7 @@ def test_what_is_announced_is_what_is_printed(world: World) -> None:
     world.done("run")
     for _ in range(3):
         assert (world.tls / "policy").read_text() == printed(world, "policy")
+        assert (world.tls / "zone").read_text() == printed(world, "tlsa")
         assert records(world) == set(printed(world, "tlsa", "--port", "25", "--port", "465").splitlines())
         world.done("rotate", "mx1")
         world.later(hours=1)

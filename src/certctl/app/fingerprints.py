@@ -11,6 +11,7 @@ from certctl.config.addresses import nexthop
 from certctl.config.problems import BadValueError
 from certctl.core.model import SLOTS
 from certctl.core.pins import (
+    IN_DNS,
     access_line,
     announced_slots,
     nexthops,
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from certctl.core.x509 import Digests
 
 
+DEFAULT_PLACES: dict[int, int | None] = {25: None}
+
+
 class Query(NamedTuple):
     """What is asked for."""
 
@@ -37,7 +41,9 @@ class Query(NamedTuple):
     digest: str = "sha256"
     form: str = "text"
     nexthops: tuple[str, ...] = ()
-    ports: tuple[int, ...] = (25,)
+    """Empty: as a policy file of the certificate's announcers has them, else as it is configured."""
+    ports: tuple[int, ...] = ()
+    """Empty: as the announcers of its TLSA records have them, with their TTLs; else 25."""
 
 
 class Fingerprint(NamedTuple):
@@ -60,6 +66,8 @@ class Found(NamedTuple):
     nexthops: tuple[str, ...]
     names: tuple[str, ...]
     fingerprints: tuple[Fingerprint, ...]
+    places: tuple[tuple[int, int | None], ...]
+    """Ports and TTLs of TLSA records."""
 
 
 def find(spec: Spec, names: Collection[str], query: Query) -> list[Found]:
@@ -68,7 +76,7 @@ def find(spec: Spec, names: Collection[str], query: Query) -> list[Found]:
     named.certificates(spec, names)
     store = DiskStore(spec.state_dir)
     return [
-        _certificate(store, cert, query)
+        _certificate(spec, store, cert, query)
         for name, cert in spec.certificates.items()
         if not names or name in names
     ]
@@ -88,11 +96,13 @@ def check(query: Query) -> None:
             raise UsageError(f"--nexthop {hop!r}: {str(error) or 'must not be empty'}") from None
 
 
-def _certificate(store: DiskStore, cert: CertificateSpec, query: Query) -> Found:
+def _certificate(spec: Spec, store: DiskStore, cert: CertificateSpec, query: Query) -> Found:
     state = store.observe_certificate(cert, wiring.clock()).state
     of = "key" if query.form == "tlsa" else query.of or cert.pin
     # Without a slot, what is announced: what is pasted by hand must not say anything else.
-    slots = (query.slot,) if query.slot else announced_slots(cert, state, wiring.clock())
+    vias = [spec.announcers[name] for name in cert.announce]
+    in_dns = next((via for via in vias if via.type in IN_DNS), None) if query.form == "tlsa" else None
+    slots = (query.slot,) if query.slot else announced_slots(cert, state, wiring.clock(), via=in_dns)
     slots = SLOTS if query.slot == "all" else slots
     found = [
         Fingerprint(
@@ -101,7 +111,19 @@ def _certificate(store: DiskStore, cert: CertificateSpec, query: Query) -> Found
         for slot in slots
         for pin in pins(state.slot(slot), slot, of)
     ]
-    return Found(cert.name, query.nexthops or nexthops(cert), tuple(tlsa_names(cert.names)), tuple(found))
+    own = nexthops(cert)
+    hops = dict.fromkeys(hop for via in vias if via.type == "policy" for hop in via.nexthops or own)
+    places: dict[int, int | None] = dict.fromkeys(query.ports)
+    for via in vias if not query.ports else ():
+        for port in via.ports if via.type in IN_DNS else ():
+            places.setdefault(port, via.ttl)
+    return Found(
+        cert.name,
+        query.nexthops or tuple(hops) or own,
+        tuple(tlsa_names(cert.names)),
+        tuple(found),
+        tuple((places or DEFAULT_PLACES).items()),
+    )
 
 
 def of_file(path: str, query: Query) -> Found:
@@ -131,7 +153,8 @@ def of_file(path: str, query: Query) -> Found:
         what = "certificate or key" if query.of is None else query.of
         raise CertctlError(f"{path} holds no {what}", "PEM is expected: -----BEGIN CERTIFICATE-----")
     hops = query.nexthops or tuple(f"[{name}]" for name in tlsa_names(names))
-    return Found(path, hops, tuple(tlsa_names(names)), tuple(dict.fromkeys(found)))
+    places = dict.fromkeys(query.ports) or DEFAULT_PLACES
+    return Found(path, hops, tuple(tlsa_names(names)), tuple(dict.fromkeys(found)), tuple(places.items()))
 
 
 def _entries(data: bytes) -> tuple[tuple[str, ...], list[tuple[str, str, Digests]]]:
@@ -172,8 +195,8 @@ def lines(found: Sequence[Found], query: Query) -> Iterator[str]:
         elif query.form == "tlsa":
             names = item.names or ("HOST",)
             for name in names:
-                for port in query.ports:
-                    yield from (tlsa_line(name, port, text) for text in texts)
+                for port, ttl in item.places:
+                    yield from (tlsa_line(name, port, text, ttl) for text in texts)
 
 
 def document(found: Sequence[Found]) -> dict[str, Any]:

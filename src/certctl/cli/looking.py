@@ -47,7 +47,7 @@ def fingerprints(arguments: Arguments, console: Console) -> int:
         digest=arguments.digest,
         form="json" if console.as_json else arguments.form,
         nexthops=tuple(arguments.nexthop),
-        ports=tuple(arguments.port) or (25,),
+        ports=tuple(arguments.port),
     )
     if arguments.file:
         if arguments.names or arguments.slot:

@@ -275,10 +275,15 @@ def _fingerprints(parser: argparse.ArgumentParser) -> None:
         action="append",
         default=[],
         metavar="'[HOST]:25'",
-        help="the key of policy lines, as often as wanted; default: [NAME] for each name",
+        help="the key of policy lines, as often as wanted; default: as announced, else [NAME] for each name",
     )
     parser.add_argument(
-        "--port", action="append", type=int, default=[], metavar="PORT", help="for tlsa; default: 25"
+        "--port",
+        action="append",
+        type=int,
+        default=[],
+        metavar="PORT",
+        help="for tlsa; default: as announced, else 25",
     )
     parser.add_argument("--file", metavar="PEM", help="of this certificate, key or public key instead")
 
