@@ -104,6 +104,23 @@ def test_source_of_a_table() -> None:
     ]
 
 
+def test_prefixes_of_dovecot() -> None:
+    """What doveconf 2.4 prints as a block of a prefix is the setting with the whole name, where it stands."""
+    text = (
+        "ssl_server {\n  cert_file = /a.pem\n  key_file = /a.pem\n}\nlocal_name b.example.org {\n"
+        "  ssl_server {\n    cert_file = /b.pem\n  }\n}\nssl = required\n"
+    )
+    root = parse(text)
+    assert root.settings == {
+        "ssl_server_cert_file": "/a.pem",
+        "ssl_server_key_file": "/a.pem",
+        "ssl": "required",
+    }
+    assert [(block.title, block.settings) for block in root.blocks] == [
+        ("local_name b.example.org", {"ssl_server_cert_file": "/b.pem"})
+    ]
+
+
 def test_blocks_of_dovecot(tmp_path: os.PathLike[str]) -> None:
     """Blocks in blocks, quotes, comments, continued lines, includes, and a brace too many."""
     with open(os.path.join(tmp_path, "one.conf"), "w", encoding="utf-8") as file:

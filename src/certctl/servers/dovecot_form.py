@@ -10,6 +10,8 @@ from typing import NamedTuple
 from certctl.servers.files import read_text
 
 _DEEPEST = 10
+_PREFIXES = ("ssl_server", "ssl_client")
+"""2.4 also takes, and doveconf 2.4 prints, `ssl_server { cert_file = F }` for `ssl_server_cert_file = F`."""
 
 
 class Block(NamedTuple):
@@ -44,13 +46,23 @@ def parse(text: str, path: str = "", depth: int = 0) -> Block:
         elif line.endswith("{") and "=" not in line.split("{")[0]:
             name, _, argument = line[:-1].strip().partition(" ")
             block = Block(name, argument.strip().strip('"'), {}, [])
-            stack[-1].blocks.append(block)
+            if name not in _PREFIXES:
+                stack[-1].blocks.append(block)
             stack.append(block)
         else:
             name, equals, value = line.partition("=")
             if equals:
-                stack[-1].settings[name.strip()] = _unquote(value.strip())
+                _set(stack, name.strip(), _unquote(value.strip()))
     return root
+
+
+def _set(stack: list[Block], name: str, value: str) -> None:
+    """Put a setting where it counts: into the innermost block that is more than a prefix of names."""
+    for block in reversed(stack):
+        if block.name not in _PREFIXES:
+            block.settings[name] = value
+            return
+        name = f"{block.name}_{name}"
 
 
 def _lines(text: str) -> Iterator[str]:
