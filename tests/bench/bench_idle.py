@@ -41,7 +41,9 @@ def rows(setting: Setting) -> list[Row]:
             results = _measure(setting, count, field)
             times[count] = middle(results["certctl"])
             found += _rows(count, results)
-    low, high = sizes[0], 1000 if 1000 in sizes else sizes[-1]
+    # Few certificates are looked at in another way than many, so a slope from 1 would say little.
+    low, high = (100, 1000) if 1000 in sizes else (sizes[0], sizes[-1])
+    found += _looking(setting, high)
     found.append(_slope(times, low, high))
     if sizes[-1] != high:
         found.append(_slope(times, high, sizes[-1]))
@@ -83,6 +85,21 @@ def _rows(count: int, results: dict[str, list[Run]]) -> list[Row]:
         if name != "certctl"
     ]
     return found or [alone(NAME, case, mine)]
+
+
+def _looking(setting: Setting, count: int) -> list[Row]:
+    """Passes that have to look at more: what is announced can change elsewhere; --verify reads every file."""
+    told = '[announce.told]\ntype = "policy"\npath = "policy"\n'
+    announced = home.settled(
+        setting.directory("announced"), setting.installed(), count, more='announce = ["told"]\n', tables=told
+    )
+    plain = home.settled(setting.directory("verified"), setting.installed(), count)
+    field = [
+        Contestant("announced", lambda: announced.do("-q", "run")),
+        Contestant("every file read (--verify)", lambda: plain.do("-q", "run", "--verify")),
+    ]
+    results = in_turn(field, setting.runs(5), warm=not setting.quick)
+    return [alone(NAME, f"{count}, {name}", runs) for name, runs in results.items()]
 
 
 def _slope(times: dict[int, Run], low: int, high: int) -> Row:

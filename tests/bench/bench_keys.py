@@ -17,7 +17,7 @@ WHAT = "certificates with RSA keys, which are made on all processors, against op
 def rows(setting: Setting) -> list[Row]:
     """Measure. Each certificate comes with two keys: one to serve, one to stand ready."""
     count, bits = setting.size((20, 2048), quick=(1, 2048))
-    at = home.make(setting.directory("keys"), setting.installed(), count, keys=f"rsa-{bits}")
+    at = home.make(setting.directory("keys"), setting.installed(), count, more=f'keys = ["rsa-{bits}"]\n')
     field = [
         Contestant("certctl", lambda: at.do("-q", "run"), at.empty),
         _openssl(setting, 2 * count, bits),

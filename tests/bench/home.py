@@ -55,21 +55,23 @@ def make(
     count: int,
     *,
     issuer: str = "self-signed",
-    keys: str = "ecdsa-p256",
+    more: str = "",
     tables: str = "",
 ) -> Home:
-    """Write the configuration of *count* certificates of *issuer*, one file and one hook each; nothing is run."""
+    """Write the configuration of *count* certificates of *issuer*, one file and one hook each; nothing is run.
+
+    *more*: more keys of each certificate, a line each; *tables*: more tables.
+    """
     os.makedirs(f"{root}/out", mode=0o755)
     hook = f"{root}/hook"
     with open(hook, "w", encoding="ascii") as file:
         file.write(HOOK)
     os.chmod(hook, 0o755)
     lines = ['state_dir = "state"', tables, f'[hook.reload]\ncommand = ["{hook}"]']
-    kinds = "" if keys == "ecdsa-p256" else f'keys = ["{keys}"]\n'
     for number in range(count):
         name = f"c{number:05d}"
         lines.append(
-            f'[certificate.{name}]\nnames = ["{name}.example.test"]\nissuer = "{issuer}"\n{kinds}'
+            f'[certificate.{name}]\nnames = ["{name}.example.test"]\nissuer = "{issuer}"\n{more}'
             f'[[certificate.{name}.file]]\npath = "out/{name}.pem"\nhooks = ["reload"]'
         )
     with open(f"{root}/certctl.toml", "w", encoding="ascii") as file:
@@ -77,9 +79,9 @@ def make(
     return Home(root, installed)
 
 
-def settled(root: str, installed: Installed, count: int, *, issuer: str = "self-signed") -> Home:
+def settled(root: str, installed: Installed, count: int, *, more: str = "", tables: str = "") -> Home:
     """The same, after the passes that leave nothing to do."""
-    home = make(root, installed, count, issuer=issuer)
+    home = make(root, installed, count, more=more, tables=tables)
     home.do("-q", "run")
     home.do("-q", "run")
     home.do("plan", "--check")
