@@ -7,6 +7,7 @@ import os
 import pytest
 
 from certctl.servers.dovecot_form import parse
+from certctl.servers.exim import read_exim
 from certctl.servers.map_source import Line, Table, source_lines, tables
 from certctl.servers.nginx_form import Directive, parse_nginx
 from certctl.servers.postfix_parse import Service, expand, parse_main, parse_master, split_words
@@ -102,6 +103,17 @@ def test_source_of_a_table() -> None:
         Line(4, '"a b"', "x"),
         Line(5, "alone", ""),
     ]
+
+
+def test_includes_of_exim(tmp_path: os.PathLike[str]) -> None:
+    """What a file names is read in its place; one that is not there, and a circle, are borne."""
+    tls = os.path.join(tmp_path, "tls.conf")
+    main = os.path.join(tmp_path, "exim4.conf")
+    text = f'  .include "{tls}"\nexim_user = mail\n.include_if_exists /nonexistent\n'
+    for path, content in ((main, text), (tls, f"tls_certificate = /a.pem\n.include {main}\n")):
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(content)
+    assert read_exim(main) == {"tls_certificate": "/a.pem", "exim_user": "mail"}
 
 
 def test_prefixes_of_dovecot() -> None:
