@@ -10,7 +10,8 @@ from types import TracebackType
 from tests.real.servers.postfix import Postfix
 from tests.real.servers.process import until
 
-PACE = 0.1
+PACE = 0.25
+"""Seconds between two messages: so that there is always one under way, and something is left for others."""
 _TRIED = re.compile(r"(\w+): to=<[^\n]*?(dsn=\S+, status=[^\n]*)")
 _VERIFIED = "Verified TLS connection established"
 
@@ -23,6 +24,7 @@ class Flow:
         self._receiver = receiver
         self._recipient = recipient
         self._over = threading.Event()
+        self._wanted = threading.Event()
         self._thread = threading.Thread(target=self._send)
         self._failure: Exception | None = None
         self.sent: list[str] = []
@@ -35,21 +37,29 @@ class Flow:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._over.set()
+        self._wanted.set()
         self._thread.join()
 
     def _send(self) -> None:
         try:
-            while not self._over.wait(PACE):
+            while not self._over.is_set():
+                self._wanted.wait(PACE)
+                self._wanted.clear()
                 self.sent.append(self._server.send(recipient=self._recipient))
         except Exception as error:  # noqa: BLE001  # told by whoever checks
             self._failure = error
 
     def moves(self) -> None:
         """Wait until a message has been delivered that was sent after now."""
-        mark = len(self.sent)
-        until(lambda: len(self.sent) > mark or self._failure, "a message is sent", seconds=30)
+        under_way = len(self.sent)  # may have been begun before
+
+        def sent() -> bool:
+            self._wanted.set()
+            return len(self.sent) > under_way + 1 or self._failure is not None
+
+        until(sent, "a message is sent", seconds=30)
         assert self._failure is None, self._failure
-        self._server.outcome(self.sent[mark])
+        self._server.outcome(self.sent[under_way + 1])
 
     def check(self) -> int:
         """Every message was delivered at its first try, to a server whose key was verified; their number."""
