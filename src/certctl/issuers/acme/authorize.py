@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -87,8 +88,9 @@ class Prover:
         with self._solver.present(proofs) as asked:
             try:
                 wishes = at_once(self._answer, answers)
+                visit = partial(_wait_for_visit, asked, time.monotonic() + UNSEEN, patience)
                 waiting = list(zip(open_ones, proofs, wishes, strict=True))
-                self._check(at_once(lambda one: self._verdict(*one, asked, patience), waiting))
+                self._check(at_once(lambda one: self._verdict(*one, visit, patience), waiting))
             except OrderFailedError:
                 raise
             except IssuerError:
@@ -115,15 +117,16 @@ class Prover:
             return None
 
     def _verdict(
-        self, one: Authorization, proof: Proof, wish: float | None, asked: Asked | None, patience: Patience
+        self,
+        one: Authorization,
+        proof: Proof,
+        wish: float | None,
+        visit: Callable[[Proof], None],
+        patience: Patience,
     ) -> Authorization:
-        """Return the authorization with the CA's verdict.
-
-        A poll that comes before the CA has looked can only be too early: where that can be seen, it is
-        waited for.
-        """
-        if asked and not wish:
-            patience.until(partial(asked, proof), UNSEEN)
+        """Return the authorization with the CA's verdict."""
+        if not wish:
+            visit(proof)
         return patience.poll(
             lambda: self._look(one.url),
             lambda seen: seen.status != "pending",
@@ -162,6 +165,12 @@ class Prover:
             else "give the certificate another issuer",
             transient=False,
         )
+
+
+def _wait_for_visit(asked: Asked | None, until: float, patience: Patience, proof: Proof) -> None:
+    """Wait for the CA to look at *proof*, where that can be seen: a poll before it can only be too early."""
+    if asked:
+        patience.until(partial(asked, proof), until - time.monotonic())
 
 
 def _problem(one: Authorization) -> Problem:
