@@ -159,6 +159,10 @@ def test_quiet(home: Home) -> None:
     assert "held until" in waiting.err
     assert "hook reload: failed" in waiting.err
     assert waiting.out == ""
+    assert "hook reload ended with exit status 1" in home("hooks", "run", "reload", "-q", code=1).err
+    home.edit('names = ["mx1.example"]', 'names = ["mx1.example"]\nhold_down = "1h"')
+    forced = home("rotate", "mx1", "--force", "-q", code=None)
+    assert "certctl: warning: mx1: whoever pins it by hand breaks" in forced.err
 
 
 def test_messages_go_to_standard_error(home: Home) -> None:

@@ -80,7 +80,7 @@ def test_nobody_to_be_asked(contact: Contact) -> None:
 
 @pytest.mark.parametrize(("answer", "added"), [("y", True), ("n", False), ("", False), ("yes", True)])
 def test_the_question(contact: Contact, answer: str, added: bool) -> None:
-    """On a terminal the fingerprint is shown first, and only a yes adds the peer."""
+    """On a terminal the fingerprint is shown first, under -q, too, and only a yes adds the peer."""
     ours, theirs = pty.openpty()
     command = [
         sys.executable,
@@ -92,7 +92,7 @@ def test_the_question(contact: Contact, answer: str, added: bool) -> None:
         "add",
         str(contact.feed),
     ]
-    command += ["--map", str(contact.map), "--hook", "reload"]
+    command += ["--map", str(contact.map), "--hook", "reload", "-q"]
     process = subprocess.Popen(command, stdin=theirs, stdout=subprocess.PIPE, stderr=theirs)
     os.close(theirs)
     os.write(ours, f"{answer}\n".encode())

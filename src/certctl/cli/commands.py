@@ -116,11 +116,12 @@ def _rotate(arguments: Arguments, console: Console) -> int:
         raise UsageError(
             "--abort replaces the next key, --compromised the one that is served", "certctl rotate --help"
         )
-    breaks = passes.breaks(spec, arguments.names) if force else None
-    for warning in breaks or ():
-        console.say(f"certctl: warning: {warning}")
+    told = {}
     if force:
-        for line in passes.knows(spec, arguments.names):
+        told = {"breaks": passes.breaks(spec, arguments.names), "knows": passes.knows(spec, arguments.names)}
+        for warning in told["breaks"]:
+            console.insist(f"certctl: warning: {warning}")
+        for line in told["knows"]:
             console.say(line)
     result = passes.rotate(
         spec,
@@ -130,7 +131,7 @@ def _rotate(arguments: Arguments, console: Console) -> int:
         compromised=arguments.compromised,
         options=options,
     )
-    return ran.show(console, result, asked=arguments.names, breaks=breaks)
+    return ran.show(console, result, asked=arguments.names, more=told)
 
 
 def _renew(arguments: Arguments, console: Console) -> int:
@@ -308,7 +309,7 @@ def _peers_add(arguments: Arguments, console: Console, spec: Spec) -> int:
             "one feed is expected", "certctl peers add https://HOST/.well-known/certctl-pins.jws"
         )
     offer = peering.first_contact(arguments.what[0])
-    shown.offer(console, offer)
+    shown.offer(console, offer, asked=arguments.key is None and not arguments.yes)
     if arguments.key is not None and arguments.key != offer.key:
         raise CertctlError("the feed has another key than --key says", "ask the peer for its key again")
     if arguments.key is None and not arguments.yes:
@@ -318,7 +319,7 @@ def _peers_add(arguments: Arguments, console: Console, spec: Spec) -> int:
                 "nobody is there to compare the fingerprint", "--key KEY, or --yes if you have compared it"
             )
         if not agreed:
-            console.say("nothing was added")
+            console.insist("nothing was added")
             return EXIT_FAILED
     wanted = peering.Wanted(arguments.name, tuple(arguments.nexthop), arguments.map, tuple(arguments.hook))
     name, text = peering.add(spec, offer, wanted)

@@ -35,5 +35,6 @@ def ran(console: Console, name: str, outcome: HookOutcome) -> int:
     else:
         for line in outcome.output.splitlines():
             console.answer(line)
-        console.say(f"hook {name} ended with exit status {outcome.exit_status}")
+        tell = console.insist if failed else console.say
+        tell(f"hook {name} ended with exit status {outcome.exit_status}")
     return EXIT_FAILED if failed else EXIT_OK

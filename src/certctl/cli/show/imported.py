@@ -20,7 +20,8 @@ def show(console: Console, done: Imported, *, dry_run: bool) -> int:
     for row in done.rows:
         _row(console, row)
     for row in done.accounts:
-        console.say(f"account of {row.name}: {row.state}: {row.text}")
+        tell = console.insist if row.state == REFUSED else console.say
+        tell(f"account of {row.name}: {row.state}: {row.text}")
     if done.config is None and not dry_run:
         raise UsageError(
             "there is no configuration yet, so nothing was taken over",

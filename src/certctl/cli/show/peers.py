@@ -66,14 +66,15 @@ def _dry(console: Console, synced: Synced) -> None:
         console.say("no map would change")
 
 
-def offer(console: Console, found: Offer) -> None:
-    """Show who a feed says it is."""
-    console.say(f"feed         {found.feed}")
-    console.say(f"key          {found.key}")
-    console.say(f"fingerprint  {found.fingerprint}")
-    console.say(f"names        {', '.join(found.names)}")
-    console.say(f"next-hops    {', '.join(found.nexthops)}")
-    console.say(f"expires      {found.expires_at}")
+def offer(console: Console, found: Offer, *, asked: bool) -> None:
+    """Show who a feed says it is; *asked*: a question about it follows, which nobody could answer unseen."""
+    tell = console.insist if asked else console.say
+    tell(f"feed         {found.feed}")
+    tell(f"key          {found.key}")
+    tell(f"fingerprint  {found.fingerprint}")
+    tell(f"names        {', '.join(found.names)}")
+    tell(f"next-hops    {', '.join(found.nexthops)}")
+    tell(f"expires      {found.expires_at}")
 
 
 def agreed() -> bool | None:
