@@ -78,6 +78,15 @@ def test_the_old_pin_goes_at_once(world: World) -> None:
     assert not Path(world.layout.lineage("mx1"), "1").exists()
 
 
+def test_in_json(world: World) -> None:
+    """Who knows the standby, and who does not, is in the document, too."""
+    document = world.done("rotate", "mx1", "--compromised", "--json").document
+    assert [line.rpartition(" 20")[0] for line in document["knows"]] == [
+        f"mx1: who follows {name} has been told the next pin" for name in ("lines", "partners")
+    ]
+    assert len(document["breaks"]) == 1
+
+
 def test_told_as_long_as_it_is_served(world: World) -> None:
     """While servers have not taken the new key, peers have to know the old one still."""
     old = pins(world, "current")

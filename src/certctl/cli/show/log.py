@@ -46,8 +46,12 @@ def _lines(event: dict[str, Any]) -> list[str]:
     except (ValueError, TypeError, AttributeError):
         at = "?"
     told = [str(event[name]) for name in ("reason", "error") if event.get(name)]
-    told += [f"{name} {value}" for name, value in event.items() if name not in _TOLD]
+    told += [f"{name} {_words(value)}" for name, value in event.items() if name not in _TOLD]
     head = f"{at}  {event.get('subject')}: {event.get('event')}"
     lines = [f"{head}: {'; '.join(told)}" if told else head]
     lines += [f"    {line}" for line in str(event.get("output") or "").splitlines()[-5:]]
     return lines
+
+
+def _words(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from certctl.app.passes import Ran
 from certctl.app.status import run_document
@@ -12,11 +12,13 @@ from certctl.core.holds import trouble
 from certctl.errors import EXIT_FAILED, EXIT_OK
 
 
-def show(console: Console, ran: Ran, asked: Sequence[str] = (), breaks: Sequence[str] | None = None) -> int:
+def show(
+    console: Console, ran: Ran, asked: Sequence[str] = (), more: Mapping[str, object] | None = None
+) -> int:
     """Tell how a pass ended; returns the exit status.
 
-    *asked*: the certificates that a person asked something of; *breaks*: whose
-    pins a forced rotation broke, for the document.
+    *asked*: the certificates that a person asked something of; *more*: what else
+    goes into the document.
     """
     for item in ran.failed:
         console.error(item.error, item.step.subject)
@@ -24,8 +26,7 @@ def show(console: Console, ran: Ran, asked: Sequence[str] = (), breaks: Sequence
     for line in waiting:
         console.insist(f"certctl: {line}")
     if console.as_json:
-        document = run_document(ran)
-        console.document(document if breaks is None else {**document, "breaks": breaks})
+        console.document({**run_document(ran), **(more or {})})
         return EXIT_FAILED if ran.failed or waiting else EXIT_OK
     told = [hold for hold in ran.plan.holds if hold.subject in asked and not hold.standby]
     for line in plan.holds(told, ran.plan):
