@@ -47,7 +47,7 @@ EXCEPTIONS = {
     ("cli/console.py", OUTCOME): "shows events",
     ("daemon.py", OUTCOME): "reports events",
     ("cli/commands.py", "dhparam.progress"): "shows the progress of a search",
-    ("cli/parser.py", "importing.tools"): "names the tools that can be taken over",
+    ("cli/options.py", "importing.tools"): "names the tools that can be taken over",
     ("cli/show/doctor.py", "doctor.finding"): "shows findings",
     ("cli/show/doctor.py", "doctor.run"): "names what was looked at",
     ("cli/show/hooks.py", "ports"): "shows how a hook ended",

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from certctl.cli import parser as command_line
 from certctl.cli.console import Console, LostOutputError
+from certctl.cli.options import COMMANDS
 from certctl.errors import EXIT_OK, CertctlError, EndedError
 
 EXIT_INTERRUPTED = 130
@@ -87,7 +88,7 @@ def _answer(argv: Sequence[str], console: Console) -> int:
 def _run(argv: Sequence[str], console: Console) -> int:
     # What libraries deprecate is for developers; a tired admin can do nothing about it.
     warnings.simplefilter("ignore")
-    wanted = next((word for word in _words(argv) if word in command_line.COMMANDS), None)
+    wanted = next((word for word in _words(argv) if word in COMMANDS), None)
     parser = command_line.build(wanted)
     try:
         arguments = parser.parse_args(list(argv))
@@ -100,7 +101,7 @@ def _run(argv: Sequence[str], console: Console) -> int:
         return EXIT_OK
     if arguments.command is None:
         text = command_line.build().format_help().rstrip()
-        console.either(text, {"version": 1, "commands": list(command_line.COMMANDS)})
+        console.either(text, {"version": 1, "commands": list(COMMANDS)})
         return EXIT_OK
     console = Console(as_json=arguments.json, verbose=arguments.verbose, quiet=arguments.quiet)
     if arguments.command == "run":
