@@ -99,6 +99,7 @@ cat >/etc/systemd/system/exim4.service <<'END'
 [Service]
 RuntimeDirectory=exim4
 ExecStart=/usr/sbin/exim4 -bdf -q30m
+ExecStartPost=bash -c 'until (: </dev/tcp/127.0.0.1/25) 2>/dev/null; do sleep 0.05; done'
 ExecReload=kill -HUP $MAINPID
 END
 cat >/etc/systemd/system/slapd.service <<'END'

@@ -90,6 +90,7 @@ class Mail:
         self.mx1.sh("certctl -q renew mx1")
         until(lambda: self.mx1.sh(reloads) == "2\n", "the second instance is reloaded", seconds=60)
         self.on_all_ports()
+        self.mx1.sh("certctl doctor")  # at the end of the page, nothing is amiss
 
 
 @pytest.mark.slow

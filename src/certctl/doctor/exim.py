@@ -13,6 +13,7 @@ from certctl.doctor.pem_files import Findings, check_pair
 from certctl.servers.exim import files_of, read_exim
 
 _USERS = ("Debian-exim", "exim", "mail")
+"""Who Exim runs as where exim_user is not set, the likeliest first: every Debian has a user mail."""
 _RELOAD = "no reload: Exim reads its files at each connection"
 
 
@@ -37,11 +38,11 @@ def _check_readable(place: Place, path: str, user: str) -> Iterator[Finding]:
     import grp
     import pwd
 
-    names = (user,) if user else _USERS
-    known = [entry for entry in pwd.getpwall() if entry.pw_name in names]
-    if not known or known[0].pw_uid == 0 or not os.path.exists(path):
+    accounts = {entry.pw_name: entry for entry in pwd.getpwall()}
+    account = next((accounts[name] for name in ((user,) if user else _USERS) if name in accounts), None)
+    if account is None or account.pw_uid == 0 or not os.path.exists(path):
         return
-    account, info = known[0], os.stat(path)
+    info = os.stat(path)
     groups = {account.pw_gid} | {group.gr_gid for group in grp.getgrall() if account.pw_name in group.gr_mem}
     if info.st_uid == account.pw_uid:
         readable = bool(info.st_mode & 0o400)
