@@ -154,7 +154,10 @@ def test_advice_is_shown_and_followed(world: World, ca: Ca) -> None:
     world.later(hours=12)
     world.done("run")
     assert world.status()["advised"]["renew_at"] == renew_at, "the moment stays while the window does"
-    assert "https://ca.test/why" in world.done("status").out
+    for command in ("status", "plan"):
+        assert "https://ca.test/why" in world.done(command).out
+    (hold,) = world.done("plan", "--json").document["holds"]
+    assert (hold["kind"], hold["subject"], hold["until"]) == ("issue", "advised", renew_at)
     window(timedelta(days=-2), timedelta(days=-1))
     assert leaf(world, "advised") == first
     world.later(days=1)

@@ -63,6 +63,7 @@ def _certificate_holds(spec: Spec, world: World, cert: CertificateSpec, now: dat
             yield Hold(failure.kind, cert.name, f"failed: {failure.message}", failure.retry_at)
     if state.held is not None:
         yield Hold("promote", cert.name, state.held, None)
+    yield from _explained(cert, state, now)
     if state.current is None or state.next is None or state.rotation == "forced":
         return
     closed = gate(cert, state.next, now, _unseen(world, cert))
@@ -70,6 +71,17 @@ def _certificate_holds(spec: Spec, world: World, cert: CertificateSpec, now: dat
     if not closed.open and (wish or closed.until is not None):
         reason = f"{wish}, but {closed.reason}" if wish else closed.reason
         yield Hold("promote", cert.name, reason, closed.until, standby=wish is None)
+
+
+def _explained(cert: CertificateSpec, state: CertificateState, now: datetime) -> Iterator[Hold]:
+    """A renewal whose moment the CA explains (RFC 9773 §4.2), so that people learn of it before it comes."""
+    advice = state.current.advice if state.current else None
+    if state.current is None or advice is None or advice.explanation_url is None:
+        return
+    due = renew_at(cert, state.current)
+    if due == advice.renew_at and due > now:
+        reason = f"the CA advises this moment for its renewal, see {advice.explanation_url}"
+        yield Hold("issue", cert.name, reason, due, standby=True)
 
 
 def _unseen(world: World, cert: CertificateSpec) -> dict[str, str]:

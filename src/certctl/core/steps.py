@@ -49,7 +49,7 @@ class Hold(NamedTuple):
     until: datetime | None
     """None: until somebody does what the reason says."""
     standby: bool = False
-    """Nothing is wanted yet: it only says from when the next key could be served."""
+    """Nothing is wanted yet: it says from when the next key could be served, or when a renewal will come."""
 
 
 class Plan(NamedTuple):
