@@ -152,6 +152,9 @@ class Histories(RuleBasedStateMachine):
         self.first_served: dict[str, datetime] = {}
         self.excused: set[str] = set()
         """Pins that may be served unannounced: first generations and forced ones."""
+        self.stolen: set[str] = set()
+        self.given_up: set[str] = set()
+        """Stolen keys that are not served any more."""
         self.served: dict[str, datetime] = {}
         """Certificate -> end of what it serves."""
 
@@ -172,6 +175,10 @@ class Histories(RuleBasedStateMachine):
     @rule(name=st.sampled_from(NAMES), how=st.sampled_from(["wanted", "forced"]))
     def rotate(self, name: str, how: str) -> None:
         self.wish(name, lambda state: state._replace(rotation=how, held=None))
+
+    @rule(name=st.sampled_from(NAMES))
+    def key_is_stolen(self, name: str) -> None:
+        self.wish(name, lambda state: effects.compromised(state, "current")._replace(rollback_wanted=False))
 
     @rule(name=st.sampled_from(NAMES))
     def abort(self, name: str) -> None:
@@ -277,6 +284,7 @@ class Histories(RuleBasedStateMachine):
         """No pin is served that was not announced for its hold-down, but for first and forced ones."""
         if after.current is None:
             return
+        self.check_stolen(name, before, after)
         cert = self.certs[name]
         source = [k.certificate if cert.pin == "certificate" else k for k in after.current.keys]
         for record in source:
@@ -285,13 +293,27 @@ class Histories(RuleBasedStateMachine):
                 continue
             self.first_served[record.sha256] = self.host.now
             first = before.current is None
-            forced = before.rotation == "forced"
+            forced = before.forced
             rolled_back = before.rollback_wanted
             if first or forced or rolled_back:
                 continue
             until = hold_until(cert, after.current)
             assert until is not None
             assert until <= self.host.now, f"{name} served before {until}"
+
+    def check_stolen(self, name: str, before: CertificateState, after: CertificateState) -> None:
+        """A stolen key gives way as soon as it can, is never served again, and never taken for another."""
+        assert after.current is not None
+        if before.current is not None and before.current.compromised:
+            self.stolen |= {key.sha256 for key in before.current.keys}
+            dead = name in self.host.dead_issuers or not after.current.compromised
+            assert dead or after.failures, f"{name} goes on with a stolen key"
+        for generation in (after.current, after.previous):
+            if generation is not None and self.stolen & {key.sha256 for key in generation.keys}:
+                assert generation.compromised
+        if after.previous is not None and not after.current.compromised:
+            self.given_up |= {key.sha256 for key in after.previous.keys} & self.stolen
+        assert not self.given_up & {key.sha256 for key in after.current.keys}
 
     def check_isolation(self, outcome: Outcome) -> None:
         """Only what was made to fail has failed."""

@@ -101,8 +101,9 @@ def promoted(state: CertificateState, now: datetime) -> CertificateState:
     assert new is not None
     same_keys = old is not None and [k.sha256 for k in old.keys] == [k.sha256 for k in new.keys]
     rotates_from = old.rotates_from if old and same_keys else now
+    stolen = new.compromised or (old is not None and same_keys and old.compromised)
     return state._replace(
-        current=new._replace(promoted_at=now, rotates_from=rotates_from),
+        current=new._replace(promoted_at=now, rotates_from=rotates_from, compromised=stolen),
         next=None,
         previous=old or state.previous,
         retired=state.retired + ((state.previous.number,) if state.previous and old else ()),

@@ -64,7 +64,7 @@ def _certificate_holds(spec: Spec, world: World, cert: CertificateSpec, now: dat
     if state.held is not None:
         yield Hold("promote", cert.name, state.held, None)
     yield from _explained(cert, state, now)
-    if state.current is None or state.next is None or state.rotation == "forced":
+    if state.current is None or state.next is None or state.forced:
         return
     closed = gate(cert, state.next, now, _unseen(world, cert))
     wish = promotion_reason(Case(spec, cert, seen, now))
@@ -175,6 +175,6 @@ def condition(spec: Spec, cert: CertificateSpec, seen: CertificateSeen, now: dat
     if state.waiting or state.held:
         return "held"
     wish = promotion_reason(Case(spec, cert, seen, now))
-    if wish and state.next and state.rotation != "forced" and not gate(cert, state.next, now).open:
+    if wish and state.next and not state.forced and not gate(cert, state.next, now).open:
         return "held"
     return "due" if due else "ok"

@@ -160,6 +160,11 @@ class CertificateState(NamedTuple):
     unproved: str = ""
     """What was changed and has not been seen served: "" | "promotion" | "renewal" | "rollback"."""
 
+    @property
+    def forced(self) -> bool:
+        """Whether next is to be served whatever its hold: a person said so, or the current key is stolen."""
+        return self.rotation == "forced" or (self.current is not None and self.current.compromised)
+
     def slot(self, name: str) -> Generation | None:
         if name == "current":
             return self.current

@@ -45,8 +45,10 @@ def rotation_wish(case: Case, ahead: float = 0.0) -> str | None:
     state, cert = case.seen.state, case.cert
     if state.current is None:
         return None
+    if state.forced:
+        return "the current key is compromised" if state.current.compromised else "forced"
     if state.rotation:
-        return "forced" if state.rotation == "forced" else "a rotation was asked for"
+        return "a rotation was asked for"
     if "current" in case.seen.lost:
         return "the current key is missing from disk"
     if not _same_keys(state.current, cert):
@@ -89,7 +91,7 @@ def may_promote(case: Case) -> bool:
     state = case.seen.state
     if state.next is None or "next" in case.seen.lost or not _same_keys(state.next, case.cert):
         return False
-    return state.current is None or state.rotation == "forced" or gate(case.cert, state.next, case.now).open
+    return state.current is None or state.forced or gate(case.cert, state.next, case.now).open
 
 
 def promotion_reason(case: Case) -> str | None:

@@ -48,7 +48,7 @@ def _make_key(ledger: Ledger, make: keymaking.Make, step: Step) -> Ready:
 def _turn(ledger: Ledger, step: Step) -> Ready:
     """Promote or roll back: what is served changes with the writes that follow."""
     state = ledger.state(step.subject)
-    forced = state.rotation == "forced"
+    forced = state.forced
     turned = effects.promoted if step.kind == "promote" else effects.rolled_back
     state = turned(effects.without_failure(state, step.kind), ledger.now)
     if ledger.spec.certificates[step.subject].probe:
