@@ -204,11 +204,12 @@ def test_what_is_looked_at(world: World) -> None:
         ("smtps://mx.example.org:2465", True),
         ("smtp://mx.example.net:25", False),
     ]
+    assert all(one.told for one in found)
     assert list(targets(world.spec, "web", ())) == []
     (typed,) = targets(world.spec, None, ["imap://mx.example.org:144"])
     assert typed.owner == "_144._tcp.mx.example.org"
     assert typed.certificate == world.spec.certificates["mx"]
-    assert typed.via == world.spec.announcers["dane"]
+    assert (typed.via, typed.told) == (world.spec.announcers["dane"], False)
     (inside,) = targets(world.spec, "mx", ["smtp://192.0.2.1:26"])
     assert (inside.owner, inside.at) == ("_26._tcp.mx.example.org", "192.0.2.1")
     (strange,) = targets(None, None, ["smtp://mx.example.com"])

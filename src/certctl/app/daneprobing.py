@@ -68,7 +68,7 @@ def _check(spec: Spec | None, target: Target, asks: Resolver | None) -> Checked:
         tellers,
         _validation(target, asks),
         _known(state),
-        _wanted(state) if target.via is not None else (),
+        _wanted(state) if target.told else (),
         trouble,
     )
     return Checked(target, zone, case, agreements(case), [*_unserved(looks), *compare_dane(case)])

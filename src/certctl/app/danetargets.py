@@ -35,6 +35,8 @@ class Target(NamedTuple):
     certificate: CertificateSpec | None
     via: AnnouncerSpec | None = None
     """Type dns: it knows the zone and its primary."""
+    told: bool = False
+    """Whether an announcer tells its pins, so that they have to be there."""
     at: str = ""
     """The only address to look at; empty: all that the name has."""
 
@@ -66,7 +68,7 @@ def targets(spec: Spec | None, name: str | None, urls: Sequence[str]) -> Iterato
                     if (base, port) not in seen:
                         seen.add((base, port))
                         url = f"{_scheme(cert, port)}://{base}:{port}"
-                        yield Target(url, base, port, cert, via if via.type == "dns" else None)
+                        yield Target(url, base, port, cert, via if via.type == "dns" else None, told=True)
 
 
 def _of_url(spec: Spec | None, certs: Sequence[CertificateSpec], url: str, *, named: bool) -> Target:
@@ -84,12 +86,11 @@ def _of_url(spec: Spec | None, certs: Sequence[CertificateSpec], url: str, *, na
             )
         base = names[0]
     owners = [cert for cert in certs if named or base in cert.names]
-    via = None
-    for cert in owners if spec else ():
-        assert spec is not None
-        there = [spec.announcers[one] for one in cert.announce]
-        via = via or next((one for one in there if one.type == "dns" and _within(base, one)), None)
-    return Target(url, base, found.port, owners[0] if owners else None, via, at)
+    there = [spec.announcers[one] for cert in owners for one in cert.announce] if spec else []
+    vias = [one for one in there if one.type in IN_DNS and _within(base, one)]
+    via = next((one for one in vias if one.type == "dns"), None)
+    told = any(found.port in one.ports for one in vias)
+    return Target(url, base, found.port, owners[0] if owners else None, via, told, at)
 
 
 def _within(name: str, via: AnnouncerSpec) -> bool:
