@@ -120,10 +120,14 @@ def _kind(fence: str, prose: str, place: str) -> tuple[str, str]:
 
 
 def merge_tables(old: str, new: str) -> str:
-    """Return the TOML text *old* in which the tables of *new* stand instead of those of the same name."""
-    present, wanted = _tables(old), _tables(new)
-    kept = [text for header, text in present if header not in {header for header, _ in wanted}]
-    return "\n".join([*(text.rstrip("\n") + "\n" for text in kept), *(text for _, text in wanted)])
+    """Return the TOML text *old* with the tables of *new* in the place of those of the same name."""
+    wanted: dict[str, str] = {}
+    for header, text in _tables(new):
+        wanted[header] = wanted.get(header, "") + text
+    merged: dict[str, str] = {}
+    for number, (header, text) in enumerate(_tables(old)):
+        merged[header if header in wanted else f"{number} {header}"] = wanted.get(header, text)
+    return "\n".join(f"{text.rstrip()}\n" for text in {**merged, **wanted}.values())
 
 
 def _tables(text: str) -> list[tuple[str, str]]:

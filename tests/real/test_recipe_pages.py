@@ -62,6 +62,7 @@ def test_kinds_of_steps(tmp_path: Path) -> None:
 
 def test_tables_of_the_same_name_are_replaced() -> None:
     """The rest of the file stays, in its order."""
-    rest = "a = 1\n\n[[b.file]]\ny = 1\n\n[[b.file]]\ny = 2\n"
-    old = rest.replace("[[b", "[b]\nx = 1\n\n[[b", 1)
-    assert merge_tables(old, "[b]\nx = 2\n") == f"{rest}\n[b]\nx = 2\n"
+    rest = "a = 1\n\n[b]\nx = 1\n\n[[b.file]]\ny = 1\n\n[[b.file]]\ny = 2\n"
+    assert merge_tables(rest, "[b]\nx = 2\n") == rest.replace("x = 1", "x = 2")
+    assert merge_tables(rest, "[c]\nz = 1\n") == f"{rest}\n[c]\nz = 1\n"
+    assert merge_tables(rest, "[[b.file]]\ny = 3\n") == f"{rest[: rest.index('[[')]}[[b.file]]\ny = 3\n"
