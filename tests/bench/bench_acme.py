@@ -33,6 +33,10 @@ def rows(setting: Setting) -> list[Row]:
         case = f"{few}, validated in 0–{SLOWEST} s"
         row = _alone(setting, ca, few, case, setting.runs(3))
         found.append(row._replace(target=SLOWEST + 1.0, note="the slow CA: the slowest validation + 1 s"))
+    if cas.names_retry_after():
+        with cas.ca(directory(setting), retry_after=1) as ca:
+            row = _alone(setting, ca, few, f"{few}, Retry-After: 1", setting.runs(3))
+            found.append(row._replace(note="Retry-After: 1: the CA wants a second between questions, and gets it"))
     return found
 
 
