@@ -26,7 +26,8 @@ MASKED = (
 )
 
 # Runs as root in new mount, process, UTS, IPC, network and cgroup namespaces. $1: a directory for the tmpfs;
-# then pairs of directories, what and where, that are to be seen inside.
+# then pairs of directories, what and where, that are to be seen inside. /tmp is empty inside: systemd-tmpfiles
+# would take seconds to clear all that is there outside.
 BOOT = f"""set -eu
 base=$1 && shift
 mount --make-rprivate /
@@ -34,6 +35,7 @@ mount -t tmpfs tmpfs "$base"
 mkdir "$base/upper" "$base/work" "$base/root"
 mount -t overlay overlay -o "lowerdir=/,upperdir=$base/upper,workdir=$base/work" "$base/root"
 root=$base/root
+mount -t tmpfs tmpfs "$root/tmp"
 while [ $# -gt 0 ]; do
   mkdir -p "$root$2"
   mount --bind "$1" "$root$2"
