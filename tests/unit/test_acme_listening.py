@@ -12,14 +12,14 @@ import pytest
 
 from certctl.errors import CertctlError
 from certctl.issuers.acme.http01 import Standalone
-from certctl.issuers.acme.listening import Listener, Listeners, Place
+from certctl.issuers.acme.listening import CONNECTION_TIMEOUT, Listener, Listeners, Place, Seen
 from certctl.issuers.acme.proof import Proof
 from certctl.issuers.acme.shared import Turns
 
 
-def say_what_is_served(connection: socket.socket, served: Mapping[str, str]) -> str:
+def say_what_is_served(connection: socket.socket, served: Mapping[str, str], seen: Seen) -> None:
     connection.sendall(" ".join(sorted(served)).encode())
-    return min(served)
+    seen(min(served))
 
 
 def ask(port: int, address: str = "127.0.0.1") -> str:
@@ -66,6 +66,20 @@ def test_who_was_served(free_port: Callable[[], int]) -> None:
             assert asked("a", 30.0)
             assert not asked("b", 0.0)
             thread.join(30)
+
+
+def test_visitor_that_stays(free_port: Callable[[], int]) -> None:
+    """A CA that keeps its connection open is known to have come all the same."""
+    port = free_port()
+    proof = Proof("x.test", False, "token", "token.thumb")
+    other = Proof("y.test", False, "other", "other.thumb")
+    with (
+        Standalone((f"127.0.0.1:{port}",)).present([proof, other]) as asked,
+        socket.create_connection(("127.0.0.1", port), timeout=5) as connection,
+    ):
+        connection.sendall(b"GET /.well-known/acme-challenge/token HTTP/1.1\r\nHost: x.test\r\n\r\n")
+        assert asked(proof, CONNECTION_TIMEOUT / 2)
+        assert not asked(other, 0.0)
 
 
 def test_half_open_is_closed_again(free_port: Callable[[], int]) -> None:

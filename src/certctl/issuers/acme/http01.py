@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
-from certctl.issuers.acme.listening import CONNECTION_TIMEOUT, Listeners, Place
+from certctl.issuers.acme.listening import CONNECTION_TIMEOUT, Listeners, Place, Seen
 from certctl.issuers.acme.proof import Asked, Proof
 
 PREFIX = "/.well-known/acme-challenge/"
@@ -29,8 +29,8 @@ class Standalone:
             yield lambda proof, seconds: asked(proof.token, seconds)
 
 
-def _answer(connection: socket.socket, served: Mapping[str, bytes]) -> str:
-    """Answer one request; return the token that it was for."""
+def _answer(connection: socket.socket, served: Mapping[str, bytes], seen: Seen) -> None:
+    """Answer one request."""
     token = _token(_head(connection))
     body = served.get(token, b"")
     status = b"200 OK" if body else b"404 Not Found"
@@ -40,11 +40,11 @@ def _answer(connection: socket.socket, served: Mapping[str, bytes]) -> str:
     )
     connection.sendall(head + b"Connection: close\r\n\r\n" + body)
     connection.shutdown(socket.SHUT_WR)
+    seen(token)
     # A reset instead of an orderly end could take the answer away from the CA.
     for _ in range(16):
         if not connection.recv(4096):
             break
-    return token
 
 
 def _head(connection: socket.socket) -> bytes:

@@ -12,7 +12,8 @@ from typing import Generic, NamedTuple, TypeVar
 from certctl.errors import IssuerError
 
 Value = TypeVar("Value")
-Handler = Callable[[socket.socket, Mapping[str, Value]], str | None]
+Seen = Callable[[str], None]
+Handler = Callable[[socket.socket, Mapping[str, Value], Seen], None]
 Asked = Callable[[str, float], bool]
 CONNECTION_TIMEOUT = 10.0
 CONNECTIONS = 64
@@ -33,8 +34,7 @@ class Place(NamedTuple):
 class Listener(Generic[Value]):
     """Serves what is held, by key.
 
-    *handle* gets each connection and all that is served at that moment, and returns the key that it
-    has served.
+    *handle* gets each connection and all that is served at that moment, and tells which key it has served.
     """
 
     def __init__(self, place: Place, handle: Handler[Value]) -> None:
@@ -90,11 +90,11 @@ class Listener(Generic[Value]):
             # Whoever hangs up in the middle has harmed nobody.
             with connection, contextlib.suppress(OSError):
                 connection.settimeout(CONNECTION_TIMEOUT)
-                self._note(self._handle(connection, served))
+                self._handle(connection, served, self._note)
         finally:
             self._room.release()
 
-    def _note(self, key: str | None) -> None:
+    def _note(self, key: str) -> None:
         with self._answered:
             if key in self._served:
                 self._asked.add(key)

@@ -10,7 +10,7 @@ import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 
-from certctl.issuers.acme.listening import Listeners, Place
+from certctl.issuers.acme.listening import Listeners, Place, Seen
 from certctl.issuers.acme.proof import Asked, Proof
 from certctl.issuers.acme.shared import Turns
 
@@ -82,11 +82,8 @@ def _context(pem: bytes) -> ssl.SSLContext:
     return context
 
 
-def _answer(connection: socket.socket, served: Mapping[str, ssl.SSLContext]) -> str:
-    """Do one handshake with the certificate of the name that is asked for; nothing is said after it.
-
-    Returns the name.
-    """
+def _answer(connection: socket.socket, served: Mapping[str, ssl.SSLContext], seen: Seen) -> None:
+    """Do one handshake with the certificate of the name that is asked for; nothing is said after it."""
     asked = ""
 
     def choose(tls: ssl.SSLObject | ssl.SSLSocket, name: str | None, _: ssl.SSLContext) -> int | None:
@@ -103,8 +100,8 @@ def _answer(connection: socket.socket, served: Mapping[str, ssl.SSLContext]) -> 
     first.set_alpn_protocols([PROTOCOL])
     first.sni_callback = choose
     with first.wrap_socket(connection, server_side=True) as tls, contextlib.suppress(OSError):
+        seen(asked)
         tls.unwrap()
-    return asked
 
 
 _turns = Turns()
