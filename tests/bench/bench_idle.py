@@ -41,12 +41,11 @@ def rows(setting: Setting) -> list[Row]:
             results = _measure(setting, count, field)
             times[count] = middle(results["certctl"])
             found += _rows(count, results)
-    # Few certificates are looked at in another way than many, so a slope from 1 would say little.
-    low, high = (100, 1000) if 1000 in sizes else (sizes[0], sizes[-1])
+    high = setting.size(1000, quick=sizes[-1])
     found += _looking(setting, high)
-    found.append(_slope(times, low, high))
-    if sizes[-1] != high:
-        found.append(_slope(times, high, sizes[-1]))
+    if not setting.quick:
+        # Few certificates are looked at in another way than many, so a slope from 1 would say little.
+        found += [_slope(times, 100, high), _slope(times, high, sizes[-1])]
     found.append(Row(NAME, f"peak memory at {high} certificates", times[high].peak, "MiB", 1, target=PEAK))
     return found
 

@@ -23,7 +23,7 @@ TEXT = "{http://www.w3.org/2000/svg}text"
 NEEDS = {"idle": ("pebble",), "acme": ("pebble",), "changed": ("strace",), "dhparam": ("openssl",)}
 ROWS = {
     "startup": {"certctl status", "certctl plan", "certctl fingerprints", "certctl --help"},
-    "idle": {"1 certificate", "100 certificates", "each certificate more, 1 to 100"},
+    "idle": {"1 certificate", "100 certificates", "peak memory at 100 certificates"},
     "local": {"20 self-signed", "20 private-ca"},
     "keys": {"2 RSA-2048 keys"},
     "changed": {"20 files written: hook runs", "20 renewed", "1 renewed, 1 file, 1 hook: fsync + syncfs"},
