@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 
 import dns.name
@@ -10,14 +11,15 @@ import dns.tsig
 from certctl.errors import CertctlError
 
 _KEY = re.compile(r'\bkey\s+"?([^"\s{]+)"?\s*\{([^}]*)\}', re.IGNORECASE)
-_COMMENT = re.compile(r"/\*.*?\*/|//[^\n]*|#[^\n]*", re.DOTALL)
+# What is quoted comes first: a secret in base64 may have two slashes in it.
+_COMMENT = re.compile(r'("[^"]*")|/\*.*?\*/|//[^\n]*|#[^\n]*', re.DOTALL)
 
 
 def read(path: str) -> dns.tsig.Key:
     """The first ``key`` clause in *path*. Raises CertctlError."""
     try:
         with open(path, encoding="utf-8") as file:
-            found = _KEY.search(_COMMENT.sub("", file.read()))
+            found = _KEY.search(_COMMENT.sub(r"\1", file.read()))
     except (OSError, ValueError) as error:
         raise _no_key(path, (getattr(error, "strerror", None) or str(error)).lower()) from error
     if not found:
@@ -27,7 +29,8 @@ def read(path: str) -> dns.tsig.Key:
     if not values.get("secret"):
         raise _no_key(path, "its key clause has no secret")
     try:
-        return dns.tsig.Key(found[1], values["secret"], values.get("algorithm", "hmac-sha256"))
+        secret = base64.b64decode("".join(values["secret"].split()), validate=True)
+        return dns.tsig.Key(found[1], secret, values.get("algorithm", "hmac-sha256"))
     except ValueError as error:
         raise _no_key(path, "its secret is no base64") from error
 
