@@ -25,10 +25,11 @@ class Others:
         has_own_prime(self.machine, 443)
 
     def haproxy(self) -> None:
-        """Renewal and rotation were no reload: there were two, of the first pass and by hand."""
+        """Renewal and rotation were no reload: all four are those for the two settings and their files."""
         assert generation(self.machine, "shop")["generation"] == 2
         serves_current(self.machine, "shop", SHOP)
-        assert self.machine.sh("journalctl -o cat -u haproxy | grep -c 'Reloading HAProxy'") == "2\n"
+        assert self.machine.sh("journalctl -o cat -u haproxy | grep -c 'Reloading HAProxy'") == "4\n"
+        has_own_prime(self.machine, 8443, *SHOP[8443])
         self.machine.sh("systemctl restart haproxy")
         serves_current(self.machine, "shop", SHOP)
 
