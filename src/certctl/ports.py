@@ -115,7 +115,8 @@ class Announcer(Protocol):
 
         A certificate that is missing from the answer is shown, but not seen yet: it
         is asked about again at the `ask_at` of what is observed then. Raises
-        CertctlError, having kept when to try again.
+        CertctlError, having kept when to try again. Where only something could not be
+        taken back, it returns, and what is observed then has a failure.
         """
 
     def witnesses(self) -> Sequence[str]:

@@ -14,6 +14,7 @@ from tests.real.dns_world import ZONE, Zone, make_zone
 from tests.real.servers.pki import make_identity
 from tests.real.servers.postfix import Postfix, postfix
 from tests.real.servers.process import until
+from tests.real.servers.scratch import write
 from tests.real.servers.start import Start
 from tests.real.servers.unbound import Unbound, unbound
 
@@ -73,8 +74,12 @@ class Setting:
 
 
 @pytest.fixture
-def setting(start: Start, scratch: str, monkeypatch: pytest.MonkeyPatch) -> Setting:
-    Clock(monkeypatch)
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+@pytest.fixture
+def setting(start: Start, scratch: str, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> Setting:
     # Nobody is told of changes here, so that waiting for the secondary is in vain.
     monkeypatch.setattr(announcing_zone, "PATIENCE", 0.1)
     return Setting(start, scratch)
@@ -168,3 +173,41 @@ def test_resolvers_and_addresses(setting: Setting) -> None:
     assert nobody[0] == 2
     assert "has no name, and TLSA records are of names" in nobody[1]
     assert setting.kinds(f"smtp://127.0.0.1:{setting.mail.smtp}?sni=mx.{ZONE}")[0] == 0
+
+
+def test_a_key_that_is_served_keeps_its_record(setting: Setting, clock: Clock) -> None:
+    """Whatever the hooks said: as long as an address serves the previous key, its record stays."""
+    host, mail = setting.host, setting.mail
+    host.done("run")
+    setting.follow()
+    host.done("announce")
+    before = write(os.path.join(setting.start.scratch, "before.pem"), host.read("mx.pem"), 0o600)
+    mail.set(smtpd_tls_chain_files=before)
+    mail.reload()
+    clock.pass_(10)
+    host.done("rotate", "mx")
+    assert host.generation() == 2
+    setting.follow()
+    host.done("announce")
+    shown = setting.zone.tlsa(mail.smtp)
+    assert len(shown) == 3
+    clock.pass_(10)
+    ran = host("run")
+    assert ran.code == 1
+    where = f"mx.{ZONE} (127.0.0.1) port {mail.smtp}"
+    assert f"the previous key is still served by {where}, so its record has to stay" in ran.err
+    assert setting.zone.tlsa(mail.smtp) == shown
+    (row,) = host.done("status", "--json").document["announcers"]
+    assert row["state"] == "failing"
+    assert where in row["last_error"]
+    assert "retracted" not in host.done("announce", "--show").out
+    again = host("run")
+    assert again.code == 1
+    assert "failed: the previous key is still served" in again.err  # it waits for its back-off
+
+    mail.set(smtpd_tls_chain_files=host.path("mx.pem"))
+    mail.reload()
+    clock.pass_(60)
+    host.done("run")
+    assert len(setting.zone.tlsa(mail.smtp)) == 2
+    assert "retracted" in host.done("announce", "--show").out

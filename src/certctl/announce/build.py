@@ -33,7 +33,7 @@ def _kind(spec: AnnouncerSpec, directory: str, tools: Tools) -> Kind:
     if spec.type == "dns":
         from certctl.announce.zone import DnsAnnouncer
 
-        return DnsAnnouncer(spec, directory)
+        return DnsAnnouncer(spec, tools, directory)
     if spec.type == "command":
         from certctl.announce.command import CommandAnnouncer
 

@@ -53,7 +53,9 @@ def authorities(primary: Primary, zone: str) -> list[Authority]:
     found = [
         Authority(name.to_text(omit_final_dot=True).lower(), address)
         for name in sorted(names)
-        for address in (_own(primary, name) if name.is_subdomain(origin) else _looked_up(name))
+        for address in (
+            own_addresses(primary, name.to_text()) if name.is_subdomain(origin) else _looked_up(name)
+        )
     ]
     if not found:
         servers = ", ".join(str(name) for name in names) or "none at all"
@@ -109,11 +111,11 @@ def _records(answer: dns.message.Message, kind: dns.rdatatype.RdataType) -> list
     return [record for rrset in answer.answer if rrset.rdtype == kind for record in rrset]
 
 
-def _own(primary: Primary, name: dns.name.Name) -> list[str]:
-    """The addresses of a server whose name is in the zone itself."""
+def own_addresses(primary: Primary, name: str) -> list[str]:
+    """The addresses of a host whose name is in the zone itself. Raises CertctlError."""
     found = []
     for kind in (dns.rdatatype.A, dns.rdatatype.AAAA):
-        answer = primary.ask(name.to_text(), dns.rdatatype.to_text(kind))
+        answer = primary.ask(name, dns.rdatatype.to_text(kind))
         found += [record.address for record in _records(answer, kind)]
     return found
 

@@ -57,12 +57,15 @@ class Remembering:
         )
 
     def publish(self, wanted: Mapping[str, Announced], now: datetime) -> Mapping[str, Sighting]:
-        """Show *wanted*; a failure is kept with the moment of the next try, and raised."""
+        """Show *wanted*; a failure is kept with the moment of the next try, and raised.
+
+        What only could not be taken back is kept as a failure, too, and not raised.
+        """
         note = memory.load(self._path)
         try:
             shown = self._kind.show(wanted, now)
         except CertctlError as error:
-            self._keep_failure(note, wanted, error, now)
+            self._keep_failure(note, self._failure(note, wanted), wanted, error, now)
             raise
         attempts = memory.number(note.get("attempts")) + 1 if shown.unseen else 0
         ask_at = effects.back_off(attempts, *ASK, now) if shown.unseen else None
@@ -74,7 +77,9 @@ class Remembering:
             "ask_at": memory.moment_text(ask_at),
             **({"asked": [server._asdict() for server in shown.asked]} if shown.asked else {}),
         }
-        if new != note and (note or shown.unseen or shown.asked):
+        if shown.problem is not None:
+            self._keep_failure(new, self._failure(note, wanted), wanted, shown.problem, now)
+        elif new != note and (note or shown.unseen or shown.asked):
             memory.save(self._path, new)
         return shown.sightings
 
@@ -104,9 +109,13 @@ class Remembering:
         )
 
     def _keep_failure(
-        self, note: Mapping[str, Any], wanted: Mapping[str, Announced], error: CertctlError, now: datetime
+        self,
+        note: Mapping[str, Any],
+        before: Failure | None,
+        wanted: Mapping[str, Announced],
+        error: CertctlError,
+        now: datetime,
     ) -> None:
-        before = self._failure(note, wanted)
         attempts = before.attempts + 1 if before else 1
         retry_at = effects.back_off(attempts, *RETRY, now, error.retry_after)
         failure = {

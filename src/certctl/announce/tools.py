@@ -10,6 +10,7 @@ from certctl.core.model import Sighting
 from certctl.core.observed import AnnouncerSeen
 from certctl.core.pins import Announced
 from certctl.core.spec import AnnouncerSpec
+from certctl.errors import CertctlError
 
 
 class Ended(NamedTuple):
@@ -28,6 +29,11 @@ class Tools(NamedTuple):
     """The body of a URL. Raises CertctlError."""
     run: Callable[[Sequence[str], bytes, float], Ended]
     """Runs a program with these bytes on standard input, for so many seconds at most. Raises CertctlError."""
+    served: Callable[[str, str, int], frozenset[str]]
+    """The keys that a host serves, given its name, one address and a port: SHA-256 in lower-case hex.
+
+    None where nobody answers.
+    """
 
 
 class Asked(NamedTuple):
@@ -53,6 +59,8 @@ class Shown(NamedTuple):
     """By certificate: why it is not."""
     asked: tuple[Asked, ...] = ()
     """The servers that say so, where there are several that must."""
+    problem: CertctlError | None = None
+    """Why something that should be shown no more still is."""
 
 
 class Kind(Protocol):

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from certctl.announce import files, memory
-from certctl.announce.tools import Asked, Shown
+from certctl.announce.tools import Asked, Shown, Tools
 from certctl.core.model import Sighting
 from certctl.core.observed import AnnouncerSeen
 from certctl.core.pins import Announced, tlsa_names
@@ -43,14 +43,15 @@ class Diff(NamedTuple):
 class DnsAnnouncer:
     """Remembers in records.json what it publishes before it does, so that nothing of others is touched."""
 
-    def __init__(self, spec: AnnouncerSpec, home: str) -> None:
+    def __init__(self, spec: AnnouncerSpec, tools: Tools, home: str) -> None:
         self.spec = spec
+        self._tools = tools
         self._path = os.path.join(home, "records.json")
 
     def observe(self, wanted: Mapping[str, Announced]) -> AnnouncerSeen:
         """What was published last. That it still is there is looked at once a day."""
         note = self._note()
-        told = {name: _texts(data) for name, data in _dict(note.get("certificates")).items()}
+        told = _told(note)
         want = {name: self._lines(entry) for name, entry in wanted.items()}
         verified = memory.moment(note.get("verified_at"))
         return AnnouncerSeen(
@@ -64,6 +65,7 @@ class DnsAnnouncer:
 
     def show(self, wanted: Mapping[str, Announced], now: datetime) -> Shown:
         """Bring the zone to *wanted*, then ask every authoritative server. Raises CertctlError."""
+        from certctl.announce.goodbye import still_served
         from certctl.announce.primary import Deadline, Primary
 
         watch = files.Stopwatch(now)
@@ -78,6 +80,8 @@ class DnsAnnouncer:
                 )
         primary = Primary(self.spec, deadline)
         note = self._note()
+        kept = still_served(primary, self._tools, _told(note), want)
+        want = {name: (*lines, *kept.lines.get(name, ())) for name, lines in want.items()}
         diff = self._diff(primary, note, want)
         if diff.changes:
             note = self._update(primary, note, diff)
@@ -95,7 +99,8 @@ class DnsAnnouncer:
         marks = {name: {"seconds": waits[name], "seen": name in seen} for name in want}
         if marks != note.get("waits"):
             memory.save(self._path, {**note, "waits": marks})
-        return Shown({name: Sighting(watch.now(), waits[name]) for name in seen}, unseen, asked)
+        sightings = {name: Sighting(watch.now(), waits[name]) for name in seen}
+        return Shown(sightings, unseen, asked, kept.problem)
 
     def _note(self) -> dict[str, Any]:
         """What is remembered of this zone; what was published in another one is left to itself."""
@@ -193,6 +198,11 @@ def _reason(view: View, name: str, serial: int) -> str:
         return f"{view.authority} cannot be asked for the pins of {name}: {view.trouble}"
     has = "no zone" if view.serial is None else f"serial {view.serial}"
     return f"{view.authority} does not show the pins of {name} yet: it has {has}, the primary {serial}"
+
+
+def _told(note: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
+    """The lines that were published last, by certificate."""
+    return {name: _texts(data) for name, data in _dict(note.get("certificates")).items()}
 
 
 def _asked(view: View, lags: bool) -> Asked:

@@ -180,13 +180,25 @@ def tools() -> Tools:
     """What announcers use of other parts: the reader of URLs, and the runner of programs."""
     from certctl.announce.tools import Tools
 
-    return Tools(_fetch, _run)
+    return Tools(_fetch, _run, _served)
 
 
 def _fetch(url: str) -> bytes:
     from certctl.peers.fetch import fetch
 
     return fetch(url, largest=LARGEST).data or b""
+
+
+def _served(name: str, address: str, port: int) -> frozenset[str]:
+    """Each family of keys is asked for by itself, and by several connections: old processes linger."""
+    from certctl.app.danetargets import scheme_at
+    from certctl.core.spec import ALGORITHMS
+    from certctl.deploy.probe import Expected, ExpectedKey, probe
+
+    host = f"[{address}]" if ":" in address else address
+    every = Expected(tuple(ExpectedKey(algorithm, "") for algorithm in ALGORITHMS))
+    looks = probe(f"{scheme_at(port)}://{host}:{port}?sni={name}", every, timeout=5.0, connections=3)
+    return frozenset(look.chain[0].key_sha256.replace(":", "").lower() for look in looks if look.chain)
 
 
 def _run(argv: Sequence[str], data: bytes, timeout: float) -> Ended:

@@ -101,4 +101,9 @@ def _scheme(cert: CertificateSpec, port: int) -> str:
     from certctl.deploy.probe.url import parse_url
 
     probes = [parse_url(url) for url in cert.probe]
-    return next((one.scheme for one in probes if one.port == port), SCHEMES.get(port, MAIL))
+    return next((one.scheme for one in probes if one.port == port), scheme_at(port))
+
+
+def scheme_at(port: int) -> str:
+    """What is most likely spoken at *port*."""
+    return SCHEMES.get(port, MAIL)

@@ -15,6 +15,7 @@ from certctl.core.steps import Step
 from certctl.engine.ledger import Ledger
 from certctl.engine.observing import wanted_pins
 from certctl.engine.ports import Adapters
+from certctl.errors import CertctlError
 
 MOST_IN_A_PASS = 5
 """Times that one announcer is asked in one pass: after keys were made, after its hooks ran, …"""
@@ -58,12 +59,14 @@ def _forget_half_delivered(adapters: Adapters, world: World, seen: AnnouncerSeen
 def recorded(world: World, name: str, published: Published) -> Iterator[tuple[CertificateState, list[str]]]:
     """The states that change by what was seen, each with the slots that were seen for the first time.
 
-    As long as a hook has to carry the files further, nobody has seen them.
+    As long as a hook has to carry the files further, nobody has seen them. What could
+    not be taken back is told still.
     """
     waits = undelivered(world.announcers[name].files, world.hooks)
+    stays = world.announcers[name].failure is not None
     for subject, entry in published.wanted.items():
         before = world.certificates[subject].state
-        state = before if entry.of_slot("previous") else effects.retracted(before, name)
+        state = before if stays or entry.of_slot("previous") else effects.retracted(before, name)
         slots: list[str] = []
         if subject in published.sightings and not waits:
             state = effects.announced(state, name, published.sightings[subject])
@@ -104,6 +107,9 @@ def step(ledger: Ledger, due: Step, rounds: dict[str, int]) -> None:
         ledger.save(state)
         journal_seen(ledger.adapters, name, state, slots)
         seen += [state.name] if slots else []
+    failure = ledger.world.announcers[name].failure
+    if failure is not None:
+        raise CertctlError(failure.message, failure.hint)
     if not published.changed and not seen:
         ledger.tell(name, f"asked: {due.reason}", "detail")
         return
