@@ -70,7 +70,8 @@ class Setting:
     def follow(self) -> None:
         """Let the secondary have what the primary has."""
         notify(self.zone.follower)
-        until(lambda: serial(self.zone.follower) == serial(self.zone.primary), "the secondary follows")
+        primary, follower = self.zone.primary, self.zone.follower
+        until(lambda: serial(follower) == serial(primary), "the secondary follows", seconds=60)
 
 
 @pytest.fixture
@@ -101,7 +102,7 @@ def test_what_is_served_against_the_dns(setting: Setting) -> None:
     assert [one["agrees"] for one in row["served"]] == [True, False]
 
     setting.follow()
-    until(lambda: setting.kinds()[2]["differences"] == [], "the resolver has the records")
+    until(lambda: setting.kinds()[2]["differences"] == [], "the resolver has the records", seconds=60)
     code, told = setting.ask()
     assert f"validated by 127.0.0.1:{setting.resolver.port}" in told
     for name in names:
@@ -123,19 +124,19 @@ def test_what_is_served_against_the_dns(setting: Setting) -> None:
     stranger = make_identity(names=(f"mx.{ZONE}",)).save(setting.start.scratch)
     setting.mail.set(smtpd_tls_chain_files=stranger)
     setting.mail.reload()
-    until(lambda: setting.kinds()[1], "the server serves another key")
+    until(lambda: setting.kinds()[1], "the server serves another key", seconds=60)
     code, told = setting.ask()
     assert code == 1
     assert "whoever asks that server defers mail" in told
     assert setting.kinds()[1] == ["tlsa-mismatch", "tlsa-mismatch", "tlsa-cached"]
     setting.mail.set(smtpd_tls_chain_files=setting.host.path("mx.pem"))
     setting.mail.reload()
-    until(lambda: not setting.kinds()[1], "the server serves the right key again")
+    until(lambda: not setting.kinds()[1], "the server serves the right key again", seconds=60)
 
     # The next key is promoted here before the secondary knows the one after it.
     setting.host.done("rotate", "--force", "mx")
     setting.mail.reload()
-    until(lambda: "generation 2" in setting.ask("--json")[1], "the server serves the new key")
+    until(lambda: "generation 2" in setting.ask("--json")[1], "the server serves the new key", seconds=60)
     row = setting.kinds()[2]
     kinds = [(one["severity"], one["kind"]) for one in row["differences"]]
     assert kinds == [("warning", "tlsa-not-told"), ("warning", "tlsa-differ")]
@@ -146,7 +147,7 @@ def test_resolvers_and_addresses(setting: Setting) -> None:
     """Who cannot validate is said to; wrong signatures and an address that serves nothing are errors."""
     setting.host.done("run")
     setting.follow()
-    until(lambda: setting.kinds()[2]["differences"] == [], "the resolver has the records")
+    until(lambda: setting.kinds()[2]["differences"] == [], "the resolver has the records", seconds=60)
 
     primary = f"127.0.0.1:{setting.zone.primary.port}"
     code, told = setting.ask(resolver=primary)
@@ -165,7 +166,7 @@ def test_resolvers_and_addresses(setting: Setting) -> None:
     update = setting.zone.primary.update()
     update.add(f"mx.{ZONE}.", 1, "A", "127.0.0.2")
     setting.zone.primary.send(update)
-    until(lambda: "refused" in setting.kinds()[1], "the resolver has the second address")
+    until(lambda: "refused" in setting.kinds()[1], "the resolver has the second address", seconds=60)
     code, told = setting.ask()
     assert code == 1
     assert "127.0.0.2" in told
