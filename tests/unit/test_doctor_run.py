@@ -100,6 +100,8 @@ def test_certificates_that_nobody_serves(
     found = doctor(case.targets, NOW, managed=[managed])
     assert [one.check for one in found] == expected
     assert all("mx1" in one.subject + one.message for one in found)
+    probed = doctor(case.targets, NOW, managed=[managed._replace(probed=True)])
+    assert [one.check for one in probed] == [name for name in expected if name == "managed-stale"]
 
 
 def test_link_to_a_managed_file(tmp_path: os.PathLike[str]) -> None:

@@ -41,7 +41,8 @@ def _managed(spec: Spec) -> list[ManagedFile]:
         for file in cert.files:
             for key in current.keys if current and "cert" in file.parts else ():
                 if key.certificate and file.algorithm in (None, key.algorithm):
-                    files.append(ManagedFile(file.path, cert.name, key.certificate.sha256))
+                    leaf = key.certificate.sha256
+                    files.append(ManagedFile(file.path, cert.name, leaf, probed=bool(cert.probe)))
     return files
 
 

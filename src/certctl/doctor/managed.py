@@ -17,6 +17,8 @@ class ManagedFile(NamedTuple):
     """Name of the lineage."""
     leaf_sha256: str
     """Of the certificate that is current, "AA:BB:…"."""
+    probed: bool = False
+    """Whether passes look at what is served: then doctor need not know the server that serves it."""
 
 
 def check_managed(managed: Sequence[ManagedFile], used: Sequence[Used]) -> Iterator[Finding]:
@@ -27,6 +29,8 @@ def check_managed(managed: Sequence[ManagedFile], used: Sequence[Used]) -> Itera
     served_paths = {os.path.realpath(one.path) for one in used}
     for certificate, files in by_certificate.items():
         leaves = {file.leaf_sha256 for file in files}
+        if any(file.probed for file in files):
+            continue
         if served_paths & {os.path.realpath(file.path) for file in files} or leaves & {
             one.leaf_sha256 for one in used
         }:
