@@ -133,7 +133,8 @@ def _certificate_moments(
         early = timedelta(seconds=cert.hold_down)
         moments += [moment - early for moment in (renewal, rotation) if moment is not None]
     else:
-        moments.append(renew_at(cert, state.next))
+        # And whether it comes too late: that is to be told.
+        moments += [renew_at(cert, state.next), state.current.not_after]
     advice = state.current.advice
     moments.append(advice.check_at if advice is not None else state.current.ask_advice_at)
     if state.next is not None and (rotation_wish(Case(spec, cert, seen, now)) or state.next.issuance):
@@ -143,6 +144,12 @@ def _certificate_moments(
 
 def _retries(failures: tuple[Failure, ...]) -> list[datetime | None]:
     return [f.retry_at or f.at + timedelta(seconds=RETRY_UNPLANNED) for f in failures]
+
+
+def has_expired(seen: CertificateSeen, now: datetime) -> bool:
+    """Whether what is served is valid no more."""
+    current = seen.state.current
+    return current is not None and current.not_after is not None and current.not_after <= now
 
 
 def trouble(seen: CertificateSeen, now: datetime) -> str | None:
@@ -166,7 +173,7 @@ def condition(spec: Spec, cert: CertificateSpec, seen: CertificateSeen, now: dat
     state: CertificateState = seen.state
     if seen.unreadable is not None:
         return "failing"
-    if state.current is not None and (end := state.current.not_after) is not None and end <= now:
+    if has_expired(seen, now):
         return "expired"
     if state.failures or trouble(seen, now):
         return "failing"

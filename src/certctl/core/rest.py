@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
+from certctl.core.holds import has_expired
 from certctl.core.observed import CertificateSeen, World
 from certctl.core.spec import CertificateSpec, Spec
 from certctl.core.steps import Plan
@@ -18,10 +21,14 @@ def at_rest(spec: Spec, world: World, made: Plan) -> bool:
         return False
     if any(seen.state.failures for seen in world.dhparams.values()):
         return False
-    return all(_at_rest(spec.certificates[name], seen) for name, seen in world.certificates.items())
+    return all(
+        _at_rest(spec.certificates[name], seen, made.now) for name, seen in world.certificates.items()
+    )
 
 
-def _at_rest(cert: CertificateSpec, seen: CertificateSeen) -> bool:
+def _at_rest(cert: CertificateSpec, seen: CertificateSeen, now: datetime) -> bool:
+    if has_expired(seen, now):
+        return False
     odd = seen.unreadable or seen.recovered or seen.lost or seen.damaged
     state = seen.state
     to_prove = state.unproved and cert.probe

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from certctl.app.passes import Ran
 from certctl.app.status import run_document
 from certctl.cli.console import Console
 from certctl.cli.show import plan
-from certctl.core.holds import trouble
+from certctl.core.holds import has_expired, trouble
+from certctl.core.steps import Hold
+from certctl.core.times import minute_text
 from certctl.errors import EXIT_FAILED, EXIT_OK
 
 
@@ -39,11 +41,27 @@ def show(
 
 
 def still_failing(ran: Ran) -> list[str]:
-    """What failed in an earlier pass and waits for its back-off: not tried now, and not well either."""
+    """What was not tried now, and is not well: it failed earlier and waits, is lost, or has expired."""
     tried = {(item.step.subject, item.step.kind) for item in ran.failed}
     lost = [(name, one) for name, one in ran.world.certificates.items() if "current" in one.lost]
     lines = [f"{name}: {trouble(one, ran.plan.now)}" for name, one in lost]
     for hold in ran.plan.holds:
-        if hold.reason.startswith("failed") and (hold.subject, hold.kind) not in tried:
+        if _bad(hold) and (hold.subject, hold.kind) not in tried:
             lines.extend(plan.holds([hold], ran.plan))
-    return lines
+    told = {subject for subject, _ in tried} | {hold.subject for hold in ran.plan.holds if _bad(hold)}
+    return lines + [line for name, line in _expired(ran) if name not in told]
+
+
+def _expired(ran: Ran) -> Iterator[tuple[str, str]]:
+    """Certificates that are served though they have expired, by name, each with what waits."""
+    for name, one in ran.world.certificates.items():
+        current = one.state.current
+        if current is None or current.not_after is None or not has_expired(one, ran.plan.now):
+            continue
+        words = [f"the certificate that is served expired {minute_text(current.not_after)}"]
+        words += [f"{hold.kind} waits: {hold.reason}" for hold in ran.plan.holds if hold.subject == name]
+        yield name, f"{name}: {'; '.join(words)}"
+
+
+def _bad(hold: Hold) -> bool:
+    return hold.reason.startswith("failed")
