@@ -109,6 +109,8 @@ def promoted(state: CertificateState, now: datetime) -> CertificateState:
         retired=state.retired + ((state.previous.number,) if state.previous and old else ()),
         rotation="" if not same_keys else state.rotation,
         renewal_wanted=False,
+        # The generation that was asked back is in no slot any more, or another one is in its place.
+        rollback_wanted=False,
         held=None,
     )
 
