@@ -87,7 +87,7 @@ def _rows(count: int, results: dict[str, list[Run]]) -> list[Row]:
 
 
 def _looking(setting: Setting, count: int) -> list[Row]:
-    """Passes that have to look at more: what is announced can change elsewhere; --verify reads every file."""
+    """Passes that look at more: at what is announced; with --verify, into every file."""
     told = '[announce.told]\ntype = "policy"\npath = "policy"\n'
     announced = home.settled(
         setting.directory("announced"), setting.installed(), count, more='announce = ["told"]\n', tables=told

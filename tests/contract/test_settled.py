@@ -20,11 +20,21 @@ CERTIFICATE = """\
 names = ["c{0}.example.org"]
 issuer = "self-signed"
 hooks = ["note"]
+announce = ["told"]
 [[certificate.c{0}.file]]
 path = "out/c{0}.pem"
 hooks = ["note"]
 """
-HOOK = '[hook.note]\ncommand = ["sh", "-c", "echo >>ran"]\n[watch.map]\npaths = ["map"]\nhooks = ["note"]\n'
+HOOK = """\
+[announce.told]
+type = "policy"
+path = "out/policy"
+[watch.map]
+paths = ["map"]
+hooks = ["note"]
+[hook.note]
+command = ["sh", "-c", "echo >>ran"]
+"""
 CACHE = "state/cache/settled.json"
 
 
@@ -82,6 +92,7 @@ def same_size_and_time(path: Path) -> None:
         ("out/c7.pem", Path.unlink),
         ("out/c7.pem", same_size_and_time),
         ("out/c19.pem", lambda path: path.chmod(0o644)),
+        ("out/policy", same_size_and_time),
         ("state/live/c7/bundle.pem", same_size_and_time),
         ("state/live/c0/bundle.pem", lambda path: path.parent.unlink()),
     ],

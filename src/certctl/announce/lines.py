@@ -101,8 +101,11 @@ class LinesAnnouncer:
         want: dict[str, str] = {}
         shown: dict[str, str] = {}
         fewer = set()
-        for name in wanted:
-            mine = [line for line in lines if name in line.certificates]
+        lines_of: dict[str, list[Line]] = {name: [] for name in wanted}
+        for line in lines:
+            for name in dict.fromkeys(line.certificates):
+                lines_of[name].append(line)
+        for name, mine in lines_of.items():
             want[name] = _digest([line.text for line in mine])
             shown[name] = _digest([line.text for line in mine if line.text in there])
             values = _by_key(self._form.parse(line.text) for line in mine)

@@ -77,6 +77,7 @@ def _outside(spec: Spec) -> Iterator[str]:
         yield from (file.path for file in cert.files)
     for dhparam in spec.dhparams.values():
         yield dhparam.path
+    yield from (announcer.path for announcer in spec.announcers.values() if announcer.path)
     for watch in spec.watches.values():
         for path in watch.paths:
             yield path

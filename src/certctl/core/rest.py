@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from certctl.core.holds import has_expired
-from certctl.core.observed import CertificateSeen, World
+from certctl.core.observed import AnnouncerSeen, CertificateSeen, World
 from certctl.core.spec import CertificateSpec, Spec
 from certctl.core.steps import Plan
 
@@ -13,9 +13,9 @@ from certctl.core.steps import Plan
 def at_rest(spec: Spec, world: World, made: Plan) -> bool:
     """Whether nothing at all is to be done or told before `Plan.next_pass_at`, while nothing changes.
 
-    Peers and announcers are looked at afresh by every pass, so with them no host is at rest.
+    The feeds of peers are fetched by every pass, so with them no host is at rest.
     """
-    if made.steps or world.announcers or world.peers or world.maps:
+    if made.steps or world.peers or world.maps or not all(map(_is_seen, world.announcers.values())):
         return False
     if any(hold.reason.startswith("failed") for hold in made.holds):
         return False
@@ -33,3 +33,8 @@ def _at_rest(cert: CertificateSpec, seen: CertificateSeen, now: datetime) -> boo
     state = seen.state
     to_prove = state.unproved and cert.probe
     return not (odd or to_prove or state.failures or state.waiting)
+
+
+def _is_seen(announcer: AnnouncerSeen) -> bool:
+    """Whether all that is announced is in place, and was seen wherever it has to be."""
+    return not (announcer.problem or announcer.unseen or announcer.failure)
