@@ -104,19 +104,41 @@ def serial(pem: bytes) -> str:
     return f"{x509.load_pem_x509_certificate(pem).serial_number:x}"
 
 
-def test_first_certificate_in_ten_lines(ca: Ca, tmp_path: Path) -> None:
-    """What the page has a newcomer type gets a certificate, with only the places and the CA changed."""
-    text = re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)[0]
-    table = ca.table().partition("\n")[2].partition("\n")[2].replace("agree_tos = true\n", "")
-    text = text.replace("[issuer.letsencrypt]", f'state_dir = "{tmp_path}/state"\n[issuer.letsencrypt]')
-    text = re.sub(r"^directory = .*\n", lambda _: table, text, flags=re.MULTILINE)
-    text = text.replace("/etc/certctl", str(tmp_path / "etc")).replace("mx1.example.org", "mx1.example.test")
+def typed(ca: Ca, text: str, directory: Path) -> None:
+    """Type what the page has, the places in it being below *directory*."""
     ca.proxy.reset()
+    text = text.replace("/etc/certctl", str(directory / "etc")).replace("mx1.example.org", "mx1.example.test")
     path = os.pathsep.join([os.path.dirname(sys.executable), os.environ["PATH"]])
-    environment = {"PATH": path, "CERTCTL_CONFIG": f"{tmp_path}/etc/certctl.toml"}
+    environment = {"PATH": path, "CERTCTL_CONFIG": f"{directory}/etc/certctl.toml"}
     argv = ["sh", "-eu", "-c", text]
     done = subprocess.run(argv, env=environment, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_first_certificate_in_one_line(ca: Ca, tmp_path: Path) -> None:
+    """The page's first line gets a certificate that is served, with only the place and the CA changed."""
+    proxy, port = ca.proxy, ca.pebble.http_port
+    where = f"{proxy.directory_url} --ca-file {proxy.ca_file} --listen 127.0.0.1:{port} --agree-tos"
+    text = re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)[0]
+    assert "--acme letsencrypt " in text
+    typed(ca, text.replace("--acme letsencrypt ", f"--acme {where} --dir /etc/certctl "), tmp_path)
+    served = (tmp_path / "etc/tls/mx1.example.test.pem").read_bytes()
+    assert served.count(b"BEGIN CERTIFICATE") == 2
+    assert ca.proxy.count("/finalize-order/") == 1
+    ran = subprocess.run(
+        [sys.executable, "-m", "certctl", "--config", f"{tmp_path}/etc/certctl.toml", "plan", "--check"],
+        check=False,
+    )
+    assert ran.returncode == 0, "the next pass has nothing to do"
+
+
+def test_first_certificate_in_ten_lines(ca: Ca, tmp_path: Path) -> None:
+    """What the page has a newcomer type gets a certificate, with only the places and the CA changed."""
+    text = re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)[1]
+    table = ca.table().partition("\n")[2].partition("\n")[2].replace("agree_tos = true\n", "")
+    text = text.replace("[issuer.letsencrypt]", f'state_dir = "{tmp_path}/state"\n[issuer.letsencrypt]')
+    text = re.sub(r"^directory = .*\n", lambda _: table, text, flags=re.MULTILINE)
+    typed(ca, text, tmp_path)
     assert "BEGIN CERTIFICATE" in (tmp_path / "state/live/mx1/fullchain.pem").read_text()
 
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shlex
 from pathlib import Path
 
 import pytest
 
+from certctl import config
+from certctl.cli.main import main
 from certctl.core.spec import Spec
+from certctl.issuers.acme.directory import NAMED
 from certctl.issuers.acme.issuer import AcmeIssuer
 from certctl.issuers.acme.problem import HINTS
 from tests.real.servers.require import missing
@@ -16,7 +20,7 @@ from tests.unit.config_files import load_text
 
 PAGE = (Path(__file__).parents[2] / "docs/acme.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"^```toml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-FIRST = re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)[0]
+ASKED, FIRST = re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)[:2]
 
 
 def test_first_certificate_takes_ten_lines(tmp_path: Path) -> None:
@@ -29,6 +33,18 @@ def test_first_certificate_takes_ten_lines(tmp_path: Path) -> None:
     assert acme is not None
     assert acme.directory == "https://acme-v02.api.letsencrypt.org/directory"
     assert spec.certificates["mx1"].issuers == ("letsencrypt",)
+
+
+def test_first_certificate_takes_one_line(tmp_path: Path) -> None:
+    """The line for newcomers is a right one, and makes a configuration of that CA."""
+    (line,) = ASKED.splitlines()
+    command = [*shlex.split(line.removesuffix(" --run")), "--agree-tos", "--dir", str(tmp_path)]
+    assert main(command[1:]) == 0
+    spec = config.load(str(tmp_path / "certctl.toml"))
+    acme = spec.issuers["letsencrypt"].acme
+    assert acme is not None
+    assert (acme.directory, acme.email) == (NAMED["letsencrypt"], ("hostmaster@example.org",))
+    assert spec.certificates["mx1.example.org"].issuers == ("letsencrypt",)
 
 
 @pytest.mark.parametrize("text", EXAMPLES)

@@ -327,6 +327,32 @@ def test_certbot(host: Host) -> None:
     assert pin(here / f"tls/{MX}.pem") == made.pin
 
 
+def test_a_ca_for_what_is_new(host: Host) -> None:
+    """With --acme that CA signs what private-ca would; who had another CA keeps it, under its own name."""
+    here = host.put("postfix-chain")
+    tree, made = host.tmp_path / "letsencrypt", host.ca.leaf(MX)
+    certbot_lineage(tree, host.ca, MX, made)
+    certbot_account(tree, rsa_key())
+    live = f"{tree}/live/{MX}"
+    for name in ("postconf-x", "postconf-xn"):
+        said = (here / name).read_text()
+        (here / name).write_text(said.replace(f"{here}/mx1.pem", f"{live}/privkey.pem, {live}/fullchain.pem"))
+    host.bundle(here / "inside.pem", host.ca.leaf("inside.example.org"))
+    ran = host.init("--acme", "letsencrypt", "--agree-tos")
+    assert ran.code == 0, ran
+    spec = host.world.spec
+    signers = {name: one.issuers for name, one in spec.certificates.items()}
+    assert signers == {
+        MX: ("letsencrypt",),
+        "inside.example.org": ("by-hand",),
+        "mail.example.net": ("letsencrypt-2",),
+    }
+    for name in ("letsencrypt", "letsencrypt-2"):
+        acme = spec.issuers[name].acme
+        assert acme is not None
+        assert acme.directory == "https://acme-v02.api.letsencrypt.org/directory"
+
+
 def test_names_that_are_asked_for(host: Host) -> None:
     """Names on the command line are the host's own certificate's, whose key stays; others keep theirs."""
     here = host.put("postfix-chain")

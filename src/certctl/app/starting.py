@@ -10,9 +10,10 @@ import os
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from certctl.app import adopting, importing, passes, wiring
+from certctl.app import adopting, agreeing, importing, passes, wiring
 from certctl.app.fitting import Fitting, fit
 from certctl.config import file, loading, starter, starter_fit
+from certctl.config.starter_acme import Ca
 from certctl.core.fit import Skipped
 from certctl.core.found import Found
 from certctl.core.spec import Spec
@@ -49,11 +50,16 @@ class Started(NamedTuple):
 
 
 def init(
-    names: Sequence[str], directory: str | None, servers: Sequence[tuple[str, str]] = (), wait: float = 30.0
+    names: Sequence[str],
+    directory: str | None,
+    servers: Sequence[tuple[str, str]] = (),
+    ca: Ca | None = None,
+    wait: float = 30.0,
 ) -> Started:
     """Write DIRECTORY/certctl.toml and make the directories it names; *servers*: kind and path of each.
 
-    Raises UsageError if it is there, CertctlError if none of *servers* can be used.
+    *ca*, whose terms are agreed to, signs what private-ca would sign without it. Raises UsageError if
+    the file is there, CertctlError if none of *servers* can be used.
     """
     from certctl.servers.detect import detect
 
@@ -62,13 +68,13 @@ def init(
     wanted = starter.canonical(names)
     found = detect()
     if not servers and home != file.SYSTEM_DIRECTORY:
-        return _write_starter(path, wanted, found, ())
+        return _write_starter(path, wanted, found, (), ca)
     fitting = _fitting(wanted, found, servers)
     if fitting.fit.certificates:
-        return _write_fit(path, fitting, wait)
+        return _write_fit(path, fitting, ca, wait)
     if servers:
         raise _useless(fitting)
-    return _write_starter(path, wanted, found, fitting.fit.skipped)
+    return _write_starter(path, wanted, found, fitting.fit.skipped, ca)
 
 
 def _fitting(names: Sequence[str], found: Sequence[Found], servers: Sequence[tuple[str, str]]) -> Fitting:
@@ -92,10 +98,10 @@ def _useless(fitting: Fitting) -> CertctlError:
 
 
 def _write_starter(
-    path: str, names: Sequence[str], found: Sequence[Found], skipped: Sequence[Skipped]
+    path: str, names: Sequence[str], found: Sequence[Found], skipped: Sequence[Skipped], ca: Ca | None
 ) -> Started:
     home = os.path.dirname(path)
-    text = starter.starter(names, found, home)
+    text = starter.starter(names, found, home, ca)
     directories = starter.directories(home)
     for place, mode in directories:
         atomic.make_directory(place, mode)
@@ -104,10 +110,13 @@ def _write_starter(
     return Started(path, made, tuple(server.title for server in found), skipped=tuple(skipped))
 
 
-def _write_fit(path: str, fitting: Fitting, wait: float) -> Started:
+def _write_fit(path: str, fitting: Fitting, ca: Ca | None, wait: float) -> Started:
     """Take the keys over, then write: a pass that met the files before would put other keys there."""
     home = os.path.dirname(path)
-    text = starter_fit.render(fitting.fit, home)
+    if ca is not None:
+        ca = agreeing.beside(ca, {one.issuer for one in fitting.fit.certificates})
+        fitting = _signed_by(ca, fitting)
+    text = starter_fit.render(fitting.fit, home, ca)
     spec = loading.build(path, file.parse(path, text))
     directories = starter_fit.directories(fitting.fit, home)
     new = tuple(place for place, _ in directories if not os.path.isdir(place))
@@ -127,6 +136,15 @@ def _write_fit(path: str, fitting: Fitting, wait: float) -> Started:
         any(one.later for one in certificates),
         tuple(dict.fromkeys(line for tree in fitting.trees for line in tree.switch_off)),
     )
+
+
+def _signed_by(ca: Ca, fitting: Fitting) -> Fitting:
+    """With *ca* for everything that private-ca would sign."""
+    certificates = tuple(
+        one._replace(issuer=ca.name) if one.issuer == "private-ca" else one
+        for one in fitting.fit.certificates
+    )
+    return fitting._replace(fit=fitting.fit._replace(certificates=certificates))
 
 
 def _take_over(spec: Spec, fitting: Fitting, wait: float) -> tuple[Taken, ...]:

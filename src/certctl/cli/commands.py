@@ -46,10 +46,11 @@ def _progress(console: Console) -> Callable[[object], None] | None:
 
 def _init(arguments: Arguments, console: Console) -> int:
     from certctl.app import starting
-    from certctl.cli import servers
+    from certctl.cli import acme, servers
     from certctl.cli.show import started
 
-    result = starting.init(arguments.names, arguments.dir, servers.named(arguments))
+    ca = acme.chosen(arguments, console)
+    result = starting.init(arguments.names, arguments.dir, servers.named(arguments), ca)
     if not arguments.run:
         if console.as_json:
             console.document(starting.document(result))

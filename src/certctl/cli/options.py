@@ -37,7 +37,7 @@ def _seconds(text: str) -> float:
 
 
 def _init(parser: argparse.ArgumentParser) -> None:
-    from certctl.cli import servers
+    from certctl.cli import acme, servers
 
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help="names of the certificate; default: this host's"
@@ -46,7 +46,8 @@ def _init(parser: argparse.ArgumentParser) -> None:
         "--dir", metavar="DIR", help="where to write it (default: /etc/certctl for root, else here)"
     )
     parser.add_argument("--run", action="store_true", help="run a pass at once, and show what there is then")
-    parser.add_argument("--yes", action="store_true", help="for scripts: init never asks anything")
+    parser.add_argument("--yes", action="store_true", help="for scripts: ask nothing")
+    acme.add(parser)
     servers.add(parser, "to fit: ")
 
 

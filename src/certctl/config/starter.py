@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Sequence
 
+from certctl.config import starter_acme
 from certctl.config.file import HERE, SYSTEM_DIRECTORY
 from certctl.config.names import host, is_address, server_name
 from certctl.config.problems import BadValueError, quoted, show
+from certctl.config.starter_acme import Ca
 from certctl.config.starter_text import (
     BUNDLE,
     CERTIFICATE,
@@ -45,11 +47,12 @@ def target(directory: str | None) -> str:
     return path
 
 
-def starter(names: Sequence[str], found: Sequence[Found], directory: str) -> str:
+def starter(names: Sequence[str], found: Sequence[Found], directory: str, ca: Ca | None = None) -> str:
     """Give the text of DIRECTORY/certctl.toml, whose certificate has *names* (none: those of this host).
 
     It is self-contained, needs neither root nor network, and only tells how the servers
-    that were *found* would be fed. Raises `UsageError` for impossible names.
+    that were *found* would be fed. *ca* signs, or else private-ca does. Raises `UsageError` for
+    impossible names.
     """
     names = canonical(names) or [default_name()]
     certificate = certificate_name(names[0])
@@ -57,10 +60,11 @@ def starter(names: Sequence[str], found: Sequence[Found], directory: str) -> str
         [
             HEADER,
             STATE_SYSTEM if os.path.abspath(directory) == SYSTEM_DIRECTORY else STATE_HERE,
-            ISSUER,
+            starter_acme.table(ca) if ca else ISSUER,
             CERTIFICATE.format(
                 name=quoted(certificate, _WHOLE),
                 names=", ".join(show(name, _WHOLE) for name in names),
+                issuer=show(ca.name if ca else "private-ca", _WHOLE),
                 clocks=CLOCKS,
             ),
             BUNDLE.format(name=quoted(certificate, _WHOLE), path=f"tls/{certificate}.pem"),

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Iterator
 
+from certctl.config import starter_acme
 from certctl.config.file import SYSTEM_DIRECTORY
 from certctl.config.problems import quoted, show
+from certctl.config.starter_acme import Ca
 from certctl.config.starter_text import CLOCKS, HEADER, ISSUER, STATE_HERE, STATE_SYSTEM
 from certctl.core.fit import Fit, FittedCertificate, FittedDh, FittedFile
 
@@ -15,10 +17,11 @@ _WHOLE = 4096
 _WIDTH = 108
 
 
-def render(fit: Fit, directory: str) -> str:
-    """Give the text of DIRECTORY/certctl.toml that does what *fit* says."""
+def render(fit: Fit, directory: str, ca: Ca | None = None) -> str:
+    """Give the text of DIRECTORY/certctl.toml that does what *fit* says; with a table for *ca*."""
     system = os.path.abspath(directory) == SYSTEM_DIRECTORY
-    blocks = [HEADER, STATE_SYSTEM if system else STATE_HERE, _found(fit), ISSUER]
+    blocks = [HEADER, STATE_SYSTEM if system else STATE_HERE, _found(fit)]
+    blocks.append(starter_acme.table(ca) if ca else ISSUER)
     if fit.issuers:
         blocks.append(fit.issuers)
     for certificate in fit.certificates:

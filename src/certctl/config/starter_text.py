@@ -43,7 +43,7 @@ hold_down = "7d"                    # no key is served before those who pin it h
 CERTIFICATE = """\
 [certificate.{name}]
 names = [{names}]
-issuer = "private-ca"
+issuer = {issuer}
 keys = ["ecdsa-p256"]               # with "rsa-2048" besides, old peers are served too
 {clocks}"""
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
 from certctl.app.peering import Offer, Synced
+from certctl.cli.asking import ask
 from certctl.cli.console import Console, table
 from certctl.cli.show import ran
 from certctl.core.times import from_now, parse_rfc3339
@@ -79,11 +79,7 @@ def offer(console: Console, found: Offer, *, asked: bool) -> None:
 
 def agreed() -> bool | None:
     """Ask whether the fingerprint is right; None: nobody is there to be asked."""
-    if not (sys.stdin.isatty() and sys.stderr.isatty()):
-        return None
-    sys.stderr.write("Is this the fingerprint that the peer told you by another way? [y/N] ")
-    sys.stderr.flush()
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    return ask("Is this the fingerprint that the peer told you by another way?")
 
 
 def added(console: Console, name: str, text: str, path: str, document: dict[str, Any]) -> None:

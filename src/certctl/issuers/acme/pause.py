@@ -33,10 +33,11 @@ class Pause:
     """Keeps orders back for as long as the CA wants; one for all threads that speak to it."""
 
     def __init__(self, name: str, directory: str, home: str) -> None:
-        """*name*: the issuer's, for messages; *directory*: the CA's URL; *home*: where the file goes."""
+        """*name*: the issuer's, for messages; *directory*: the CA's URL; *home*: where the file goes;
+        empty: it is for this process alone."""
         self._name = name
         self._directory = directory
-        self._path = os.path.join(home, FILE)
+        self._path = os.path.join(home, FILE) if home else ""
         self._lock = threading.Lock()
         self._asked: _Asked | None = None
         self._looked = False
@@ -48,6 +49,8 @@ class Pause:
             if self._asked is not None and self._asked.until >= until:
                 return
             self._asked, self._looked = _Asked(self._directory, until, why), True
+            if not self._path:
+                return
             text = json.dumps({**self._asked._asdict(), "until": rfc3339(until)}, indent=2) + "\n"
             # A disk that takes no note must not hide what the CA said; this process knows it anyway.
             with contextlib.suppress(CertctlError):
@@ -65,7 +68,8 @@ class Pause:
             left = (asked.until - datetime.now(timezone.utc)).total_seconds()
             if not 0 < left <= LONGEST:  # it is over, or the clock was set back
                 self._asked = None
-                atomic.remove(self._path)
+                if self._path:
+                    atomic.remove(self._path)
                 return
         raise IssuerError(
             f"{self._name} asked for a pause, {duration_text(ceil(left))} of it are left: {asked.why}",
