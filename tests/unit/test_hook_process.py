@@ -244,6 +244,29 @@ def test_ctrl_c_on_a_terminal_ends_the_group(tmp_path: Path) -> None:
     assert soon(lambda: not lives(hook_pid))
 
 
+def test_ctrl_c_while_a_hook_starts_ends_it(tmp_path: Path) -> None:
+    """A SIGINT before anybody knows that the hook runs is felt as soon as it is known."""
+    pid = tmp_path / "pid"
+    hook = script(tmp_path / "hook", f"echo $$ >{pid}; exec sleep 60\n")
+    program = f"""
+import os, signal, subprocess
+from certctl.deploy.process import run_hook
+
+class Interrupted(subprocess.Popen):
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        while not os.path.exists({str(pid)!r}):
+            pass
+        os.kill(os.getpid(), signal.SIGINT)
+
+subprocess.Popen = Interrupted
+run_hook([{hook!r}], {ENV!r}, 30)
+"""
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, check=False, timeout=20)
+    assert b"KeyboardInterrupt" in ended.stderr
+    assert soon(lambda: not lives(number_in(pid)))
+
+
 def test_hooks_run_without_pidfd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the kernel has no pidfd_open, waiting works all the same."""
 

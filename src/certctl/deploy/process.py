@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from certctl.deploy.heldback import held_back
 from certctl.deploy.output import Output
 from certctl.errors import CertctlError
 from certctl.ports import HookOutcome
@@ -50,16 +51,18 @@ def run_hook(
     output = Output()
     try:
         begin = time.monotonic()
-        process = _start(argv, env, output.descriptor)
-        ended = False
-        try:
-            if on_start is not None:
-                on_start()
-            ended = _wait(process.pid, begin + timeout, output.bound)
-        finally:
-            if not ended:
-                _end_group(process.pid, output.bound)
-            status = process.wait()
+        with held_back() as held:
+            process = _start(argv, env, output.descriptor)
+            ended = False
+            try:
+                held.release()
+                if on_start is not None:
+                    on_start()
+                ended = _wait(process.pid, begin + timeout, output.bound)
+            finally:
+                if not ended:
+                    _end_group(process.pid, output.bound)
+                status = process.wait()
         seconds = time.monotonic() - begin
         text = output.tail(OUTPUT_TAIL)
     finally:
