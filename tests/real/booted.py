@@ -26,8 +26,8 @@ MASKED = (
 )
 
 # Runs as root in new mount, process, UTS, IPC, network and cgroup namespaces. $1: a directory for the tmpfs;
-# then pairs of directories, what and where, that are to be seen inside. /tmp is empty inside: systemd-tmpfiles
-# would take seconds to clear all that is there outside.
+# then pairs of directories, what and where, that are to be seen inside. /tmp is empty inside, since
+# systemd-tmpfiles would take seconds to clear all that is there outside.
 BOOT = f"""set -eu
 base=$1 && shift
 mount --make-rprivate /
