@@ -106,8 +106,8 @@ def pebble(
 
     *nonce_reject* and *authorization_reuse*: per cent. *eab*: kid → base64url MAC key; then it is required.
     *retry_after*: seconds, of authorizations and of orders; 0: it names none. *dns*: `host:port` of a DNS
-    server in place of challtestsrv. *ipv6*: what challtestsrv answers to AAAA, by default nothing. *environment*: more PEBBLE_….
-    *binary*: another Pebble than the one that tests/run unpacks.
+    server in place of challtestsrv. *ipv6*: what challtestsrv answers to AAAA, by default nothing.
+    *environment*: more PEBBLE_…. *binary*: another Pebble than the one that tests/run unpacks.
     """
     binary = binary or program("pebble")
     authority = make_authority("Pebble's own")
