@@ -8,8 +8,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import pytest
@@ -17,7 +19,7 @@ import pytest
 from certctl.errors import CertctlError
 from tests.fault import acme_proxy as faults
 from tests.fault.acme_proxy import Exchange, Fault, Proxy, Reply, proxy, the_nth
-from tests.real.acme_world import World, checked
+from tests.real.acme_world import World, account, checked
 from tests.real.servers.pebble import pebble
 from tests.real.servers.scratch import scratch_directory
 
@@ -174,6 +176,46 @@ def test_retry_after_of_what_is_not_done(faulty: FaultyWorld) -> None:
     checked(faulty.world.issuer("issuers/leisurely", **faulty.options()).issue(request), request)
     assert ca.left == {}, "each of them was told to wait once"
     assert ca.too_early == []
+
+
+class Together:
+    """Passes requests on once *count* different ones have come; they would wait for ever for one another."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._came: set[bytes] = set()
+        self._changed = threading.Condition()
+
+    def answer(self, exchange: Exchange) -> Reply:
+        with self._changed:
+            # Each tells of its own by path or content; what is sent again for its nonce is no other one.
+            self._came.add(exchange.path.encode() + json.dumps(exchange.payload).encode())
+            self._changed.notify_all()
+            assert self._changed.wait_for(lambda: len(self._came) >= self._count, 30), self._came
+        return exchange.forward()
+
+
+def test_names_of_an_order_are_answered_at_once(faulty: FaultyWorld) -> None:
+    """The CA hears of the second and third challenge before it has answered to the first."""
+    names = [f"{word}.together.example.test" for word in ("a", "b", "c")]
+    request = faulty.world.request(*names, certificate="together")
+    faulty.proxy.reset(Together(3).answer, lambda _, path: "chalZ" in path)
+    issuer = faulty.world.issuer("issuers/together", **faulty.options() | {"timeout": 60.0})
+    checked(issuer.issue(request), request)
+
+
+def test_certificates_are_ordered_at_once(faulty: FaultyWorld) -> None:
+    """Three orders over one account overlap."""
+    issuer = faulty.world.issuer("issuers/overlap", **faulty.options() | {"timeout": 60.0})
+    account(issuer)
+    faulty.proxy.reset(Together(3).answer, lambda _, path: "order-plz" in path)
+    requests = [
+        faulty.world.request(f"{word}.overlap.example.test", certificate=f"overlap-{word}")
+        for word in ("a", "b", "c")
+    ]
+    with ThreadPoolExecutor(3) as pool:
+        for issued, request in zip(pool.map(issuer.issue, requests), requests, strict=True):
+            checked(issued, request)
 
 
 def test_dead_ca_is_one_wait_for_all(faulty: FaultyWorld) -> None:
