@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from certctl.announce import files, memory
+from certctl.announce.feedhome import ISSUED, is_lost, lost
 from certctl.announce.tools import Shown, Tools
 from certctl.core import feed
 from certctl.core.model import Sighting
@@ -18,10 +19,7 @@ from certctl.core.observed import AnnouncerSeen
 from certctl.core.pins import Announced
 from certctl.core.spec import AnnouncerSpec
 from certctl.core.times import minute_text
-from certctl.errors import StateError
-from certctl.store import outputs
 
-KEY_FILE, ISSUED = "feed.key", "feed.json"
 RENEWED_AT = 2 / 3
 """Share of its validity after which a feed is issued again: peers that ask seldom never hold a dead one."""
 MOST_AHEAD = 400 * 86_400_000
@@ -124,21 +122,6 @@ class FeedAnnouncer:
         memory.save(self._path, note)
         files.put(self.spec, data)
         return data
-
-
-def is_lost(home: str) -> bool:
-    """Whether feeds were signed with a key that is not there any more."""
-    there = outputs.lstat(os.path.join(home, KEY_FILE)) is not None
-    return not there and bool(memory.load(os.path.join(home, ISSUED)))
-
-
-def lost(home: str) -> StateError:
-    """Peers trust that key: another one in its place would be a stranger's to them."""
-    return StateError(
-        f"{os.path.join(home, KEY_FILE)} is missing, and peers trust what it signed",
-        "bring it back from a backup; if there is none, make another, which peers have to be told of: "
-        f"certctl announce --new-key {os.path.basename(home)}",
-    )
 
 
 def _serial(data: bytes) -> int:

@@ -16,7 +16,7 @@ from josepy.jwk import JWK, JWKEC
 from josepy.jws import JWS
 
 from certctl.announce import memory
-from certctl.announce.feed import ISSUED, KEY_FILE, is_lost, lost
+from certctl.announce.feedhome import ISSUED, KEY_FILE, is_lost, lost
 from certctl.core.feed import HANDOVER, MOST_HANDOVERS, key_text
 from certctl.core.times import rfc3339
 from certctl.errors import StateError
