@@ -14,15 +14,19 @@ def _names(parser: argparse.ArgumentParser, count: str = "*", what: str = "certi
 
 
 def _pass(parser: argparse.ArgumentParser) -> None:
+    _wait(parser)
+    parser.add_argument(
+        "--verify", action="store_true", help="compare the content of every file, whatever its times say"
+    )
+
+
+def _wait(parser: argparse.ArgumentParser, seconds: float = 30.0) -> None:
     parser.add_argument(
         "--wait",
         type=_seconds,
-        default=30.0,
+        default=seconds,
         metavar="SECONDS",
-        help="how long to wait for another pass to end (default 30)",
-    )
-    parser.add_argument(
-        "--verify", action="store_true", help="compare the content of every file, whatever its times say"
+        help=f"how long to wait for another pass to end (default {seconds:g})",
     )
 
 
@@ -216,13 +220,7 @@ def _import(parser: argparse.ArgumentParser) -> None:
         help="add the tables to FILE, the configuration or a new file; default: print them",
     )
     parser.add_argument("--dry-run", action="store_true", help="only show what would be taken over")
-    parser.add_argument(
-        "--wait",
-        type=_seconds,
-        default=30.0,
-        metavar="SECONDS",
-        help="how long to wait for another pass to end (default 30)",
-    )
+    _wait(parser)
 
 
 def _report(parser: argparse.ArgumentParser) -> None:
@@ -232,13 +230,7 @@ def _report(parser: argparse.ArgumentParser) -> None:
 
 
 def _daemon(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "--wait",
-        type=_seconds,
-        default=300.0,
-        metavar="SECONDS",
-        help="for another pass to end (default 300)",
-    )
+    _wait(parser, 300.0)
 
 
 def _announce(parser: argparse.ArgumentParser) -> None:
