@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 SECONDS = 60.0
 """For all questions to the DNS together."""
+
+
 class Checked(NamedTuple):
     """What came of one name and port."""
 

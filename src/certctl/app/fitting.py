@@ -49,9 +49,7 @@ def _covers(names: Sequence[str], name: str) -> bool:
     return name in names or f"*.{name.partition('.')[2]}" in names
 
 
-def fit(
-    sights: Sequence[Sight], wanted: Sequence[str], now: datetime, environ: Mapping[str, str]
-) -> Fitting:
+def fit(sights: Sequence[Sight], wanted: Sequence[str], now: datetime, environ: Mapping[str, str]) -> Fitting:
     """Fit what is configured in *sights*; *wanted* are the names for the host's own certificate, if any."""
     places = [Place(sight, use, present.look(use, now, environ)) for sight in sights for use in sight.uses]
     skipped = [_closed(place) for place in places if place.present.kind == present.CLOSED]
@@ -166,9 +164,7 @@ def _by(match: matching.Match, known: Mapping[frozenset[str], str]) -> matching.
     return match._replace(issuer=issuer) if issuer in BUILT_IN else match
 
 
-def _named(
-    drafts: Sequence[_Draft], plan: matching.Plan
-) -> list[tuple[_Draft, matching.Match | None, str]]:
+def _named(drafts: Sequence[_Draft], plan: matching.Plan) -> list[tuple[_Draft, matching.Match | None, str]]:
     """Each certificate with its table's name; what has names that cannot be configured is left out."""
     found: list[tuple[_Draft, matching.Match | None, str]] = []
     taken = {match.name for match in plan.matches}

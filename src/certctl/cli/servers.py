@@ -16,9 +16,7 @@ _KINDS = (
 def add(parser: argparse.ArgumentParser, verb: str = "") -> None:
     """Give *parser* the options; *verb* begins their help."""
     for kind, metavar, what in _KINDS:
-        parser.add_argument(
-            f"--{kind}", action="append", default=[], metavar=metavar, help=f"{verb}{what}"
-        )
+        parser.add_argument(f"--{kind}", action="append", default=[], metavar=metavar, help=f"{verb}{what}")
 
 
 def named(arguments: argparse.Namespace) -> list[tuple[str, str]]:

@@ -21,9 +21,7 @@ def at_rest(spec: Spec, world: World, made: Plan) -> bool:
         return False
     if any(seen.state.failures for seen in world.dhparams.values()):
         return False
-    return all(
-        _at_rest(spec.certificates[name], seen, made.now) for name, seen in world.certificates.items()
-    )
+    return all(_at_rest(spec.certificates[name], seen, made.now) for name, seen in world.certificates.items())
 
 
 def _at_rest(cert: CertificateSpec, seen: CertificateSeen, now: datetime) -> bool:

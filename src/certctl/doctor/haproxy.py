@@ -15,6 +15,8 @@ from certctl.doctor.protocols import at_least, old_in
 from certctl.servers.haproxy import Line, bundles, crt_base, read_haproxy
 
 RELOAD = "haproxy -c -f /etc/haproxy/haproxy.cfg && systemctl reload haproxy"
+
+
 def check_haproxy(path: str, now: datetime) -> Findings:
     """Check the file *path*, or every .cfg in the directory. Raises CertctlError if it cannot be read."""
     lines = read_haproxy(path)

@@ -43,9 +43,7 @@ def read_dovecot(path: str, *, ask_doveconf: bool = True) -> Dovecot:
     """Read *path*: by doveconf, else by itself."""
     text = read_text(path)
     if text is None:
-        raise CertctlError(
-            f"cannot read {path}", hint="name the file: --dovecot /etc/dovecot/dovecot.conf"
-        )
+        raise CertctlError(f"cannot read {path}", hint="name the file: --dovecot /etc/dovecot/dovecot.conf")
     printed = run_program(["doveconf", "-n", "-P", "-c", path]) if ask_doveconf else None
     if printed is None:
         return Dovecot(path, parse(text, path))

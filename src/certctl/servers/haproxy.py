@@ -64,9 +64,7 @@ def _files(path: str) -> list[str]:
 def _read(path: str) -> Iterator[Line]:
     text = read_text(path)
     if text is None:
-        raise CertctlError(
-            f"cannot read {path}", hint="name the file: --haproxy /etc/haproxy/haproxy.cfg"
-        )
+        raise CertctlError(f"cannot read {path}", hint="name the file: --haproxy /etc/haproxy/haproxy.cfg")
     for number, raw in enumerate(text.split("\n"), 1):
         try:
             words = shlex.split(raw, comments=True)

@@ -57,9 +57,7 @@ def read_nginx(path: str) -> list[Server]:
     """Read the server blocks of the configuration *path*. Raises CertctlError if it cannot be read."""
     text = read_text(path)
     if text is None:
-        raise CertctlError(
-            f"cannot read {path}", hint="name the file: --nginx /etc/nginx/nginx.conf"
-        )
+        raise CertctlError(f"cannot read {path}", hint="name the file: --nginx /etc/nginx/nginx.conf")
     base = os.path.dirname(os.path.abspath(path))
     return list(_servers(parse_nginx(text, path, base), base))
 
