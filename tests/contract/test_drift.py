@@ -243,3 +243,24 @@ def test_changed_and_put_back(made: Home) -> None:
     path.write_bytes(content)
     path.chmod(0o600)
     assert made.steps() == []
+
+
+@pytest.mark.parametrize("part", ["ecdsa-p256.key", "issued-1/fullchain.pem", "issued-1/root.pem"])
+def test_nothing_damaged_is_passed_on(made: Home, part: str) -> None:
+    """A file that is written again has the right content, even where the kept copy rotted meanwhile."""
+    path = made / "tls/mx1.pem"
+    before = path.read_bytes()
+    kept = made / "state/certificates/mx1/1" / part
+    sound = kept.read_bytes()
+    same_size_and_time(kept)
+    assert kept.read_bytes() != sound
+    path.unlink()
+    made("run")
+    assert path.read_bytes() == (made / "state/live/mx1/bundle.pem").read_bytes()
+    if part.endswith("root.pem"):
+        # Nothing else holds the root: the issuer told it once more, with a certificate for the same key.
+        assert (made / "state/live/mx1/root.pem").read_bytes() == sound
+    else:
+        assert path.read_bytes() == before
+        assert kept.read_bytes() == sound
+    assert made("plan", "--check").code == 0

@@ -32,11 +32,11 @@ def test_order(
     renamed = [at for at, operation in enumerate(done) if operation.name == "rename"]
     assert renamed
     for at in renamed:
-        path = done[at].path
+        path, thread = done[at].path, done[at].thread
         # Caches may be lost at any time.
         if path != world.layout.stamps:
-            _check_before(done[:at], path)
-            _check_after(done[at + 1 :], path)
+            _check_before([operation for operation in done[:at] if operation.thread == thread], path)
+            _check_after([operation for operation in done[at + 1 :] if operation.thread == thread], path)
     for at, operation in enumerate(done):
         if operation.name == "mkdir" and os.path.isdir(operation.path) and not _in_tree(done, operation.path):
             _check_used_after(done[at + 1 :], operation.path)
@@ -47,7 +47,7 @@ def _check_before(done: Sequence[Operation], path: str) -> None:
     temporary = os.path.join(os.path.dirname(path), f".{os.path.basename(path)}{TEMPORARY}")
     below = tuple(f"{place}/" for place in (temporary, path))
     for at in range(len(done) - 1, -1, -1):
-        name, where = done[at]
+        name, where, _ = done[at]
         if name == "rename" and where == path:
             return  # the time before
         if name in WRITES and (where in (path, temporary) or where.startswith(below)):

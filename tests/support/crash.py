@@ -45,6 +45,8 @@ class Operation(NamedTuple):
 
     name: str
     path: str
+    thread: int = 0
+    """By whom: what threads do side by side is in no order."""
 
 
 class _Watched:
@@ -84,7 +86,7 @@ def watching(at: At) -> Iterator[list[Operation]]:
 
     def tell(name: str, path: str) -> None:
         with guard:
-            seen.append(Operation(name, path))
+            seen.append(Operation(name, path, threading.get_ident()))
             number = len(seen)
         at(number, name, path)
 

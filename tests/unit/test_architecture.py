@@ -314,3 +314,12 @@ def test_quick_commands_load_little(served: Path, command: str) -> None:
     loaded = certctl(served, *command.split())
     assert "certctl" in loaded
     assert not loaded & set(HEAVY)
+
+
+def test_lost_files_are_written_without_taking_certificates_apart(served: Path) -> None:
+    """What an earlier pass verified is written again for its bytes: no parsing, no signatures."""
+    path = served / "mx1.pem"
+    before = path.read_bytes()
+    path.unlink()
+    assert "cryptography" not in certctl(served, "run")
+    assert path.read_bytes() == before

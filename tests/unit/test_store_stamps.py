@@ -55,13 +55,42 @@ def test_garbage(tmp_path: Path, garbage: bytes) -> None:
     assert Stamps(f"{tmp_path}/stamps.json").digest("x", None, "token") is None
 
 
-@pytest.mark.parametrize("entry", [[], ["token"], ["token", 1, 0, 0, 0, 0], ["token", "x"], {}, None, "xx"])
+@pytest.mark.parametrize(
+    "entry",
+    [
+        [],
+        ["token"],
+        ["token", 1, 0, 0, 0, 0],
+        ["token", "x"],
+        ["token", []],
+        ["token", [], 1],
+        {},
+        None,
+        "xx",
+    ],
+)
 def test_strange_entry(tmp_path: Path, entry: object) -> None:
     """An entry of another form vouches for nothing."""
     (tmp_path / "stamps.json").write_text(json.dumps({"x": entry}))
     stamps = Stamps(f"{tmp_path}/stamps.json")
     assert stamps.digest("x", None, "token") is None
     assert not stamps.vouches("x", [], "token")
+    assert stamps.content("x", "token") == ""
+
+
+def test_content(tmp_path: Path) -> None:
+    """The digest of what was verified outlives a change of the files, but is for one token."""
+    path = tmp_path / "file"
+    path.write_bytes(b"content")
+    stamps = Stamps(f"{tmp_path}/stamps.json")
+    stamps.record_all("all", [str(path)], "token", "digest")
+    stamps.record("one", None, "token", "-")
+    stamps.save()
+    path.unlink()
+    again = Stamps(f"{tmp_path}/stamps.json")
+    assert again.content("all", "token") == "digest"
+    assert again.content("all", "another") == again.content("one", "token") == ""
+    assert Stamps(f"{tmp_path}/stamps.json", trust=False).content("all", "token") == ""
 
 
 def test_distrust(tmp_path: Path) -> None:

@@ -83,16 +83,16 @@ class Engine:
         writes = [step for step in batch if step.kind == "write"]
         if issues:
             orders.issue(ledger, issues)
-        if writes:
-            writing.write(ledger, writes)
+        written: set[str] = writing.write(ledger, writes) if writes else set()
         turns = [step for step in batch if step.kind in ("make-key", "promote", "rollback", "retire")]
         if turns:
             turning.turn(ledger, turns)
         for step in batch:
             if step.scope != "certificate" and step.kind != "write":
                 ledger.guard(step, partial(self._do, step))
-        touched = {step.subject for step in batch if step.scope in ("certificate", "dhparam")}
-        ledger.look_again(touched - {step.subject for step in issues})
+        touched = {step.subject for step in batch if step.scope == "certificate"} - written
+        touched -= {step.subject for step in issues}
+        ledger.look_again(touched | {step.subject for step in batch if step.scope == "dhparam"})
 
     def _do(self, step: Step) -> None:
         if step.scope == "hook":

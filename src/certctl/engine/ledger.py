@@ -129,6 +129,18 @@ class Ledger:
         seen = self.world.certificates[state.name]
         self.world.certificates[state.name] = seen._replace(state=state)
 
+    def written(self, name: str, path: str, digest: str) -> bool:
+        """Let the world say that *path*, a configured file of *name*, holds *digest*; False if it is none.
+
+        live/NAME is none: with it files of the generation may have changed.
+        """
+        seen = self.world.certificates[name]
+        if path not in [file.path for file in seen.files[1:]]:
+            return False
+        files = tuple(f._replace(problem=None, digest=digest) if f.path == path else f for f in seen.files)
+        self.world.certificates[name] = seen._replace(files=files)
+        return True
+
     def done(self, step: Step, text: str, **details: object) -> None:
         """Tell, and write into the journal, that *step* is done."""
         self.outcome.done.append(step)

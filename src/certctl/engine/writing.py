@@ -13,13 +13,18 @@ from certctl.engine.ledger import MOST_TOGETHER, Ledger, Ready
 from certctl.errors import CertctlError
 
 
-def write(ledger: Ledger, steps: Sequence[Step]) -> None:
-    """Write files. What a hook was already run for is forgotten first, so that it runs again."""
+def write(ledger: Ledger, steps: Sequence[Step]) -> set[str]:
+    """Write files. What a hook was already run for is forgotten first, so that it runs again.
+
+    Returns the certificates of which nothing else can have changed: the world says what was written.
+    """
+    known: set[str] = set()
     for first in range(0, len(steps), MOST_TOGETHER):
-        _write(ledger, steps[first : first + MOST_TOGETHER])
+        _write(ledger, steps[first : first + MOST_TOGETHER], known)
+    return known
 
 
-def _write(ledger: Ledger, steps: Sequence[Step]) -> None:
+def _write(ledger: Ledger, steps: Sequence[Step], known: set[str]) -> None:
     ready: list[tuple[Step, Prepared]] = []
     for step in steps:
         ledger.guard(step, partial(_prepare_into, ledger, ready, step))
@@ -35,7 +40,7 @@ def _write(ledger: Ledger, steps: Sequence[Step]) -> None:
         if lost is not None and prepared.path in paths:
             ledger.failed(step, lost)
         else:
-            safe.append(Ready(step, prepared.change, None, partial(_finish, ledger, step, prepared.path)))
+            safe.append(Ready(step, prepared.change, None, partial(_finish, ledger, step, prepared, known)))
     ledger.commit(safe)
 
 
@@ -55,14 +60,17 @@ def _prepare(ledger: Ledger, step: Step) -> Prepared:
     return ledger.store.prepare_file(ledger.spec.certificates[step.subject], state.current, step.path)
 
 
-def _finish(ledger: Ledger, step: Step, path: str) -> None:
+def _finish(ledger: Ledger, step: Step, prepared: Prepared, known: set[str]) -> None:
+    path = prepared.path
     if step.scope == "certificate":
         state = ledger.state(step.subject)
         cleared = effects.without_failure(state, "write", step.path)
         if cleared is not state:
             ledger.save(cleared)
-    elif step.scope == "dhparam" and (known := ledger.world.dhparams[step.subject].state).failures:
-        ledger.save_dhparam(known._replace(failures=()))
+        if ledger.written(step.subject, path, prepared.digest):
+            known.add(step.subject)
+    elif step.scope == "dhparam" and (kept := ledger.world.dhparams[step.subject].state).failures:
+        ledger.save_dhparam(kept._replace(failures=()))
     ledger.done(step, f"wrote {path}", path=path)
 
 

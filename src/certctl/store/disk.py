@@ -57,8 +57,9 @@ class DiskStore:
         self.layout = Layout(state_dir)
         outputs.check_readable(state_dir)
         self._stamps = Stamps(self.layout.stamps, trust=not verify)
-        self._materials = Materials(self.layout)
+        self._materials = Materials(self.layout, self._stamps)
         self._files = Files(self.layout, self._stamps, self._materials)
+        self._known: records.Known = {}
         self._hooks = records.load_hooks(self.layout)
         self._dhparams = records.load_dhparams(self.layout)
 
@@ -149,7 +150,7 @@ class DiskStore:
 
     def _load(self, cert: CertificateSpec, now: datetime) -> tuple[CertificateState, str | None]:
         try:
-            state = records.load(self.layout, cert.name)
+            state = records.load(self.layout, cert.name, self._known)
             trouble = f"{self.layout.state(cert.name)} is missing"
         except StateError as error:
             state, trouble = None, error.message

@@ -12,7 +12,7 @@ from certctl.core.spec import CertificateSpec, FileSpec
 from certctl.errors import CertctlError, StateError, StoreError
 from certctl.store import atomic, keyfiles, outputs
 from certctl.store.layout import LIVE_FILES, Layout
-from certctl.store.materials import Materials
+from certctl.store.materials import Materials, digest_of, token_of
 from certctl.store.stamps import Stamps
 
 
@@ -44,7 +44,7 @@ class Files:
         if not self._stamps.vouches(generation, kept, sources.token):
             wrong = self._kept_problem(cert.name, current, sources)
             if wrong is None:
-                self._stamps.record_all(generation, kept, sources.token)
+                self._stamps.record_all(generation, kept, sources.token, digest_of(sources.materials()))
             problem = problem or wrong
         return FileSeen(path, problem, cert.hooks, f"{current.number}.{current.issuance}")
 
@@ -189,8 +189,7 @@ class _Sources:
         self._materials = materials
         self._name = name
         self._generation = generation
-        leaves = [key.certificate.sha256[:23] for key in generation.keys if key.certificate]
-        self.token = f"{generation.number}.{generation.issuance}:{','.join(leaves)}"
+        self.token = token_of(generation)
 
     def file_token(self, file: FileSpec) -> str:
         """What the content of *file* depends on."""

@@ -18,6 +18,7 @@ from certctl.store.layout import LIVE_FILES, Layout
 
 REQUEST = "request.json"
 """In each issuance: what was asked for and of whom, so that state can be put together again."""
+_END = b"-----END CERTIFICATE-----\n"
 
 
 def free_number(layout: Layout, state: CertificateState, keys: Sequence[bytes] = ()) -> int:
@@ -193,16 +194,36 @@ def _read_material(layout: Layout, name: str, generation: Generation, record: Ke
     issued = layout.issuance(name, generation.number, generation.issuance)
     inner = os.path.join(issued, _algorithm_directory(generation, record.algorithm))
     key = read_key(layout, name, generation, record)
-    root = next(iter(_certificates(outputs.read(os.path.join(inner, "root.pem")))), None)
+    kept_root = outputs.read(os.path.join(inner, "root.pem"))
     for file in ("fullchain.pem", "bundle.pem"):
-        found = _certificates(outputs.read(os.path.join(inner, file)))
+        found = _certificates(outputs.read(os.path.join(inner, file))) + _certificates(kept_root)
         try:
-            chain, found_root = order_chain(found, record.sha256)
-            if facts(chain[0]).certificate.sha256 == record.certificate.sha256:
-                return Material(record.algorithm, key, chain[0], tuple(chain[1:]), root or found_root)
+            chain, root = order_chain(found, record.sha256)
+            told = root is not None or kept_root is None
+            if told and facts(chain[0]).certificate.sha256 == record.certificate.sha256:
+                return Material(record.algorithm, key, chain[0], tuple(chain[1:]), root)
         except CertctlError:
             continue
     raise StateError(f"the certificate of {name} in {issued} is missing or damaged", f"certctl renew {name}")
+
+
+def read_unverified(layout: Layout, name: str, generation: Generation) -> tuple[Material, ...] | None:
+    """What lies where *generation* should have it, not looked into; None where a file is missing.
+
+    Only for whoever knows the bytes that must be there.
+    """
+    found = []
+    for record in generation.keys:
+        issued = layout.issuance(name, generation.number, generation.issuance)
+        inner = os.path.join(issued, _algorithm_directory(generation, record.algorithm))
+        key = outputs.read(layout.key(name, generation.number, record.algorithm))
+        # Bytes behind the last one make no difference to what is served.
+        texts = (outputs.read(f"{inner}/fullchain.pem") or b"").split(_END)[:-1]
+        if key is None or not texts:
+            return None
+        leaf, *chain = (text + _END for text in texts)
+        found.append(Material(record.algorithm, key, leaf, tuple(chain), outputs.read(f"{inner}/root.pem")))
+    return tuple(found)
 
 
 def _algorithm_directory(generation: Generation, algorithm: str) -> str:

@@ -6,9 +6,8 @@ from collections.abc import Iterable
 
 from certctl.core.model import SLOTS
 from certctl.errors import CertctlError
-from certctl.store import records
+from certctl.store import generations, records
 from certctl.store.layout import Layout
-from certctl.store.materials import Materials
 
 
 def below_own_root(layout: Layout, names: Iterable[str], issuer: str) -> tuple[str, ...]:
@@ -29,7 +28,7 @@ def _has_one(layout: Layout, name: str, issuer: str) -> bool:
         for generation in found:
             if generation is None or not generation.issuance or generation.issued_by != issuer:
                 continue
-            materials = Materials(layout).read(name, generation)
+            materials = generations.read_materials(layout, name, generation)
             if any(one.root is not None and one.root != one.leaf for one in materials):
                 return True
     except CertctlError:

@@ -117,14 +117,22 @@ def read(path: str) -> bytes | None:
     except OSError:
         return None
     try:
-        if not stat.S_ISREG(os.fstat(fd).st_mode):
-            return None
-        with open(fd, "rb", closefd=False) as file:
-            return file.read()
+        info = os.fstat(fd)
+        return read_all(fd, info.st_size) if stat.S_ISREG(info.st_mode) else None
     except OSError:
         return None
     finally:
         os.close(fd)
+
+
+def read_all(fd: int, size: int) -> bytes:
+    """All that is left to read of *fd*, probably *size* bytes."""
+    parts = []
+    while part := os.read(fd, max(size + 1, 4096)):
+        parts.append(part)
+        if len(part) == size:
+            break
+    return b"".join(parts)
 
 
 def write(wanted: Target, data: bytes) -> None:

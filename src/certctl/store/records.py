@@ -28,24 +28,36 @@ def encode(state: CertificateState) -> bytes:
     return json.dumps(codec.encode_certificate(state), indent=1, ensure_ascii=False).encode() + b"\n"
 
 
-def load(layout: Layout, name: str) -> CertificateState | None:
-    """The state of *name*; None where there is none.
+Known = dict[str, tuple[bytes, CertificateState]]
+"""By name, what a state file held, and what that says."""
+
+
+def load(layout: Layout, name: str, known: Known | None = None) -> CertificateState | None:
+    """The state of *name*; None where there is none. What is *known* is not taken apart another time.
 
     Raises StateError for a file that is damaged, StoreError for one that cannot be read.
     """
     path = layout.state(name)
     try:
-        with open(path, "rb") as file:
-            data = file.read()
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            data = outputs.read_all(fd, os.fstat(fd).st_size)
+        finally:
+            os.close(fd)
     except FileNotFoundError:
         return None
     except OSError as error:
         raise StoreError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
+    if known is not None and (before := known.get(name)) is not None and before[0] == data:
+        return before[1]
     try:
-        return codec.decode_certificate(json.loads(data), name)
+        state = codec.decode_certificate(json.loads(data), name)
     except (ValueError, RecursionError, OverflowError) as error:
         what = "it is empty" if not data.strip() else str(error)
         raise StateError(f"{path} is damaged: {what}") from error
+    if known is not None:
+        known[name] = data, state
+    return state
 
 
 def set_aside(layout: Layout, name: str, now: datetime) -> str | None:

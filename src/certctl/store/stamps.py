@@ -45,9 +45,15 @@ class Stamps:
         entry = self._entries.get(name)
         return entry is not None and entry[0] == token and entry[1] == _all_numbers(paths)
 
-    def record_all(self, name: str, paths: Sequence[str], token: str) -> None:
-        self._entries[name] = [token, _all_numbers(paths)]
+    def record_all(self, name: str, paths: Sequence[str], token: str, digest: str = "") -> None:
+        """All of *paths* are right for *token*; *digest* is for `content`."""
+        self._entries[name] = [token, _all_numbers(paths), digest]
         self._changed = True
+
+    def content(self, name: str, token: str) -> str:
+        """The digest that was recorded with `record_all`, whatever became of the files since; "": none."""
+        entry = self._entries.get(name)
+        return entry[2] if entry is not None and len(entry) == 3 and entry[0] == token else ""
 
     def save(self) -> None:
         """Write the cache, if it changed."""
@@ -86,7 +92,8 @@ def _load(path: str) -> dict[str, list[Any]]:
 
 
 def _is_entry(entry: Any) -> bool:
-    """Whether it is what `record` (six) or `record_all` (two) made."""
-    if not isinstance(entry, list) or len(entry) not in (2, 6):
+    """Whether it is what `record` (six) or `record_all` (three) made."""
+    if not isinstance(entry, list) or len(entry) not in (3, 6):
         return False
-    return isinstance(entry[1], str if len(entry) == 6 else list)
+    kinds = (str, int) if len(entry) == 6 else (list, str)
+    return isinstance(entry[1], kinds[0]) and isinstance(entry[2], kinds[1])
