@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tests.bench import cas, home, peers
 from tests.bench.measure import Contestant, Run, in_turn, run
@@ -15,8 +15,10 @@ NAME = "acme"
 WHAT = "20 and 200 certificates over ACME (Pebble on loopback), against certbot, lego, dehydrated and uacme"
 TARGETS = {"certbot": 0.02, "uacme": 0.2}
 SLOWEST = 3
-SAMPLE = {"certbot": 2, "dehydrated": 2, "lego": 2}
+SAMPLE = {"certbot": 2, "dehydrated": 2, "lego": 2, "uacme": 20}
 """Of these, which take one certificate after the other, few are measured, and counted as many."""
+SLOW_SAMPLE = dict.fromkeys(SAMPLE, 4)
+"""Of a CA that takes its time: a validation is 1.5 seconds on average."""
 
 
 def rows(setting: Setting) -> list[Row]:
@@ -24,15 +26,17 @@ def rows(setting: Setting) -> list[Row]:
     few, many = setting.size(20, quick=3), setting.size(200, quick=6)
     found: list[Row] = []
     with cas.ca(directory(setting)) as ca:
-        found += _against_peers(setting, ca, few)
-        found.append(_alone(setting, ca, many, f"{many} certificates", 1))
+        found += _against_peers(setting, ca, few, f"{few} certificates", setting.runs(3), SAMPLE)
+        found += _against_peers(setting, ca, many, f"{many} certificates", 1, SAMPLE)
     for reject in (5, 50):
         with cas.ca(directory(setting), nonce_reject=reject) as ca:
-            found.append(_alone(setting, ca, few, f"{few}, {reject} % of nonces refused", setting.runs(5)))
+            for count, runs in ((few, setting.runs(5)), (many, 1)):
+                found.append(_alone(setting, ca, count, f"{count}, {reject} % of nonces refused", runs))
     with cas.ca(directory(setting), slowest=SLOWEST) as ca:
-        case = f"{few}, validated in 0–{SLOWEST} s"
-        row = _alone(setting, ca, few, case, setting.runs(3))
-        found.append(row._replace(target=SLOWEST + 1.0, note="the slow CA: the slowest validation + 1 s"))
+        case, note = f"validated in 0–{SLOWEST} s", "the slow CA: the slowest validation + 1 s"
+        row = _alone(setting, ca, few, f"{few}, {case}", setting.runs(3))
+        found.append(row._replace(target=SLOWEST + 1.0, note=note))
+        found += _against_peers(setting, ca, many, f"{many}, {case}", 1, SLOW_SAMPLE)
     if cas.names_retry_after():
         with cas.ca(directory(setting), retry_after=1) as ca:
             row = _alone(setting, ca, few, f"{few}, Retry-After: 1", setting.runs(3))
@@ -47,18 +51,24 @@ def directory(setting: Setting) -> str:
     return path
 
 
-def _against_peers(setting: Setting, ca: peers.Ca, count: int) -> list[Row]:
+def _against_peers(
+    setting: Setting, ca: peers.Ca, count: int, case: str, runs: int, samples: Mapping[str, int]
+) -> list[Row]:
+    """certctl beside every peer, of which a sample is measured."""
     field = [_certctl(setting, ca, count)]
     here = peers.all_peers(setting.say)
     for peer in here.values():
-        sample = min(count, SAMPLE.get(peer.name, count))
+        sample = min(count, samples[peer.name])
         field.append(_peer(setting, ca, peer, count, 1 if setting.quick else sample))
-    results = in_turn(field, setting.runs(3), warm=False)
-    case = f"{count} certificates"
+    results = in_turn(field, runs, warm=False)
+    ours = results["certctl"]
+    if not here:
+        return [alone(NAME, case, ours)]
+    targets = TARGETS if "0–" not in case else {}
     return [
         compared(
-            NAME, case, results["certctl"], one.name, results[one.name],
-            target=next((t for name, t in TARGETS.items() if one.name.startswith(name)), None),
+            NAME, case, ours, one.name, results[one.name],
+            target=next((t for name, t in targets.items() if one.name.startswith(name)), None),
         )
         for one in field[1:]
     ]  # fmt: skip
