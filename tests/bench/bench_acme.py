@@ -37,6 +37,7 @@ def rows(setting: Setting) -> list[Row]:
         row = _alone(setting, ca, few, f"{few}, {case}", setting.runs(3))
         found.append(row._replace(target=SLOWEST + 1.0, note=note))
         found += _against_peers(setting, ca, many, f"{many}, {case}", 1, SLOW_SAMPLE)
+        found.append(_alone(setting, ca, many, f"{many}, {case}, max_orders = {many}", 1, many))
     if cas.names_retry_after():
         with cas.ca(directory(setting), retry_after=1) as ca:
             row = _alone(setting, ca, few, f"{few}, Retry-After: 1", setting.runs(3))
@@ -74,14 +75,15 @@ def _against_peers(
     ]  # fmt: skip
 
 
-def _alone(setting: Setting, ca: peers.Ca, count: int, case: str, runs: int) -> Row:
-    return alone(NAME, case, in_turn([_certctl(setting, ca, count)], runs, warm=False)["certctl"])
+def _alone(setting: Setting, ca: peers.Ca, count: int, case: str, runs: int, at_once: int = 20) -> Row:
+    return alone(NAME, case, in_turn([_certctl(setting, ca, count, at_once)], runs, warm=False)["certctl"])
 
 
-def _certctl(setting: Setting, ca: peers.Ca, count: int) -> Contestant:
+def _certctl(setting: Setting, ca: peers.Ca, count: int, at_once: int = 20) -> Contestant:
+    """*at_once*: orders under way; 20 is what certctl does by itself."""
     table = (
         f'[issuer.ca]\ntype = "acme"\ndirectory = "{ca.url}"\nagree_tos = true\nwebroot = "{ca.webroot}"\n'
-        f'ca_file = "{ca.ca_file}"'
+        f'ca_file = "{ca.ca_file}"\nmax_orders = {at_once}'
     )
     at = home.make(setting.directory("acme"), setting.installed(), count, issuer="ca", tables=table)
     at.do("-q", "run", "c00000")

@@ -20,7 +20,7 @@ from certctl.errors import CertctlError
 from certctl.ports import Issued, IssueRequest, Waiting
 
 AT_ONCE = 20
-"""Certificates under way at the same time; issuers may have lower limits of their own."""
+"""Certificates of one issuer under way at the same time, where it names no limit of its own."""
 
 _BACK_OFF = {"command": (10.0, HOUR), "acme": (60.0, DAY / 4)}
 """First and longest wait after failures, in seconds; local issuers are asked again in every pass."""
@@ -51,11 +51,14 @@ Ended = tuple[Job, Obtained | Waiting | CertctlError]
 """A job, and how it ended."""
 
 
-def run(jobs: Sequence[Job], work: Callable[[Job], Obtained | Waiting], most: int) -> Iterator[list[Ended]]:
-    """Do *jobs*, several at once where there are several.
+def run(
+    spec: Spec, jobs: Sequence[Job], work: Callable[[Job], Obtained | Waiting], most: int
+) -> Iterator[list[Ended]]:
+    """Do *jobs*, several at once where there are several: of each issuer as many as it takes.
 
-    Yields what has ended as soon as anything has: all of it, up to *most*. While
-    that is kept, the others go on.
+    So one that is slow keeps nobody waiting whom another one serves. Yields what has
+    ended as soon as anything has: all of it, up to *most*. While that is kept, the
+    others go on.
     """
     if len(jobs) == 1:
         yield [(jobs[0], _settled(lambda: work(jobs[0])))]
@@ -64,10 +67,18 @@ def run(jobs: Sequence[Job], work: Callable[[Job], Obtained | Waiting], most: in
     from queue import Empty, SimpleQueue
 
     ended: SimpleQueue[Ended] = SimpleQueue()
-    with ThreadPoolExecutor(min(len(jobs), AT_ONCE), thread_name_prefix="issue") as pool:
+    issuers: dict[str, list[Job]] = {}
+    for job in jobs:
+        issuers.setdefault(job.cert.issuers[0], []).append(job)
+    with contextlib.ExitStack() as open_pools:
+        pools = []
         try:
-            for job in jobs:
-                pool.submit(lambda job=job: ended.put((job, _settled(lambda: work(job)))))  # type: ignore[misc]
+            for name, its in issuers.items():
+                threads = min(len(its), at_once(spec, name))
+                pool = open_pools.enter_context(ThreadPoolExecutor(threads, thread_name_prefix="issue"))
+                pools.append(pool)
+                for job in its:
+                    pool.submit(lambda job=job: ended.put((job, _settled(lambda: work(job)))))  # type: ignore[misc]
             left = len(jobs)
             while left:
                 found = [ended.get()]
@@ -77,8 +88,15 @@ def run(jobs: Sequence[Job], work: Callable[[Job], Obtained | Waiting], most: in
                 left -= len(found)
                 yield found
         except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
+            for pool in pools:
+                pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+def at_once(spec: Spec, issuer: str) -> int:
+    """How many certificates of *issuer* are under way at the same time."""
+    acme = spec.issuers[issuer].acme
+    return acme.max_orders if acme else AT_ONCE
 
 
 def _settled(work: Callable[[], Obtained | Waiting]) -> Obtained | Waiting | CertctlError:

@@ -25,7 +25,7 @@ def issue(ledger: Ledger, steps: Sequence[Step]) -> None:
         generation = state.slot(step.slot or "next")
         assert generation is not None
         jobs.append(Job(step, ledger.spec.certificates[step.subject], state, generation))
-    for ended in issuing.run(jobs, partial(issuing.obtain, ledger.adapters), MOST_TOGETHER):
+    for ended in issuing.run(ledger.spec, jobs, partial(issuing.obtain, ledger.adapters), MOST_TOGETHER):
         ready: list[Ready] = []
         for job, result in ended:
             ledger.guard(job.step, partial(_settle_into, ready, ledger, job, result))
