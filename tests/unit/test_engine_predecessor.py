@@ -49,11 +49,11 @@ def test_key_pinned(world: World, asked: Asked) -> None:
 
 def test_certificate_pinned(world: World, asked: Asked) -> None:
     """One that ages while it is held is replaced itself: the served one was replaced by it before."""
-    held = 'pin = "certificate"\nhold_down = "8d"\nvalidity = "10d"\n'
+    held = 'pin = "certificate"\nhold_down = "5d"\nvalidity = "10d"\nrenew_before = "6d"\n'
     world.configure(f'[certificate.mx1]\nnames = ["mx1.example"]\n{held}')
     world.done("run")
     world.done("rotate", "mx1")
-    world.later(days=7)
+    world.later(days=4, hours=12)
     world.done("run")
     assert [request.generation for request, _ in asked] == [1, 2, 2]
     assert asked[1][0].replaces == asked[0][1].chain[0]

@@ -75,12 +75,14 @@ def _durations(
             f"must be shorter than {life} (set validity to what the issuer gives)",
         )
     hold_down = values.get("hold_down", 0)
-    if values.get("pin") == "certificate" and hold_down >= validity:
+    # A certificate waits for its own announcement, is served, and waits for that of the one after it.
+    if values.get("pin") == "certificate" and 2 * hold_down > validity:
         context.problems.value(
             where,
             "hold_down",
             written(hold_down),
-            f'with pin = "certificate" it must be shorter than {life}: each renewal waits for it',
+            f'with pin = "certificate" it may be half of {life} at most, {written(validity / 2)}: '
+            "each certificate waits that long to be served, and as long again for the next one",
         )
 
 
