@@ -14,15 +14,13 @@ from certctl.core.planner import plan as make_plan
 from certctl.core.spec import AnnouncerSpec, CertificateSpec, Spec
 from certctl.core.times import rfc3339
 from certctl.engine.observing import wanted_pins
-from certctl.errors import CertctlError, UsageError
+from certctl.errors import UsageError
 
 if TYPE_CHECKING:
-    from certctl.announce.tools import Ended, Tools
+    pass
 
 Told = Mapping[str, Mapping[str, Announced]]
 """By announcer and certificate: what is to be told."""
-LARGEST = 8 << 20
-"""Bytes of what is looked for at a `check` URL."""
 
 
 class Selected(NamedTuple):
@@ -174,45 +172,3 @@ def _slot(cert: CertificateSpec, state: CertificateState, slot: str, told: Told)
                 over.append(name)
     made = rfc3339(generation.made_at)
     return {"generation": generation.number, "made_at": made, "seen": seen, "retracted": over}
-
-
-def tools() -> Tools:
-    """What announcers use of other parts: the reader of URLs, and the runner of programs."""
-    from certctl.announce.tools import Tools
-
-    return Tools(_fetch, _run, _served)
-
-
-def _fetch(url: str) -> bytes:
-    from certctl.peers.fetch import fetch
-
-    return fetch(url, largest=LARGEST).data or b""
-
-
-def _served(name: str, address: str, port: int) -> frozenset[str]:
-    """Each family of keys is asked for by itself, and by several connections: old processes linger."""
-    from certctl.app.danetargets import scheme_at
-    from certctl.core.spec import ALGORITHMS
-    from certctl.deploy.probe import Expected, ExpectedKey, probe
-
-    host = f"[{address}]" if ":" in address else address
-    every = Expected(tuple(ExpectedKey(algorithm, "") for algorithm in ALGORITHMS))
-    looks = probe(f"{scheme_at(port)}://{host}:{port}?sni={name}", every, timeout=5.0, connections=3)
-    return frozenset(look.chain[0].key_sha256.replace(":", "").lower() for look in looks if look.chain)
-
-
-def _run(argv: Sequence[str], data: bytes, timeout: float) -> Ended:
-    from certctl.announce.tools import Ended
-    from certctl.issuers import program
-
-    path = program.search_path()
-    try:
-        found = program.find(argv[0], path)
-        ended = program.run([found, *argv[1:]], {"PATH": path}, data, timeout)
-    except CertctlError as error:
-        hint = error.hint.replace("issuer's", "announcer's") if error.hint else None
-        raise CertctlError(error.message, hint, transient=error.transient) from error
-    said = b"\n".join(part.strip() for part in (ended.output, ended.errors) if part.strip())
-    return Ended(
-        ended.status, "".join(c for c in said.decode("utf-8", "replace") if c.isprintable() or c == "\n")
-    )

@@ -129,7 +129,7 @@ def _looks(
     spec: Spec | None, target: Target, state: CertificateState | None, asks: Resolver | None
 ) -> list[Served]:
     """What every address of the name serves, in each family of keys that it should have."""
-    from certctl.app.probing import expectation
+    from certctl.app.proving import expectation
     from certctl.deploy.probe import Expected, probe
 
     cert, want = target.certificate, Expected(names=(target.name,))

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from certctl.app import passes, wiring
+from certctl.app.following import follower
 from certctl.core.planner import plan as make_plan
 from certctl.core.spec import Spec
 from certctl.core.times import rfc3339
-from certctl.errors import CertctlError, UsageError
+from certctl.errors import UsageError
 
 if TYPE_CHECKING:
     from certctl.peers.follow import Follower
@@ -48,31 +49,6 @@ class Synced(NamedTuple):
     peers: list[dict[str, Any]]
     changes: list[tuple[str, str, str]]
     """Maps that would change: path, content before and after; only for a dry run."""
-
-
-def follower(spec: Spec) -> Follower:
-    """What follows the peers of *spec*."""
-    from certctl.peers.follow import Follower
-
-    return Follower(spec.peers, spec.state_dir, served)
-
-
-def served(nexthop: str) -> frozenset[str]:
-    """The pins that servers at *nexthop* show now. Raises CertctlError."""
-    from certctl.deploy.probe import Expected, probe
-    from certctl.peers.nexthops import servers
-
-    found: set[str] = set()
-    trouble = "nobody is there"
-    for url in servers(nexthop):
-        for one in probe(url, Expected(), timeout=5.0, connections=1):
-            if one.failure is not None:
-                trouble = one.failure.message
-            for certificate in one.chain[:1]:
-                found |= {certificate.sha256, certificate.key_sha256}
-    if not found:
-        raise CertctlError(trouble)
-    return frozenset(found)
 
 
 def sync(

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from certctl.app import wiring
 from certctl.app.names import certificates
-from certctl.core.bundle import Material
-from certctl.core.model import CertificateState, Generation
+from certctl.app.proving import expectation
 from certctl.core.spec import CertificateSpec, Spec
 from certctl.errors import CertctlError, UsageError
-from certctl.ports import Store
 
 if TYPE_CHECKING:
-    from certctl.deploy.probe import Difference, Expected, ExpectedKey, Served
+    from certctl.deploy.probe import Difference, Expected, Served
 
 
 class Probed(NamedTuple):
@@ -66,65 +64,6 @@ def expected(spec: Spec, cert: CertificateSpec) -> Expected:
     if state.current is None or not state.current.issuance:
         raise CertctlError(f"{cert.name} has no certificate yet", "certctl run makes it", transient=False)
     return expectation(store, cert, state)
-
-
-def expectation(store: Store, cert: CertificateSpec, state: CertificateState) -> Expected:
-    """The same for a state that is at hand."""
-    from certctl.core import x509
-    from certctl.deploy.probe import Expected
-
-    assert state.current is not None
-    materials = store.read_materials(cert.name, state.current)
-    root = next((material.root for material in materials if material.root), None)
-    return Expected(
-        keys=tuple(_keys(state.current, materials)),
-        previous=(*_keys(state.previous), *_earlier(state.current)),
-        next=tuple(_keys(state.next)),
-        names=cert.names,
-        root_sha256=x509.facts(root).certificate.sha256 if root else "",
-    )
-
-
-def _keys(generation: Generation | None, materials: Iterable[Material] = ()) -> list[ExpectedKey]:
-    from certctl.core import x509
-    from certctl.deploy.probe import ExpectedKey
-
-    chains = {
-        material.algorithm: tuple(x509.facts(link).certificate.sha256 for link in material.chain)
-        for material in materials
-    }
-    return [
-        ExpectedKey(
-            key.algorithm,
-            key.sha256,
-            key.certificate.sha256 if key.certificate else "",
-            chains.get(key.algorithm, ()),
-        )
-        for key in (generation.keys if generation else ())
-    ]
-
-
-def _earlier(generation: Generation) -> list[ExpectedKey]:
-    """The certificates that the last renewal took the place of."""
-    from certctl.deploy.probe import ExpectedKey
-
-    if generation.before is None:
-        return []
-    pairs = zip(generation.keys, generation.before.certificates, strict=True)
-    return [ExpectedKey(key.algorithm, key.sha256, record.sha256) for key, record in pairs]
-
-
-def prove(store: Store, cert: CertificateSpec, state: CertificateState) -> list[str]:
-    """What is wrong with what *cert* is served as, once the servers have settled; for the engine."""
-    from certctl.deploy.probe import probe_settled
-
-    if state.current is None:
-        return []
-    try:
-        differences = probe_settled(cert.probe, expectation(store, cert, state), wiring.clock)
-        return [f"{one.url}: {one.message}" for one in differences if one.severity == "error"]
-    except CertctlError as error:
-        return [error.message]
 
 
 def document(found: Sequence[Probed], now: datetime) -> dict[str, Any]:

@@ -89,21 +89,21 @@ def _issuer(spec: Spec, report: Report, store: DiskStore, name: str) -> Issuer:
 
 def _announcer(spec: Spec, name: str) -> Announcer:
     from certctl.announce.build import build
-    from certctl.app.announcing import tools
+    from certctl.app.tools import tools
 
     return build(spec.announcers[name], spec.state_dir, tools())
 
 
 def _following(spec: Spec) -> Following:
-    from certctl.app.peering import follower
+    from certctl.app.following import follower
 
     return follower(spec)
 
 
 def _prove(store: DiskStore, cert: CertificateSpec, state: CertificateState) -> Sequence[str]:
-    from certctl.app.probing import prove
+    from certctl.app.proving import prove
 
-    return prove(store, cert, state)
+    return prove(clock, store, cert, state)
 
 
 def make_keys(algorithms: Sequence[str]) -> list[bytes]:
