@@ -144,7 +144,7 @@ def test_imports_point_inward() -> None:
 
 
 def needs(path: Path, modules: Mapping[str, Path]) -> set[str]:
-    """The modules of certctl that *path* imports, late imports too; for type checkers alone does not count."""
+    """The modules of certctl that *path* imports, late imports too; not those for type checkers alone."""
     unreal = {
         line
         for node in ast.walk(tree(path))
