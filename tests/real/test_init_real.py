@@ -165,9 +165,13 @@ exec "$@"
 
 
 def test_instances_of_this_host(start: Start, scratch: str, identities: Three) -> None:
-    """Without options each enabled instance of Postfix is fitted, in /etc/certctl; one hook reloads all."""
+    """Without options each enabled instance of Postfix is fitted, and looked at by doctor; one hook reloads all."""
     rsa, ecdsa, site = identities
-    named = {"multi_instance_enable": "yes", "multi_instance_name": "postfix-out"}
+    named = {
+        "multi_instance_enable": "yes",
+        "multi_instance_name": "postfix-out",
+        "smtp_tls_policy_maps": "texthash:$config_directory/no-such-map",
+    }
     out = start(postfix, chain_files=[site.save(scratch, "out.pem")], parameters=named)
     named = {"multi_instance_enable": "no", "multi_instance_name": "postfix-off"}
     off = start(postfix, chain_files=[ecdsa.save(scratch, "off.pem")], parameters=named)
@@ -181,7 +185,8 @@ def test_instances_of_this_host(start: Start, scratch: str, identities: Three) -
         if not os.path.exists(os.path.join(primary.directory, name)):
             run(["cp", "-a", f"/etc/postfix/{name}", primary.directory])
     own = ["unshare", "-m", "sh", "-c", _OWN.format(scratch=scratch, primary=primary.directory), "sh"]
-    script = f"{' '.join(CERTCTL)} init && cat /etc/certctl/certctl.toml && exec {' '.join(CERTCTL)} run"
+    certctl = " ".join(CERTCTL)
+    script = f"{certctl} init && cat /etc/certctl/certctl.toml && {certctl} run && ! {certctl} doctor"
     said = run([*own, "/bin/sh", "-c", script], env={"PATH": PATH})
     assert "wrote /etc/certctl/certctl.toml" in said
     assert [line for line in said.splitlines() if line.startswith("hooks = ")] == ['hooks = ["postfix"]'] * 2
@@ -191,3 +196,4 @@ def test_instances_of_this_host(start: Start, scratch: str, identities: Three) -
     assert key_pin(ecdsa.leaf) not in said
     assert f"smtps://127.0.0.1:{off.smtps}" not in said
     assert "postfix: hook ran:" in said
+    assert f"{out.directory}/no-such-map" in said.partition("hook ran:")[2]

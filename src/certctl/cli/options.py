@@ -83,7 +83,13 @@ def _doctor(parser: argparse.ArgumentParser) -> None:
     from certctl.cli import servers
 
     servers.add(parser)
-    parser.add_argument("--pem", action="append", default=[], metavar="FILE", help="a bundle by itself")
+    parser.add_argument(
+        "--pem",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a bundle by itself; without any of these options: every server that is set up here",
+    )
 
 
 def _probe(parser: argparse.ArgumentParser) -> None:

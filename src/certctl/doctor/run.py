@@ -22,6 +22,7 @@ from certctl.errors import CertctlError, UsageError
 from certctl.servers.detect import detect
 from certctl.servers.dovecot import read_dovecot
 from certctl.servers.postfix import read_postfix
+from certctl.servers.postfix_sight import enabled_instances
 
 KINDS = ("postfix", "dovecot", "nginx", "haproxy", "exim", "pem")
 _RANK = {ERROR: 0, WARNING: 1, INFO: 2}
@@ -39,13 +40,17 @@ class Target(NamedTuple):
 
 
 def installed_targets(root: str = "/") -> list[Target]:
-    """Return what is set up on this host."""
+    """Return what is set up on this host: of Postfix every instance that postmulti(1) lists as enabled."""
     import os
 
     targets = []
     for found in detect(root):
         path = os.path.join(root, found.config.lstrip("/"))
-        targets.append(Target(found.hook, os.path.dirname(path) if found.hook == "postfix" else path))
+        if found.hook == "postfix":
+            instances = enabled_instances() if root == "/" else []
+            targets += [Target("postfix", directory) for directory in instances or [os.path.dirname(path)]]
+        else:
+            targets.append(Target(found.hook, path))
     return targets
 
 
