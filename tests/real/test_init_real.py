@@ -165,7 +165,7 @@ exec "$@"
 
 
 def test_instances_of_this_host(start: Start, scratch: str, identities: Three) -> None:
-    """Without options each enabled instance of Postfix is fitted, and looked at by doctor; one hook reloads all."""
+    """Without options init fits each enabled instance of Postfix, and doctor looks at it; one hook reloads all."""
     rsa, ecdsa, site = identities
     named = {
         "multi_instance_enable": "yes",
