@@ -165,7 +165,7 @@ exec "$@"
 
 
 def test_instances_of_this_host(start: Start, scratch: str, identities: Three) -> None:
-    """Without options init fits each enabled instance of Postfix, and doctor looks at it; one hook reloads all."""
+    """Unasked, init fits each enabled instance of Postfix, and doctor looks at each; a hook reloads all."""
     rsa, ecdsa, site = identities
     named = {
         "multi_instance_enable": "yes",
