@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Callable, Iterator
 
 import pytest
 
 from tests.real.servers import ports, require
+
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    # Under nohup(1): programs would inherit it, and not hear of the very signal that tests are about.
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 FAILED_CHECKS = os.environ.get("CERTCTL_FAILED_CHECKS", "")
 
