@@ -222,7 +222,8 @@ def read_unverified(layout: Layout, name: str, generation: Generation) -> tuple[
         if key is None or not texts:
             return None
         leaf, *chain = (text + _END for text in texts)
-        found.append(Material(record.algorithm, key, leaf, tuple(chain), outputs.read(f"{inner}/root.pem")))
+        root = outputs.read(f"{inner}/root.pem") or None
+        found.append(Material(record.algorithm, key, leaf, tuple(chain), root))
     return tuple(found)
 
 
