@@ -26,8 +26,8 @@ def rows(setting: Setting) -> list[Row]:
     few, many = setting.size(20, quick=3), setting.size(200, quick=6)
     found: list[Row] = []
     with cas.ca(directory(setting)) as ca:
-        found += _against_peers(setting, ca, few, f"{few} certificates", setting.runs(3), SAMPLE)
-        found += _against_peers(setting, ca, many, f"{many} certificates", 1, SAMPLE)
+        for count, runs in ((few, setting.runs(3)), (many, 1)):
+            found += _against_peers(setting, ca, count, f"{count} certificates", runs, SAMPLE, TARGETS)
     for reject in (5, 50):
         with cas.ca(directory(setting), nonce_reject=reject) as ca:
             for count, runs in ((few, setting.runs(5)), (many, 1)):
@@ -36,8 +36,9 @@ def rows(setting: Setting) -> list[Row]:
         case, note = f"validated in 0–{SLOWEST} s", "the slow CA: the slowest validation + 1 s"
         row = _alone(setting, ca, few, f"{few}, {case}", setting.runs(3))
         found.append(row._replace(target=SLOWEST + 1.0, note=note))
-        found += _against_peers(setting, ca, many, f"{many}, {case}", 1, SLOW_SAMPLE)
-        found.append(_alone(setting, ca, many, f"{many}, {case}, max_orders = {many}", 1, many))
+        found += _against_peers(setting, ca, many, f"{many}, {case}", 1, SLOW_SAMPLE, {})
+        most = f"max_orders = {many}"
+        found.append(_alone(setting, ca, many, f"{many}, {case}, {most}", 1, most))
     if cas.names_retry_after():
         with cas.ca(directory(setting), retry_after=1) as ca:
             row = _alone(setting, ca, few, f"{few}, Retry-After: 1", setting.runs(3))
@@ -53,7 +54,13 @@ def directory(setting: Setting) -> str:
 
 
 def _against_peers(
-    setting: Setting, ca: peers.Ca, count: int, case: str, runs: int, samples: Mapping[str, int]
+    setting: Setting,
+    ca: peers.Ca,
+    count: int,
+    case: str,
+    runs: int,
+    samples: Mapping[str, int],
+    targets: Mapping[str, float],
 ) -> list[Row]:
     """certctl beside every peer, of which a sample is measured."""
     field = [_certctl(setting, ca, count)]
@@ -65,7 +72,6 @@ def _against_peers(
     ours = results["certctl"]
     if not here:
         return [alone(NAME, case, ours)]
-    targets = TARGETS if "0–" not in case else {}
     return [
         compared(
             NAME, case, ours, one.name, results[one.name],
@@ -75,15 +81,15 @@ def _against_peers(
     ]  # fmt: skip
 
 
-def _alone(setting: Setting, ca: peers.Ca, count: int, case: str, runs: int, at_once: int = 20) -> Row:
-    return alone(NAME, case, in_turn([_certctl(setting, ca, count, at_once)], runs, warm=False)["certctl"])
+def _alone(setting: Setting, ca: peers.Ca, count: int, case: str, runs: int, more: str = "") -> Row:
+    return alone(NAME, case, in_turn([_certctl(setting, ca, count, more)], runs, warm=False)["certctl"])
 
 
-def _certctl(setting: Setting, ca: peers.Ca, count: int, at_once: int = 20) -> Contestant:
-    """*at_once*: orders under way; 20 is what certctl does by itself."""
+def _certctl(setting: Setting, ca: peers.Ca, count: int, more: str = "") -> Contestant:
+    """*more*: a line for the issuer's table."""
     table = (
         f'[issuer.ca]\ntype = "acme"\ndirectory = "{ca.url}"\nagree_tos = true\nwebroot = "{ca.webroot}"\n'
-        f'ca_file = "{ca.ca_file}"\nmax_orders = {at_once}'
+        f'ca_file = "{ca.ca_file}"\n{more}'
     )
     at = home.make(setting.directory("acme"), setting.installed(), count, issuer="ca", tables=table)
     at.do("-q", "run", "c00000")

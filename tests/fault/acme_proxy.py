@@ -16,10 +16,10 @@ from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, NamedTuple
 
-from tests.real.servers.pebble import Pebble
+from tests.real.servers.pebble import Pebble, pebble
 from tests.real.servers.pki import make_authority, make_identity
 from tests.real.servers.ports import free_port
-from tests.real.servers.scratch import write
+from tests.real.servers.scratch import scratch_directory, write
 
 WORDS = "the CA has a cold"
 PAUSE = 120
@@ -179,15 +179,15 @@ class Proxy:
 
 
 @contextlib.contextmanager
-def proxy(directory: str, pebble: Pebble) -> Iterator[Proxy]:
-    """Run the proxy; Pebble makes its URLs from the Host header, so that all requests come this way."""
+def proxy(directory: str, before: Pebble) -> Iterator[Proxy]:
+    """Run the proxy of *before*, which makes its URLs from the Host header, so that all requests come this way."""
     port = free_port()
     authority = make_authority("the proxy's")
     ca_file = write(os.path.join(directory, "proxy-ca.pem"), authority.root_pem)
     bundle = make_identity(["localhost", "127.0.0.1"], authority=authority).save(directory, "proxy.pem")
     found = Proxy(f"https://localhost:{port}/dir", ca_file)
-    backend = int(pebble.directory_url.rpartition(":")[2].partition("/")[0])
-    trust = ssl.create_default_context(cafile=pebble.ca_file)
+    backend = int(before.directory_url.rpartition(":")[2].partition("/")[0])
+    trust = ssl.create_default_context(cafile=before.ca_file)
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -246,3 +246,22 @@ def _send(handler: BaseHTTPRequestHandler, reply: Reply, body: bytes) -> None:
 
 def _date(seconds: float) -> str:
     return format_datetime(datetime.now(timezone.utc) + timedelta(seconds=seconds), usegmt=True)
+
+
+class Behind(NamedTuple):
+    """Pebble, and the proxy before it."""
+
+    pebble: Pebble
+    proxy: Proxy
+    directory: str
+    """For whatever else belongs to them."""
+
+
+@contextlib.contextmanager
+def pebble_behind_proxy(nonce_reject: int) -> Iterator[Behind]:
+    """Run both in a directory of their own; *nonce_reject*: per cent of nonces that Pebble refuses."""
+    with scratch_directory() as directory, contextlib.ExitStack() as stack:
+        for name in ("pebble", "proxy"):
+            os.mkdir(os.path.join(directory, name))
+        server = stack.enter_context(pebble(f"{directory}/pebble", nonce_reject=nonce_reject))
+        yield Behind(server, stack.enter_context(proxy(f"{directory}/proxy", server)), directory)

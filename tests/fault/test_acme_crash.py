@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -15,10 +14,8 @@ from certctl.core.x509 import facts, key_facts, order_chain
 from certctl.issuers.acme.issuer import account_show
 from certctl.store.keys import generate
 from tests.fault.acme_child import Children, Task, children
-from tests.fault.acme_proxy import Exchange, Proxy, Reply, proxy, the_nth
+from tests.fault.acme_proxy import Exchange, Proxy, Reply, pebble_behind_proxy, the_nth
 from tests.real.acme_world import World, account
-from tests.real.servers.pebble import pebble
-from tests.real.servers.scratch import scratch_directory
 
 AT_MOST = 60
 WHY = "cannot be gone on with"
@@ -59,12 +56,8 @@ class CrashWorld(NamedTuple):
 
 @pytest.fixture(scope="module")
 def crash() -> Iterator[CrashWorld]:
-    with scratch_directory() as scratch, contextlib.ExitStack() as stack:
-        for name in ("pebble", "proxy"):
-            os.mkdir(os.path.join(scratch, name))
-        server = stack.enter_context(pebble(f"{scratch}/pebble", nonce_reject=5))
-        between = stack.enter_context(proxy(f"{scratch}/proxy", server))
-        yield CrashWorld(World(server, scratch), between, stack.enter_context(children()))
+    with pebble_behind_proxy(nonce_reject=5) as both, children() as running:
+        yield CrashWorld(World(both.pebble, both.directory), both.proxy, running)
 
 
 class Assassin:

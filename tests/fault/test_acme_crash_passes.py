@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
-from tests.fault.acme_proxy import Proxy, proxy
-from tests.real.servers.pebble import pebble
-from tests.real.servers.scratch import scratch_directory
+from tests.fault.acme_proxy import Proxy, pebble_behind_proxy
 from tests.support import crash
 from tests.support.world import World
 
@@ -44,13 +40,10 @@ class Ca(NamedTuple):
 
 @pytest.fixture(scope="module")
 def ca() -> Iterator[Ca]:
-    with scratch_directory() as scratch, contextlib.ExitStack() as stack:
-        for name in ("pebble", "proxy"):
-            os.mkdir(os.path.join(scratch, name))
-        server = stack.enter_context(pebble(f"{scratch}/pebble", nonce_reject=5))
-        between = stack.enter_context(proxy(f"{scratch}/proxy", server))
+    with pebble_behind_proxy(nonce_reject=5) as both:
+        between = both.proxy
         table = ISSUER.format(
-            directory=between.directory_url, ca_file=between.ca_file, port=server.http_port
+            directory=between.directory_url, ca_file=between.ca_file, port=both.pebble.http_port
         )
         yield Ca(between, table)
 

@@ -5,7 +5,6 @@ Whatever goes wrong, the order ends with a certificate, in this process or in th
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import threading
@@ -18,10 +17,8 @@ import pytest
 
 from certctl.errors import CertctlError
 from tests.fault import acme_proxy as faults
-from tests.fault.acme_proxy import Exchange, Fault, Proxy, Reply, proxy, the_nth
+from tests.fault.acme_proxy import Exchange, Fault, Proxy, Reply, pebble_behind_proxy, the_nth
 from tests.real.acme_world import World, account, checked
-from tests.real.servers.pebble import pebble
-from tests.real.servers.scratch import scratch_directory
 
 AT_MOST = 40
 
@@ -37,11 +34,8 @@ class FaultyWorld(NamedTuple):
 @pytest.fixture(scope="module")
 def faulty() -> Iterator[FaultyWorld]:
     """Pebble with every tenth nonce rejected, and no Retry-After of its own, behind the proxy."""
-    with scratch_directory() as scratch, contextlib.ExitStack() as stack:
-        for name in ("pebble", "proxy"):
-            os.mkdir(os.path.join(scratch, name))
-        server = stack.enter_context(pebble(f"{scratch}/pebble", nonce_reject=10))
-        yield FaultyWorld(World(server, scratch), stack.enter_context(proxy(f"{scratch}/proxy", server)))
+    with pebble_behind_proxy(nonce_reject=10) as both:
+        yield FaultyWorld(World(both.pebble, both.directory), both.proxy)
 
 
 EVERYWHERE = [

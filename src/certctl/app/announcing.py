@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from certctl.app import passes, wiring
 from certctl.core.gate import hold_until
@@ -15,9 +15,6 @@ from certctl.core.spec import AnnouncerSpec, CertificateSpec, Spec
 from certctl.core.times import rfc3339
 from certctl.engine.observing import wanted_pins
 from certctl.errors import UsageError
-
-if TYPE_CHECKING:
-    pass
 
 Told = Mapping[str, Mapping[str, Announced]]
 """By announcer and certificate: what is to be told."""

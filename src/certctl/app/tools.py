@@ -15,7 +15,7 @@ LARGEST = 8 << 20
 
 
 def tools() -> Tools:
-    """What announcers use of other parts: the reader of URLs, and the runner of programs."""
+    """All of them."""
     from certctl.announce.tools import Tools
 
     return Tools(_fetch, _run, _served)
