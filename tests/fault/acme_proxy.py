@@ -180,7 +180,7 @@ class Proxy:
 
 @contextlib.contextmanager
 def proxy(directory: str, before: Pebble) -> Iterator[Proxy]:
-    """Run the proxy of *before*, which makes its URLs from the Host header, so that all requests come this way."""
+    """Run the proxy of *before*, which makes its URLs from the Host header: all requests come this way."""
     port = free_port()
     authority = make_authority("the proxy's")
     ca_file = write(os.path.join(directory, "proxy-ca.pem"), authority.root_pem)
