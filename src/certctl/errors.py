@@ -69,6 +69,17 @@ class StoreError(CertctlError):
     """A durable operation failed; the message names the file."""
 
 
+class UnreadableError(StoreError):
+    """Something is there, or may be, and cannot be read: nothing may be concluded from it.
+
+    *errno* is what the system said (errno(3)); None where the reason is another one.
+    """
+
+    def __init__(self, message: str, errno: int | None = None, hint: str | None = None) -> None:
+        super().__init__(message, hint)
+        self.errno = errno
+
+
 class IssuerError(CertctlError):
     """An issuer refused, or what it returned was refused."""
 

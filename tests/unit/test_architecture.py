@@ -18,15 +18,16 @@ SOURCE = Path(__file__).parents[2] / "src/certctl"
 MODULES = sorted(SOURCE.rglob("*.py"))
 
 ADAPTERS = ("store", "issuers", "announce", "peers", "deploy", "dhparam", "doctor", "importing")
-INWARD = ("core", "ports", "errors", "safety", "__version__", "store.atomic")
+INWARD = ("core", "ports", "errors", "safety", "system", "__version__", "store.atomic")
 # What each part may import of certctl, besides itself and the kind of all values. "*": everything.
 ALLOWED = {
     "values": (),
     "errors": (),
     "safety": ("errors",),
+    "system": ("errors",),
     "core": ("errors",),
     "ports": ("core", "errors"),
-    "config": ("core", "errors"),
+    "config": ("core", "errors", "system"),
     "engine": ("core", "ports", "errors"),
     **dict.fromkeys(ADAPTERS, INWARD),
     "servers": INWARD,
@@ -34,8 +35,8 @@ ALLOWED = {
     "report": ("core", "errors"),
     "app": ("*",),
     "sdnotify": (),
-    "daemon": ("app", "core", "errors", "config", "sdnotify"),
-    "cli": ("app", "core", "errors", "config", "daemon", "__version__"),
+    "daemon": ("app", "core", "errors", "config", "sdnotify", "system"),
+    "cli": ("app", "core", "errors", "config", "daemon", "system", "__version__"),
     "__init__": (),
     "__main__": ("cli",),
 }
@@ -58,6 +59,7 @@ EXCEPTIONS = {
 
 # Beside the standard library; what is not listed here imports that and certctl only.
 THIRD_PARTY: dict[str, set[str]] = {
+    "system": set(),
     "core": {"cryptography"},
     "config": {"tomli", "idna"},
     "store": set(),

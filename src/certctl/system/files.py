@@ -1,0 +1,85 @@
+"""Reading files that may be missing, unreadable, or somebody's trap: one bounded reader for all of certctl.
+
+Missing is proved, never assumed: only ENOENT and ENOTDIR mean that there is no
+file. Whatever else the system answers is an `UnreadableError`, which names the
+path and the errno, and from which nobody may conclude that something is lost.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+
+from certctl.errors import UnreadableError
+
+MOST = 16 * 1024 * 1024
+"""Bytes: no file that certctl reads whole is nearly as large."""
+
+_ABSENT = (errno.ENOENT, errno.ENOTDIR)
+
+
+def unreadable(error: OSError, path: str) -> UnreadableError:
+    """What *error* says of *path*, as an error to tell; its errno stays known by name."""
+    code = errno.errorcode.get(error.errno or 0, "?")
+    return UnreadableError(f"cannot read {path}: {(error.strerror or str(error)).lower()} ({code})", error.errno)
+
+
+def read_file(path: str, *, most: int = MOST, follow: bool = False) -> bytes | None:
+    """The content of a regular file; None where there is none.
+
+    Never blocks on a FIFO and reads at most *most* bytes. *follow*: a symlink at
+    the end of the path is followed. Raises UnreadableError for what is there and
+    cannot be read, is no regular file, or is too large.
+    """
+    flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY | (0 if follow else os.O_NOFOLLOW)
+    try:
+        fd = os.open(path, flags)
+    except OSError as error:
+        if error.errno in _ABSENT:
+            return None
+        raise unreadable(error, path) from error
+    try:
+        info = os.fstat(fd)
+        if not stat.S_ISREG(info.st_mode):
+            raise UnreadableError(f"cannot read {path}: it is not a regular file", None)
+        if info.st_size > most:
+            raise UnreadableError(f"cannot read {path}: it has more than {most} bytes", errno.EFBIG)
+        return _read(fd, info.st_size, most, path)
+    except OSError as error:
+        raise unreadable(error, path) from error
+    finally:
+        os.close(fd)
+
+
+def _read(fd: int, size: int, most: int, path: str) -> bytes:
+    """All of *fd*, probably *size* bytes; files of /proc say that they have none."""
+    parts, had = [], 0
+    while part := os.read(fd, max(size - had, 4096) + 1):
+        parts.append(part)
+        had += len(part)
+        if had == size:
+            break
+        if had > most:
+            raise UnreadableError(f"cannot read {path}: it has more than {most} bytes", errno.EFBIG)
+    return b"".join(parts)
+
+
+def entries(path: str) -> list[str]:
+    """The names in a directory, sorted; none where it is not there. Raises UnreadableError."""
+    try:
+        return sorted(os.listdir(path))
+    except OSError as error:
+        if error.errno in _ABSENT:
+            return []
+        raise unreadable(error, path) from error
+
+
+def link_target(path: str) -> str | None:
+    """Where a symlink points; None where there is nothing, or something else. Raises UnreadableError."""
+    try:
+        return os.readlink(path)
+    except OSError as error:
+        if error.errno in (*_ABSENT, errno.EINVAL):
+            return None
+        raise unreadable(error, path) from error
