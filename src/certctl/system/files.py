@@ -22,7 +22,8 @@ _ABSENT = (errno.ENOENT, errno.ENOTDIR)
 def unreadable(error: OSError, path: str) -> UnreadableError:
     """What *error* says of *path*, as an error to tell; its errno stays known by name."""
     code = errno.errorcode.get(error.errno or 0, "?")
-    return UnreadableError(f"cannot read {path}: {(error.strerror or str(error)).lower()} ({code})", error.errno)
+    why = (error.strerror or str(error)).lower()
+    return UnreadableError(f"cannot read {path}: {why} ({code})", error.errno)
 
 
 def read_file(path: str, *, most: int = MOST, follow: bool = False) -> bytes | None:
