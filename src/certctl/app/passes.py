@@ -42,6 +42,8 @@ class Options(NamedTuple):
     """Asked between steps: True ends the pass after the step in hand."""
     dhparam: bool = True
     """Whether DH parameters are made when they are due."""
+    replace_unknown: tuple[str, ...] = ()
+    """Certificates in whose files keys that the state does not have may be replaced: they are given up."""
 
 
 class Ran(NamedTuple):
@@ -68,6 +70,7 @@ def plan(spec: Spec, names: Collection[str] = (), *, verify: bool = False) -> Pl
 def run(spec: Spec, names: Collection[str] = (), options: Options = Options()) -> Ran:  # noqa: B008
     """One pass. DH parameters are made last, without the lock, and kept by a short pass of their own."""
     known(spec, names)
+    certificates(spec, options.replace_unknown)
     only = frozenset(names) or None
     with locked(spec, options.wait):
         ran, deferred = _pass(spec, only, options)
@@ -87,7 +90,13 @@ def _pass(
 ) -> tuple[Ran, list[Step]]:
     from certctl.engine.engine import Engine
 
-    adapters = wiring.adapters(spec, options.report, verify=options.verify, stop=options.stop)
+    adapters = wiring.adapters(
+        spec,
+        options.report,
+        verify=options.verify,
+        replace_unknown=options.replace_unknown,
+        stop=options.stop,
+    )
     adapters.store.prepare()
     if before is not None:
         before(adapters)

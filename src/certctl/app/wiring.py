@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from _thread import allocate_lock
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timezone
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
@@ -38,10 +38,11 @@ def adapters(
     report: Report = silent,
     *,
     verify: bool = False,
+    replace_unknown: Collection[str] = (),
     stop: Callable[[], bool] = lambda: False,
 ) -> Adapters:
     """Everything real: the disk, the issuers, the hooks of this host."""
-    store = DiskStore(spec.state_dir, verify=verify)
+    store = DiskStore(spec.state_dir, verify=verify, replace_unknown=replace_unknown)
     return Adapters(
         store=store,
         issuer=_once(partial(_issuer, spec, report, store)),

@@ -28,6 +28,7 @@ def _options(arguments: Arguments, console: Console, *, dhparam: bool = True) ->
         report=console.event,
         progress=_progress(console),
         dhparam=dhparam,
+        replace_unknown=tuple(getattr(arguments, "replace_unknown_keys", ())),
     )
 
 

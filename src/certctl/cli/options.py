@@ -64,6 +64,14 @@ def _plan(parser: argparse.ArgumentParser) -> None:
 def _run(parser: argparse.ArgumentParser) -> None:
     _names(parser)
     _pass(parser)
+    parser.add_argument(
+        "--replace-unknown-keys",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="replace keys in the files of this certificate that the state does not have: "
+        "who pins them has to be told (a copy is kept in the state directory)",
+    )
     _dry_run(parser)
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from certctl.core.gate import gate, hold_until
 from certctl.core.model import CertificateState, Failure
 from certctl.core.observed import CertificateSeen, World
-from certctl.core.others import changed_files, dhparam_due, hook_blocked, unsighted
+from certctl.core.others import changed_files, dhparam_due, hook_blocked, take_over, unsighted
 from certctl.core.pins import previous_ends
 from certctl.core.rules import Case, promotion_reason, rotation_wish
 from certctl.core.spec import CertificateSpec, Spec
@@ -56,6 +56,8 @@ def _certificate_holds(spec: Spec, world: World, cert: CertificateSpec, now: dat
     if seen.unreadable is not None:
         yield Hold("issue", cert.name, seen.unreadable, None)
         return
+    for file in seen.conflicts:
+        yield Hold("write", cert.name, f"{file.conflict}; {take_over(cert.name, file.path)}", None)
     if state.waiting is not None:
         yield Hold("issue", cert.name, state.waiting.reason, None)
     for failure in state.failures:
@@ -154,6 +156,8 @@ def has_expired(seen: CertificateSeen, now: datetime) -> bool:
 
 def trouble(seen: CertificateSeen, now: datetime) -> str | None:
     """What is wrong with the current generation that no step can mend at once."""
+    if seen.conflicts:
+        return seen.conflicts[0].conflict
     current = seen.state.current
     if current is None:
         return None
@@ -175,7 +179,7 @@ def condition(spec: Spec, cert: CertificateSpec, seen: CertificateSeen, now: dat
         return "failing"
     if has_expired(seen, now):
         return "expired"
-    if state.failures or trouble(seen, now):
+    if state.failures or seen.conflicts or trouble(seen, now):
         return "failing"
     if state.current is None:
         return "held" if state.waiting else "new"

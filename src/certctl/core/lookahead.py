@@ -64,7 +64,7 @@ def _after(spec: Spec, world: World, step: Step, now: datetime) -> CertificateSe
         return _all_to_write(seen, "holds the certificate before") if step.slot == "current" else seen
     if step.kind == "promote":
         seen = _turned(seen, {"next": "current", "current": "previous"})
-        seen = seen._replace(state=effects.promoted(state, now))
+        seen = seen._replace(state=effects.promoted(state, now), served_next=None)
         return _all_to_write(seen, "holds the generation before" if state.current else "is missing")
     if step.kind == "rollback":
         seen = _turned(seen, {"previous": "current", "current": "previous", "next": "next"})

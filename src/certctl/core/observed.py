@@ -16,6 +16,8 @@ class FileSeen(NamedTuple):
     hooks: tuple[str, ...] = ()
     digest: str | None = None
     """What is there now, as hooks are told of it; None: nothing."""
+    conflict: str | None = None
+    """Why it must not be replaced: what it holds, a key that the state does not have, would be lost."""
 
 
 class CertificateSeen(NamedTuple):
@@ -32,6 +34,13 @@ class CertificateSeen(NamedTuple):
     """Why the state could not be read; nothing is planned then."""
     recovered: str | None = None
     """Why the state was put together again from what is on disk."""
+    served_next: str | None = None
+    """A file that holds the next keys already: the state is older than what is served."""
+
+    @property
+    def conflicts(self) -> tuple[FileSeen, ...]:
+        """Files that hold a key which the state does not have: a person decides what becomes of it."""
+        return tuple(file for file in self.files if file.conflict is not None)
 
 
 class DhparamSeen(NamedTuple):

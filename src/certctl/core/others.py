@@ -43,6 +43,14 @@ def undelivered(files: Iterable[FileSeen], hooks: Mapping[str, HookSeen]) -> boo
     )
 
 
+def take_over(name: str, path: str) -> str:
+    """What to type where the file at *path* holds a key that the state of *name* does not have."""
+    return (
+        f"take it over: certctl import pem {path} --name {name}; "
+        f"or give it up, with the pins of who knows it: certctl run --replace-unknown-keys {name}"
+    )
+
+
 def served(seen: CertificateSeen, hooks: Mapping[str, HookSeen]) -> bool:
     """Whether servers have been told all that is in the files: then nobody serves what was there before."""
     return not any(file.problem for file in seen.files) and not undelivered(seen.files, hooks)
@@ -68,14 +76,16 @@ def unsighted(spec: Spec, world: World, announcer: str) -> list[str]:
 def announce_step(spec: Spec, world: World, name: str, now: datetime) -> Step | None:
     """Announce where something is to be shown, seen or renewed; retract where something only is to go.
 
-    Where a certificate's state cannot be read nothing is due: what it has must not be retracted.
+    Where a certificate's state cannot be read, or what it serves is not known to it, nothing is due:
+    what it has told must not be retracted.
     """
     seen = world.announcers[name]
     failure = seen.failure
     if failure is not None and failure.retry_at is not None and failure.retry_at > now:
         return None
     users = [n for n, cert in spec.certificates.items() if name in cert.announce]
-    if any(world.certificates[user].unreadable is not None for user in users):
+    seen_users = [world.certificates[user] for user in users]
+    if any(one.unreadable is not None or one.conflicts for one in seen_users):
         return None
     kind, reason = "announce", seen.problem
     stale = [subject for subject, digest in seen.wanted.items() if seen.shown.get(subject) != digest]

@@ -91,7 +91,11 @@ def may_promote(case: Case) -> bool:
     state = case.seen.state
     if state.next is None or "next" in case.seen.lost or not _same_keys(state.next, case.cert):
         return False
-    return state.current is None or state.forced or gate(case.cert, state.next, case.now).open
+    if case.seen.conflicts:
+        return False
+    if state.current is None or state.forced or case.seen.served_next:
+        return True
+    return gate(case.cert, state.next, case.now).open
 
 
 def promotion_reason(case: Case) -> str | None:
@@ -101,6 +105,8 @@ def promotion_reason(case: Case) -> str | None:
         return None
     if state.current is None:
         return "it is the first, which nobody can pin yet"
+    if case.seen.served_next:
+        return f"{case.seen.served_next} holds its key already: the state is older than what is served"
     reason = rotation_wish(case)
     if reason is None and case.pins_certificates and state.next.issuance:
         reason = "a renewed certificate stands ready"
@@ -112,12 +118,14 @@ def rolls_back(case: Case) -> bool:
     state = case.seen.state
     if not state.rollback_wanted or state.previous is None or state.previous.compromised:
         return False
+    if case.seen.served_next:
+        return False
     return "previous" not in case.seen.lost
 
 
 def rollback(case: Case) -> Iterator[Step]:
     state = case.seen.state
-    if not rolls_back(case) or state.previous is None:
+    if not rolls_back(case) or state.previous is None or case.seen.conflicts:
         return
     if state.previous.valid_at(case.now) and "previous" not in case.seen.damaged:
         reason = f"generation {state.previous.number} was asked back"
@@ -137,15 +145,19 @@ def promote(case: Case) -> Iterator[Step]:
 
 
 def write(case: Case) -> Iterator[Step]:
-    if case.seen.state.current is None or case.seen.lost & {"current"} or case.seen.damaged & {"current"}:
+    if case.seen.state.current is None or "current" in case.seen.lost | case.seen.damaged:
+        return
+    if case.seen.served_next:
         return
     for file in case.seen.files:
-        if file.problem:
+        if file.problem and file.conflict is None:
             yield Step("write", case.cert.name, f"{file.path} {file.problem}", path=file.path)
 
 
 def make_key(case: Case) -> Iterator[Step]:
     state, cert = case.seen.state, case.cert
+    if state.current is None and case.seen.conflicts:
+        return
     if state.next is not None:
         if "next" in case.seen.lost:
             yield Step("make-key", cert.name, "the next key is missing from disk", slot="next")
@@ -187,6 +199,9 @@ def issue(case: Case) -> Iterator[Step]:
 
 
 def retire(case: Case) -> Iterator[Step]:
+    if any(file.problem for file in case.seen.files):
+        # A file that could not be written may hold the key of a generation that is to go.
+        return
     for number in case.seen.state.retired:
         yield Step("retire", case.cert.name, f"generation {number} is in no slot any more", path=str(number))
 

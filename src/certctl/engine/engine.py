@@ -11,6 +11,7 @@ from functools import partial
 
 from certctl.core.model import Failure
 from certctl.core.observed import World
+from certctl.core.others import take_over
 from certctl.core.planner import walk
 from certctl.core.spec import Spec
 from certctl.core.steps import Step
@@ -112,6 +113,11 @@ class Engine:
             if seen.unreadable is not None:
                 hint = "mend that; or move it away: it is put together again from the keys on disk"
                 ledger.outcome.failed.append(Failed(step, CertctlError(seen.unreadable, hint)))
+            for file in seen.conflicts:
+                held = Step("write", name, file.conflict or "", path=file.path)
+                ledger.avoid.add(held.key)
+                error = CertctlError(held.reason, take_over(name, file.path), transient=False)
+                ledger.outcome.failed.append(Failed(held, error))
             if seen.unreadable is not None or seen.recovered is None:
                 continue
             try:

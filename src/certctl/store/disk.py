@@ -19,9 +19,10 @@ from certctl.core.model import (
     Request,
 )
 from certctl.core.observed import CertificateSeen, DhparamSeen, FileSeen
+from certctl.core.others import take_over
 from certctl.core.spec import CertificateSpec, DhparamSpec
-from certctl.errors import CertctlError, StateError, StoreError
-from certctl.store import atomic, generations, journal, keyfiles, outputs, records
+from certctl.errors import CertctlError, StateError, StoreError, UnreadableError
+from certctl.store import atomic, generations, journal, keyfiles, outputs, records, unknown
 from certctl.store.files import Files
 from certctl.store.layout import Layout
 from certctl.store.materials import Materials
@@ -53,13 +54,17 @@ class DiskStore:
     Observing changes nothing. Whoever writes holds the lock (store.lock).
     """
 
-    def __init__(self, state_dir: str, *, verify: bool = False) -> None:
+    def __init__(
+        self, state_dir: str, *, verify: bool = False, replace_unknown: Collection[str] = ()
+    ) -> None:
         self.layout = Layout(state_dir)
         outputs.check_readable(state_dir)
         self._stamps = Stamps(self.layout.stamps, trust=not verify)
         self._materials = Materials(self.layout, self._stamps)
         self._files = Files(self.layout, self._stamps, self._materials)
         self._known: records.Known = {}
+        self._replace_unknown = replace_unknown
+        """Certificates in whose files a person gives up keys that the state does not have."""
         self._hooks = records.load_hooks(self.layout)
         self._dhparams = records.load_dhparams(self.layout)
 
@@ -99,7 +104,10 @@ class DiskStore:
             state, recovered = self._load(cert, now)
         except StoreError as error:
             return CertificateSeen(CertificateState(cert.name), unreadable=error.message)
-        seen, astray = self._look(cert, state)
+        try:
+            seen, astray = self._look(cert, state)
+        except UnreadableError as error:
+            return CertificateSeen(state, unreadable=error.message)
         if recovered is not None:
             return seen._replace(recovered=recovered)
         forgotten = state.current is None and records.is_served(self.layout, cert.name)
@@ -136,7 +144,11 @@ class DiskStore:
             except StateError:
                 gone = self._lost(cert.name, state.current)
                 (lost if gone else damaged).add("current")
-        seen = CertificateSeen(state, tuple(files), frozenset(lost), frozenset(damaged))
+        marked = tuple(files)
+        if cert.name not in self._replace_unknown:
+            marked = unknown.marked(self.layout, state, marked)
+        ahead = unknown.served_next(state, marked)
+        seen = CertificateSeen(state, marked, frozenset(lost), frozenset(damaged), served_next=ahead)
         return seen, [slot for slot in astray if slot not in lost]
 
     def _lost(self, name: str, generation: Generation) -> bool:
@@ -264,8 +276,21 @@ class DiskStore:
     # Files
 
     def prepare_file(self, cert: CertificateSpec, current: Generation, path: str) -> Prepared:
-        """What brings live/NAME or one configured file to the current generation."""
-        return self._files.prepare(cert, current, path)
+        """What brings live/NAME or one configured file to the current generation.
+
+        A key that the state does not have is refused; where a person gave it up, a copy is kept.
+        """
+        prepared = self._files.prepare(cert, current, path)
+        state = records.load(self.layout, cert.name, self._known) or CertificateState(cert.name, current)
+        why = None if path == self.layout.live(cert.name) else unknown.conflict(self.layout, state, path)
+        if why is None:
+            return prepared
+        if cert.name not in self._replace_unknown:
+            raise StoreError(why, take_over(cert.name, path))
+        kept = unknown.backup(self.layout, state, path)
+        assert kept is not None
+        atomic.write(*kept, 0o600)
+        return prepared
 
     # DH parameters
 

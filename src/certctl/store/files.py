@@ -179,7 +179,8 @@ def _link_problem(path: str, wanted: str) -> str | None:
 
 
 def _target(file: FileSpec) -> outputs.Target:
-    return outputs.target(file.path, file.mode, file.owner, file.group, secret="key" in file.parts)
+    target = outputs.target(file.path, file.mode, file.owner, file.group, secret="key" in file.parts)
+    return target._replace(keys_known=True)
 
 
 class _Sources:

@@ -17,6 +17,8 @@ class Target(NamedTuple):
     gid: int = -1
     secret: bool = False
     """Whether it holds a private key."""
+    keys_known: bool = False
+    """Whether it may hold a key now: whoever writes has looked which one (store.unknown)."""
 
 
 _users: dict[str, int] = {}
@@ -146,6 +148,11 @@ def batch(wanted: Target, data: bytes) -> atomic.Batch:
     info = lstat(wanted.path)
     if info is not None and stat.S_ISDIR(info.st_mode):
         raise StoreError(f"{wanted.path} is a directory, not a file", "correct path")
+    if info is not None and not wanted.keys_known and b"PRIVATE KEY-----" in (read(wanted.path) or b""):
+        raise StoreError(
+            f"{wanted.path} holds a private key, and is not replaced",
+            f"choose another path, or move it away: mv {wanted.path} {wanted.path}.aside",
+        )
     return atomic.Batch().file(wanted.path, data, wanted.mode, wanted.uid, wanted.gid)
 
 
