@@ -41,10 +41,12 @@ def conflict(layout: Layout, state: CertificateState, path: str) -> str | None:
 
     A symlink is looked through: what it leads to is served. Raises UnreadableError.
     """
+    from certctl.core.x509_keys import is_whole
+
     for block, pin in _private(_content(path)):
         if pin is None and _encrypted(block):
             return f"{path} holds an encrypted key, which is not replaced"
-        if pin is None or _has(layout, state, pin) or _damaged(block):
+        if pin is None or _has(layout, state, pin) or not is_whole(block.der):
             continue  # a key that is damaged is none: no program can serve it
         return f"{path} holds a key that the state does not have ({pin[:23]}…), and is not replaced"
     return None
@@ -127,17 +129,6 @@ def _private(data: bytes | None) -> Iterator[tuple[pem.Block, str | None]]:
 
 def _encrypted(block: pem.Block) -> bool:
     return block.label == "ENCRYPTED PRIVATE KEY" or b"\nProc-Type: 4,ENCRYPTED" in block.text
-
-
-def _damaged(block: pem.Block) -> bool:
-    """Whether the numbers of a key do not fit each other; takes 30 ms for RSA."""
-    from cryptography.hazmat.primitives.serialization import load_der_private_key
-
-    try:
-        load_der_private_key(block.der, None)
-    except (ValueError, TypeError):
-        return True
-    return False
 
 
 def backup(layout: Layout, state: CertificateState, path: str) -> tuple[str, bytes] | None:
