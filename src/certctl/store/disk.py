@@ -21,7 +21,7 @@ from certctl.core.model import (
 from certctl.core.observed import CertificateSeen, DhparamSeen, FileSeen
 from certctl.core.spec import CertificateSpec, DhparamSpec
 from certctl.errors import CertctlError, StateError, StoreError
-from certctl.store import atomic, generations, journal, keyfiles, outputs, records
+from certctl.store import atomic, generations, journal, keyfiles, outputs, recorded, records
 from certctl.store.files import Files
 from certctl.store.layout import Layout
 from certctl.store.materials import Materials
@@ -99,7 +99,10 @@ class DiskStore:
             state, recovered = self._load(cert, now)
         except StoreError as error:
             return CertificateSeen(CertificateState(cert.name), unreadable=error.message)
+        state, wrong = recorded.corrected(self.layout, self._stamps, state)
         seen, astray = self._look(cert, state)
+        if wrong and recovered is None:
+            recovered = f"recorded fingerprints were not those of the {' and '.join(wrong)} on disk"
         if recovered is not None:
             return seen._replace(recovered=recovered)
         forgotten = state.current is None and records.is_served(self.layout, cert.name)
@@ -232,7 +235,11 @@ class DiskStore:
     ) -> Change:
         encoded = records.encode(state)
         change = generations.new_issuance(self.layout, generation, materials, request, state, encoded)
-        return change._replace(done=partial(self._materials.remember, state.name, generation, materials))
+        return change._replace(done=partial(self._kept, state.name, generation, materials))
+
+    def _kept(self, name: str, generation: Generation, materials: Sequence[Material]) -> None:
+        self._materials.remember(name, generation, materials)
+        recorded.confirm(self.layout, self._stamps, name, generation)
 
     def unrecorded_issuance(
         self, name: str, generation: Generation
