@@ -32,6 +32,8 @@ class CertificateSeen(NamedTuple):
     """Why the state could not be read; nothing is planned then."""
     recovered: str | None = None
     """Why the state was put together again from what is on disk."""
+    amended: bool = False
+    """Whether sightings that count no more were taken out of *state*, which is not kept yet."""
 
 
 class DhparamSeen(NamedTuple):

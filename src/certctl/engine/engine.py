@@ -112,6 +112,8 @@ class Engine:
             if seen.unreadable is not None:
                 hint = "mend that; or move it away: it is put together again from the keys on disk"
                 ledger.outcome.failed.append(Failed(step, CertctlError(seen.unreadable, hint)))
+            if seen.unreadable is None and seen.recovered is None and seen.amended:
+                ledger.guard(step, partial(ledger.save, seen.state))
             if seen.unreadable is not None or seen.recovered is None:
                 continue
             try:
