@@ -132,6 +132,7 @@ def _assume_announced(spec: Spec, world: World, step: Step, now: datetime) -> No
         unseen={},
         ask_at=None,
         due_at=None,
+        ahead_until=None,
         failure=None,
     )
     via = spec.announcers[step.subject]

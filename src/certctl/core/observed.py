@@ -74,6 +74,8 @@ class AnnouncerSeen(NamedTuple):
     due_at: datetime | None = None
     """When all is to be shown anew, though nothing changed."""
     due_reason: str = ""
+    ahead_until: datetime | None = None
+    """Before this moment what is shown is from the future, made while the clock was ahead: shown anew."""
     failure: Failure | None = None
     """How it failed last; tried again at its retry_at, at once without one."""
 

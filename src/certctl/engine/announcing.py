@@ -37,7 +37,8 @@ def publish(spec: Spec, adapters: Adapters, world: World, name: str) -> Publishe
     wanted = wanted_pins(spec, world, name, now)
     _forget_half_delivered(adapters, world, before)
     sightings = adapters.announcer(name).publish(wanted, now)
-    anew = before.problem is not None or (before.due_at is not None and before.due_at <= now)
+    ahead = before.ahead_until is not None and now < before.ahead_until
+    anew = before.problem is not None or ahead or (before.due_at is not None and before.due_at <= now)
     subjects = [*wanted, *(subject for subject in before.shown if subject not in wanted)]
     changed = [s for s in subjects if anew or before.shown.get(s) != before.wanted.get(s)]
     return Published(wanted, sightings, changed)
