@@ -78,9 +78,10 @@ def signer(data: bytes | None) -> Signer | None:
     try:
         signed = JWS.from_compact((data or b"").strip())
         header = signed.signature.combined
-        if str(header.typ) != TYPE + KIND or not isinstance(header.jwk, JWKEC) or not signed.verify(header.jwk):
+        jwk = header.jwk if str(header.typ) == TYPE + KIND else None
+        if not isinstance(jwk, JWKEC) or not signed.verify(jwk):
             return None
-        return Signer(thumbprint(header.jwk), memory.number(json.loads(signed.payload)["serial"]))
+        return Signer(thumbprint(jwk), memory.number(json.loads(signed.payload)["serial"]))
     except (JoseError, ValueError, TypeError, LookupError, AssertionError, AttributeError, RecursionError):
         # What josepy raises for bytes that are no JWS.
         return None
