@@ -268,17 +268,6 @@ def test_a_configured_key_that_is_none(follower: Follower, key: str) -> None:
     assert "announce --key" in ran.err
 
 
-def test_damaged_memory_is_asked_anew(follower: Follower) -> None:
-    """What is remembered of a peer may be lost: its feed is taken again, if it still is good."""
-    follower.publish()
-    follower.world.done("run")
-    memory = Path(follower.world.layout.root) / "peers" / "mx.peer.example.json"
-    for damage in ("", "{", "[]", '{"version": 1}', memory.read_text().replace(pin(1), "AA")):
-        memory.write_text(damage)
-        follower.world.done("run")
-        assert follower.pins() == [pin(1), pin(2)]
-
-
 class _Server(threading.Thread):
     """Serves one key with STARTTLS, as a mail server would, to see what a peer really shows."""
 

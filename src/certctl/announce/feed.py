@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import os
@@ -11,19 +10,19 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from certctl.announce import files, memory
-from certctl.announce.feedhome import ISSUED, is_lost, lost
+from certctl.announce.feedhome import ISSUED, foreign, is_lost, lost
 from certctl.announce.tools import Shown, Tools
 from certctl.core import feed
 from certctl.core.model import Sighting
 from certctl.core.observed import AnnouncerSeen
 from certctl.core.pins import Announced
 from certctl.core.spec import AnnouncerSpec
-from certctl.core.times import minute_text
+from certctl.core.times import after, minute_text
 
 RENEWED_AT = 2 / 3
 """Share of its validity after which a feed is issued again: peers that ask seldom never hold a dead one."""
-MOST_AHEAD = 400 * 86_400_000
-"""Milliseconds by which this host's clock may have been set back since the feed was issued."""
+MOST_AHEAD = 60.0
+"""Seconds by which a feed may have been issued later than now: beyond that the clock was wrong then."""
 
 
 class FeedAnnouncer:
@@ -46,9 +45,9 @@ class FeedAnnouncer:
         if problem is None and is_lost(self._home):
             problem = "was signed with a key that is gone"
         expires = memory.moment(issued.get("expires_at"))
-        renew_at = memory.moment(issued.get("renew_at"))
+        renew_at, issued_at = memory.moment(issued.get("renew_at")), memory.moment(issued.get("issued_at"))
         if issued and issued.get("validity") != self.spec.validity:
-            renew_at = memory.moment(issued.get("issued_at"))
+            renew_at = issued_at
         return AnnouncerSeen(
             want,
             memory.texts(issued.get("certificates")) if same else {},
@@ -56,6 +55,7 @@ class FeedAnnouncer:
             (found.seen,),
             due_at=renew_at,
             due_reason=f"the feed expires {minute_text(expires)}" if expires else "the feed has no end",
+            ahead_until=after(issued_at, -MOST_AHEAD) if issued_at else None,
         )
 
     def show(self, wanted: Mapping[str, Announced], now: datetime) -> Shown:
@@ -67,7 +67,7 @@ class FeedAnnouncer:
         found, issued = files.look(self.spec), memory.load(self._path)
         data = found.data
         if data is None or found.problem or not self._stands(issued, documents, found, now):
-            data = self._issue(documents, issued, now)
+            data = self._issue(documents, issued, found.data, now)
             if self.spec.hooks:
                 return Shown({})
         why = files.unreadable(self._tools, self.spec, data)
@@ -83,26 +83,30 @@ class FeedAnnouncer:
         now: datetime,
     ) -> bool:
         """Whether what was issued last is there, says what it should, and is young."""
-        renew_at = memory.moment(issued.get("renew_at"))
+        renew_at, issued_at = memory.moment(issued.get("renew_at")), memory.moment(issued.get("issued_at"))
+        if issued_at is None or renew_at is None or not after(issued_at, -MOST_AHEAD) <= now < renew_at:
+            return False
         digests = {name: _digest(document) for name, document in documents.items()}
         says = issued.get("certificates") == digests and issued.get("validity") == self.spec.validity
-        return says and found.seen.digest == issued.get("sha256") and renew_at is not None and now < renew_at
-
-    def _next_serial(self, issued: Mapping[str, Any], now: datetime) -> int:
-        """Above all that were used: also where the note of the last one is lost, or the clock went back."""
-        by_time = int(now.timestamp() * 1000)
-        published = _serial(files.look(self.spec).data or b"")
-        # Whoever can write the file must not use up all numbers there are.
-        published = published if published < by_time + MOST_AHEAD else 0
-        return max(memory.number(issued.get("serial")) + 1, published + 1, by_time)
+        return says and found.seen.digest == issued.get("sha256")
 
     def _issue(
-        self, documents: Mapping[str, Mapping[str, Any]], issued: Mapping[str, Any], now: datetime
+        self,
+        documents: Mapping[str, Mapping[str, Any]],
+        issued: Mapping[str, Any],
+        published: bytes | None,
+        now: datetime,
     ) -> bytes:
         from certctl.announce import feedkey
 
-        key = feedkey.load(self._home)
-        serial = self._next_serial(issued, now)
+        key = feedkey.load(self._home, published)
+        signer = feedkey.signer(published)
+        if signer is not None and not feedkey.is_own(key, signer):
+            raise foreign(self._home, self.spec.path)
+        # Above all that were used, whatever the clock says: also where the note of the
+        # last one is lost. What others wrote there uses up no numbers.
+        used = max(memory.number(issued.get("serial")), signer.serial if signer else 0)
+        serial = max(used + 1, int(now.timestamp() * 1000))
         expires = now + timedelta(seconds=self.spec.validity)
         payload = feed.payload(
             documents.values(), serial=serial, issued_at=now, expires_at=expires, handovers=key.handovers
@@ -122,16 +126,6 @@ class FeedAnnouncer:
         memory.save(self._path, note)
         files.put(self.spec, data)
         return data
-
-
-def _serial(data: bytes) -> int:
-    """The serial of a feed that is not checked; 0 where there is none."""
-    try:
-        part = data.split(b".")[1]
-        found = json.loads(base64.urlsafe_b64decode(part + b"=" * (-len(part) % 4)))
-        return memory.number(found["serial"])
-    except (ValueError, LookupError, TypeError, RecursionError):
-        return 0
 
 
 def _digest(document: Mapping[str, Any]) -> str:

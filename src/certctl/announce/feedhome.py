@@ -21,6 +21,20 @@ def lost(home: str) -> StateError:
     """Peers trust that key: another one in its place would be a stranger's to them."""
     return StateError(
         f"{os.path.join(home, KEY_FILE)} is missing, and peers trust what it signed",
-        "bring it back from a backup; if there is none, make another, which peers have to be told of: "
-        f"certctl announce --new-key {os.path.basename(home)}",
+        f"bring it back from a backup; if there is none, {_make_another(home)}",
+    )
+
+
+def foreign(home: str, path: str) -> StateError:
+    """The same where the key is another one than peers know by what lies at *path*."""
+    return StateError(
+        f"{path} is a feed that another key signed than {os.path.join(home, KEY_FILE)}; peers may trust it",
+        f"bring that key back from a backup; if the feed is nobody's: rm {path}; else {_make_another(home)}",
+    )
+
+
+def _make_another(home: str) -> str:
+    return (
+        "make another, which every peer that has the old one in its configuration must be given: "
+        f"certctl announce --new-key {os.path.basename(home)}"
     )

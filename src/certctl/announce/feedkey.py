@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -17,12 +18,14 @@ from josepy.jws import JWS
 
 from certctl.announce import memory
 from certctl.announce.feedhome import ISSUED, KEY_FILE, is_lost, lost
-from certctl.core.feed import HANDOVER, MOST_HANDOVERS, key_text
+from certctl.core.feed import HANDOVER, KIND, MOST_HANDOVERS, key_text
 from certctl.core.times import rfc3339
 from certctl.errors import StateError
 from certctl.store import atomic, outputs
+from certctl.system import files
 
 TYPE = "application/"
+HANDOVERS = "handovers.json"
 
 
 class FeedKey(NamedTuple):
@@ -30,6 +33,8 @@ class FeedKey(NamedTuple):
 
     jwk: JWKEC
     handovers: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
+    """Thumbprints of keys that it takes the place of without their signature: a person said so."""
 
     @property
     def text(self) -> str:
@@ -37,14 +42,15 @@ class FeedKey(NamedTuple):
         return key_text(_point(self.jwk))
 
 
-def load(home: str) -> FeedKey:
-    """The key of the feed whose directory is *home*; made if there never was one. Raises CertctlError."""
+def load(home: str, published: bytes | None) -> FeedKey:
+    """The key of the feed whose directory is *home*; made if there never was one. Raises CertctlError.
+
+    *published* is what lies where the feed belongs: a feed there had a key once.
+    """
     path = os.path.join(home, KEY_FILE)
-    pem = outputs.read(path)
+    pem = files.read_file(path)
     if pem is None:
-        if outputs.lstat(path) is not None:
-            raise StateError(f"{path} is not a regular file", f"ls -l {path}")
-        if is_lost(home):
+        if is_lost(home) or signer(published) is not None:
             raise lost(home)
         jwk = JWKEC(key=ec.generate_private_key(ec.SECP256R1()))
         _save(home, jwk)
@@ -56,7 +62,35 @@ def load(home: str) -> FeedKey:
     # What is no PEM at all josepy takes for a symmetric key.
     if not isinstance(found, JWKEC) or found.to_json()["crv"] != "P-256":
         raise _damaged(path, "it is no P-256 key")
-    return FeedKey(found, _leading_to(found, _handovers(home)))
+    note = memory.load(os.path.join(home, HANDOVERS))
+    return FeedKey(found, _leading_to(found, _texts(note, "handovers")), tuple(_texts(note, "replaced")))
+
+
+class Signer(NamedTuple):
+    """Who signed a feed."""
+
+    thumbprint: str
+    serial: int
+
+
+def signer(data: bytes | None) -> Signer | None:
+    """Who signed the feed *data*, whose signature is right; None where it is no feed."""
+    try:
+        signed = JWS.from_compact((data or b"").strip())
+        header = signed.signature.combined
+        jwk = header.jwk if str(header.typ) == TYPE + KIND else None
+        if not isinstance(jwk, JWKEC) or not signed.verify(jwk):
+            return None
+        return Signer(thumbprint(jwk), memory.number(json.loads(signed.payload)["serial"]))
+    except (JoseError, ValueError, TypeError, LookupError, AssertionError, AttributeError, RecursionError):
+        # What josepy raises for bytes that are no JWS.
+        return None
+
+
+def is_own(key: FeedKey, found: Signer) -> bool:
+    """Whether *key*, or one that it took the place of, is the one that was *found*."""
+    before = [JWS.from_compact(text.encode()).signature.combined.kid for text in key.handovers]
+    return found.thumbprint in (thumbprint(key.jwk), *key.replaced, *before)
 
 
 def _damaged(path: str, why: str) -> StateError:
@@ -68,22 +102,29 @@ def _damaged(path: str, why: str) -> StateError:
     )
 
 
-def replace(home: str, now: datetime) -> FeedKey:
+def replace(home: str, now: datetime, published: bytes | None) -> FeedKey:
     """Make a new key, named by the one before for the peers that know only that. Raises CertctlError.
 
-    One that is lost can name no other: peers have to be told.
+    One that is lost can name no other, nor can a stranger's that signed what is
+    *published*: peers have to be told.
     """
-    old = None if is_lost(home) else load(home)
+    there = outputs.lstat(os.path.join(home, KEY_FILE)) is not None
+    found = signer(published)
+    old = load(home, published) if there or (found is None and not is_lost(home)) else None
     new = JWKEC(key=ec.generate_private_key(ec.SECP256R1()))
     handovers = [] if old is None else _handed_over(old, new, now)
+    replaced = list(old.replaced) if old is not None else []
+    if found is not None and (old is None or not is_own(old, found)):
+        replaced.append(found.thumbprint)
     # First the way to the new key, then the key: a crash between leaves a way
     # that leads nowhere, which is left out when it is read.
-    memory.save(os.path.join(home, "handovers.json"), {"version": 1, "handovers": handovers})
+    note = {"version": 1, "handovers": handovers, "replaced": replaced[-MOST_HANDOVERS:]}
+    memory.save(os.path.join(home, HANDOVERS), note)
     _save(home, new)
-    note = memory.load(os.path.join(home, ISSUED))
-    if note:
-        memory.save(os.path.join(home, ISSUED), {**note, "renew_at": note.get("issued_at")})
-    return FeedKey(new, tuple(handovers))
+    issued = memory.load(os.path.join(home, ISSUED))
+    if issued:
+        memory.save(os.path.join(home, ISSUED), {**issued, "renew_at": issued.get("issued_at")})
+    return FeedKey(new, tuple(handovers), tuple(replaced))
 
 
 def _handed_over(old: FeedKey, new: JWKEC, now: datetime) -> list[str]:
@@ -118,8 +159,8 @@ def _save(home: str, key: JWKEC) -> None:
     atomic.write(os.path.join(home, KEY_FILE), pem, 0o600)
 
 
-def _handovers(home: str) -> list[str]:
-    found = memory.load(os.path.join(home, "handovers.json")).get("handovers")
+def _texts(note: Mapping[str, Any], name: str) -> list[str]:
+    found = note.get(name)
     return [text for text in found if isinstance(text, str)] if isinstance(found, list) else []
 
 

@@ -10,14 +10,17 @@ from typing import Any
 
 from certctl.core.times import parse_rfc3339, rfc3339
 from certctl.store import atomic
+from certctl.system import files
 
 
 def load(path: str) -> dict[str, Any]:
-    """The document at *path*; an empty one where there is none or where it is damaged."""
+    """The document at *path*; an empty one where there is none or where it is damaged.
+
+    Raises UnreadableError for what cannot be read: that is not forgotten.
+    """
     try:
-        with open(path, "rb") as file:
-            found = json.loads(file.read())
-    except (OSError, ValueError, RecursionError):
+        found = json.loads(files.read_file(path) or b"")
+    except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}
 

@@ -69,7 +69,7 @@ def announce(spec: Spec, names: Sequence[str], options: passes.Options) -> passe
 
 def keys(spec: Spec, names: Sequence[str], options: passes.Options, *, new: bool = False) -> dict[str, Any]:
     """The public keys of feeds, made if there is none; *new*: replaced, and handed over by the old one."""
-    from certctl.announce import build, feedkey
+    from certctl.announce import build, feedkey, files
     from certctl.peers.verify import fingerprint
 
     feeds = [name for name in select(spec, names).announcers if spec.announcers[name].type == "feed"]
@@ -84,7 +84,8 @@ def keys(spec: Spec, names: Sequence[str], options: passes.Options, *, new: bool
         for name in feeds:
             home = build.home(spec.state_dir, name)
             now = wiring.clock()
-            key = feedkey.replace(home, now) if new else feedkey.load(home)
+            published = files.look(spec.announcers[name]).data
+            key = feedkey.replace(home, now, published) if new else feedkey.load(home, published)
             if new:
                 store.journal(now, "feed-key", name, fingerprint=fingerprint(key.text))
             rows.append({"announcer": name, "key": key.text, "fingerprint": fingerprint(key.text)})

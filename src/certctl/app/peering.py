@@ -57,6 +57,7 @@ def sync(
     *,
     names: Sequence[str] = (),
     force: bool = False,
+    accept: bool = False,
 ) -> Synced:
     """Fetch the feeds, merge what is believed, run the hooks of maps that changed."""
     from certctl.engine.engine import Engine
@@ -68,7 +69,7 @@ def sync(
         adapters.following = following
         adapters.store.prepare()
         now = adapters.clock()
-        outcomes = following.refresh(now, urgent=True, only=names or None, force=force)
+        outcomes = following.refresh(now, urgent=True, only=names or None, force=force, accept=accept)
         engine = Engine(spec, adapters)
         engine.fail_peers(outcomes)
         only = frozenset({*spec.peers, *(peer.map for peer in spec.peers.values())})
@@ -78,11 +79,13 @@ def sync(
     return Synced(ran, document(spec, following), [])
 
 
-def dry_run(spec: Spec, names: Sequence[str] = (), *, force: bool = False) -> Synced:
+def dry_run(spec: Spec, names: Sequence[str] = (), *, force: bool = False, accept: bool = False) -> Synced:
     """Fetch and check, and tell what would change; nothing is written. Errors are in the rows."""
     _known(spec, names)
     following = follower(spec)
-    following.refresh(wiring.clock(), urgent=True, only=names or None, keep=False, force=force)
+    now = wiring.clock()
+    asked = following.ask(now, urgent=True, only=names or None, force=force, accept=accept)
+    following.keep(asked, now, write=False)
     changes = []
     for path in dict.fromkeys(peer.map for peer in spec.peers.values()):
         before, after = following.preview(path)

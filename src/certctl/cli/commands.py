@@ -296,9 +296,11 @@ def _peers(arguments: Arguments, console: Console) -> int:
     if arguments.action == "add":
         return _peers_add(arguments, console, spec)
     if arguments.dry_run:
-        synced = peering.dry_run(spec, arguments.what, force=arguments.force)
+        synced = peering.dry_run(spec, arguments.what, force=arguments.force, accept=arguments.accept_serial)
     else:
-        synced = peering.sync(spec, options, names=arguments.what, force=arguments.force)
+        synced = peering.sync(
+            spec, options, names=arguments.what, force=arguments.force, accept=arguments.accept_serial
+        )
     return shown.show(console, synced, rfc3339(clock()))
 
 

@@ -267,6 +267,11 @@ def _peers(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--force", action="store_true", help="sync: believe feeds that drop a pin which is still served"
     )
+    parser.add_argument(
+        "--accept-serial",
+        action="store_true",
+        help="sync: believe the feed of a peer of which nothing is remembered any more, whatever its serial",
+    )
     parser.add_argument("--yes", action="store_true", help="add: do not ask about the fingerprint")
     parser.add_argument("--key", metavar="KEY", help="add: the key it must have; then nothing is asked")
     parser.add_argument("--name", metavar="NAME", default="", help="add: what to call the peer")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from certctl.core.model import (
+    SLOTS,
     CertificateRecord,
     CertificateState,
     Failure,
@@ -161,6 +163,27 @@ def retracted(state: CertificateState, announcer: str) -> CertificateState:
         return state
     seen = {name: sighting for name, sighting in old.seen.items() if name != announcer}
     return state._replace(previous=old._replace(seen=seen))
+
+
+def still_seen(state: CertificateState, places: Mapping[str, str]) -> CertificateState:
+    """Without the sightings of announcers that are not among *places*, or show pins elsewhere now.
+
+    What was retracted or moved may be unknown to those who must see it: it is
+    announced anew, and the hold-down begins anew. Where a sighting does not say
+    its place, it is taken for the present one.
+    """
+    for slot in SLOTS:
+        generation = state.slot(slot)
+        if generation is not None and any(
+            places.get(name) != sighting.place for name, sighting in generation.seen.items()
+        ):
+            seen = {
+                name: sighting._replace(place=places[name])
+                for name, sighting in generation.seen.items()
+                if name in places and sighting.place in ("", places[name])
+            }
+            state = with_slot(state, slot, generation._replace(seen=seen))
+    return state
 
 
 def removed(state: CertificateState, number: int) -> CertificateState:

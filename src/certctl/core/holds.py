@@ -113,7 +113,7 @@ def next_moment(spec: Spec, world: World, now: datetime) -> datetime | None:
         moments += [announcer.ask_at, announcer.due_at]
         moments.append(announcer.failure.retry_at if announcer.failure else None)
     for peer in world.peers.values():
-        moments.append(peer.failure.retry_at if peer.failure else peer.fetch_at)
+        moments.append((peer.failure and peer.failure.retry_at) or peer.fetch_at)
     return min((moment for moment in moments if moment is not None and moment > now), default=None)
 
 

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from certctl.core import effects
 from certctl.core.model import CertificateRecord, KeyRecord, Sighting
 from certctl.core.observed import CertificateSeen, World
-from certctl.core.pins import IN_DNS, cache_time
+from certctl.core.pins import IN_DNS, cache_time, place
 from certctl.core.spec import Spec
 from certctl.core.steps import Step
 
@@ -132,9 +132,11 @@ def _assume_announced(spec: Spec, world: World, step: Step, now: datetime) -> No
         unseen={},
         ask_at=None,
         due_at=None,
+        ahead_until=None,
         failure=None,
     )
-    sighting = Sighting(now, cache_time(spec.announcers[step.subject]))
+    via = spec.announcers[step.subject]
+    sighting = Sighting(now, cache_time(via), place(via))
     for name, cert in spec.certificates.items():
         seen = world.certificates.get(name)
         if seen is not None and step.subject in cert.announce:

@@ -35,6 +35,8 @@ class Sighting(NamedTuple):
     at: datetime
     wait: float = 0.0
     """Seconds for which caches may hold the old answer (DNS: twice the TTL); no hold is shorter."""
+    place: str = ""
+    """Where the announcer showed them (`pins.place`); "": not known, as of before that was kept."""
 
 
 class Advice(NamedTuple):

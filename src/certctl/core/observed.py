@@ -34,6 +34,8 @@ class CertificateSeen(NamedTuple):
     """Why the state could not be read; nothing is planned then."""
     recovered: str | None = None
     """Why the state was put together again from what is on disk."""
+    amended: bool = False
+    """Whether sightings that count no more were taken out of *state*, which is not kept yet."""
     served_next: str | None = None
     """A file that holds the next keys already: the state is older than what is served."""
 
@@ -81,6 +83,8 @@ class AnnouncerSeen(NamedTuple):
     due_at: datetime | None = None
     """When all is to be shown anew, though nothing changed."""
     due_reason: str = ""
+    ahead_until: datetime | None = None
+    """Before this moment what is shown is from the future, made while the clock was ahead: shown anew."""
     failure: Failure | None = None
     """How it failed last; tried again at its retry_at, at once without one."""
 

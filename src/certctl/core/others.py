@@ -98,6 +98,8 @@ def announce_step(spec: Spec, world: World, name: str, now: datetime) -> Step | 
         kind, reason = "retract", f"{_some(gone)} is not to be announced any more"
     elif reason is None:
         reason = _asking(spec, world, name, now)
+    if reason is None and seen.ahead_until is not None and now < seen.ahead_until:
+        reason = f"what is shown was made {minute_text(seen.ahead_until)}, which is yet to come"
     if reason is None and seen.due_at is not None and seen.due_at <= now:
         reason = seen.due_reason
     return None if reason is None else Step(kind, name, reason, scope="announcer")

@@ -116,6 +116,14 @@ def nexthops(cert: CertificateSpec) -> tuple[str, ...]:
     return cert.nexthops or tuple(f"[{name}]" for name in cert.names if not name.startswith("*"))
 
 
+def place(via: AnnouncerSpec) -> str:
+    """A word for where *via* shows pins and to whom: shown elsewhere, they have to be seen there anew."""
+    import hashlib
+
+    where = (via.type, via.path, via.check, via.server, via.zone, via.ports, via.command)
+    return hashlib.sha256(repr(where).encode()).hexdigest()[:16]
+
+
 def digest(entry: Announced) -> str:
     """Changes whenever what is to be shown of a certificate changes."""
     import hashlib

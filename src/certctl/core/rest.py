@@ -27,7 +27,7 @@ def at_rest(spec: Spec, world: World, made: Plan) -> bool:
 def _at_rest(cert: CertificateSpec, seen: CertificateSeen, now: datetime) -> bool:
     if has_expired(seen, now):
         return False
-    odd = seen.unreadable or seen.recovered or seen.lost or seen.damaged or seen.conflicts
+    odd = seen.unreadable or seen.recovered or seen.amended or seen.lost or seen.damaged or seen.conflicts
     state = seen.state
     to_prove = state.unproved and cert.probe
     return not (odd or to_prove or state.failures or state.waiting)

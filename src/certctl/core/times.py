@@ -15,11 +15,17 @@ def rfc3339(moment: datetime) -> str:
 
 
 def parse_rfc3339(text: str) -> datetime:
-    """The inverse of `rfc3339`. Raises ValueError, also where the offset is missing."""
+    """The inverse of `rfc3339`, in UTC. Raises ValueError, also where the offset is missing.
+
+    So does a moment that UTC's calendar does not have (9999-12-31T23:59:59-12:00).
+    """
     moment = datetime.fromisoformat(text[:-1] + "+00:00" if text.endswith("Z") else text)
     if moment.tzinfo is None:
         raise ValueError(f"no time zone in {text!r}")
-    return moment
+    try:
+        return moment.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError(f"{text!r} is beyond the calendar") from error
 
 
 def to_milliseconds(moment: datetime) -> datetime:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
-from certctl.core import effects
+from certctl.core import effects, pins
 from certctl.core.model import CertificateState, HookState, Sighting
 from certctl.core.observed import AnnouncerSeen, World
 from certctl.core.others import undelivered
@@ -37,7 +37,8 @@ def publish(spec: Spec, adapters: Adapters, world: World, name: str) -> Publishe
     wanted = wanted_pins(spec, world, name, now)
     _forget_half_delivered(adapters, world, before)
     sightings = adapters.announcer(name).publish(wanted, now)
-    anew = before.problem is not None or (before.due_at is not None and before.due_at <= now)
+    ahead = before.ahead_until is not None and now < before.ahead_until
+    anew = before.problem is not None or ahead or (before.due_at is not None and before.due_at <= now)
     subjects = [*wanted, *(subject for subject in before.shown if subject not in wanted)]
     changed = [s for s in subjects if anew or before.shown.get(s) != before.wanted.get(s)]
     return Published(wanted, sightings, changed)
@@ -56,7 +57,9 @@ def _forget_half_delivered(adapters: Adapters, world: World, seen: AnnouncerSeen
         adapters.store.save_hooks(list(forgotten.values()))
 
 
-def recorded(world: World, name: str, published: Published) -> Iterator[tuple[CertificateState, list[str]]]:
+def recorded(
+    spec: Spec, world: World, name: str, published: Published
+) -> Iterator[tuple[CertificateState, list[str]]]:
     """The states that change by what was seen, each with the slots that were seen for the first time.
 
     As long as a hook has to carry the files further, nobody has seen them. What could
@@ -64,12 +67,13 @@ def recorded(world: World, name: str, published: Published) -> Iterator[tuple[Ce
     """
     waits = undelivered(world.announcers[name].files, world.hooks)
     stays = world.announcers[name].failure is not None
+    place = pins.place(spec.announcers[name])
     for subject, entry in published.wanted.items():
         before = world.certificates[subject].state
         state = before if stays or entry.of_slot("previous") else effects.retracted(before, name)
         slots: list[str] = []
         if subject in published.sightings and not waits:
-            state = effects.announced(state, name, published.sightings[subject])
+            state = effects.announced(state, name, published.sightings[subject]._replace(place=place))
             slots = [slot for slot in ("current", "next") if state.slot(slot) != before.slot(slot)]
         if state != before:
             yield state, slots
@@ -103,7 +107,7 @@ def step(ledger: Ledger, due: Step, rounds: dict[str, int]) -> None:
     published = publish(ledger.spec, ledger.adapters, ledger.world, name)
     ledger.look_at_followers()
     seen = []
-    for state, slots in recorded(ledger.world, name, published):
+    for state, slots in recorded(ledger.spec, ledger.world, name, published):
         ledger.save(state)
         journal_seen(ledger.adapters, name, state, slots)
         seen += [state.name] if slots else []

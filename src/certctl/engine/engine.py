@@ -118,6 +118,8 @@ class Engine:
                 ledger.avoid.add(held.key)
                 error = CertctlError(held.reason, take_over(name, file.path), transient=False)
                 ledger.outcome.failed.append(Failed(held, error))
+            if seen.unreadable is None and seen.recovered is None and seen.amended:
+                ledger.guard(step, partial(ledger.save, seen.state))
             if seen.unreadable is not None or seen.recovered is None:
                 continue
             try:

@@ -127,7 +127,7 @@ class Ledger:
 
     def _is(self, state: CertificateState) -> None:
         seen = self.world.certificates[state.name]
-        self.world.certificates[state.name] = seen._replace(state=state)
+        self.world.certificates[state.name] = seen._replace(state=state, amended=False)
 
     def written(self, name: str, path: str, digest: str) -> bool:
         """Let the world say that *path*, a configured file of *name*, holds *digest*; False if it is none.

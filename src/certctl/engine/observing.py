@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from datetime import datetime
 
-from certctl.core import pins
+from certctl.core import effects, pins
 from certctl.core.model import HookState
-from certctl.core.observed import AnnouncerSeen, FileSeen, HookSeen, World
+from certctl.core.observed import AnnouncerSeen, CertificateSeen, FileSeen, HookSeen, World
 from certctl.core.others import served
-from certctl.core.spec import Spec
+from certctl.core.spec import CertificateSpec, Spec
 from certctl.engine.ports import Adapters
 from certctl.errors import CertctlError
 
@@ -20,13 +20,14 @@ class Observer:
     def __init__(self, spec: Spec, adapters: Adapters) -> None:
         self._spec = spec
         self._adapters = adapters
+        self._places = {name: pins.place(via) for name, via in spec.announcers.items()}
 
     def look(self) -> World:
         """The whole world."""
         store, now = self._adapters.store, self._adapters.clock()
         spec = self._spec
         world = World(
-            {name: store.observe_certificate(cert, now) for name, cert in spec.certificates.items()},
+            {name: self._certificate(cert, now) for name, cert in spec.certificates.items()},
             {name: store.observe_dhparam(dhparam) for name, dhparam in spec.dhparams.items()},
             hooks={},
             announcers={},
@@ -41,10 +42,16 @@ class Observer:
         store, now = self._adapters.store, self._adapters.clock()
         for name in names:
             if name in self._spec.certificates:
-                world.certificates[name] = store.observe_certificate(self._spec.certificates[name], now)
+                world.certificates[name] = self._certificate(self._spec.certificates[name], now)
             if name in self._spec.dhparams:
                 world.dhparams[name] = store.observe_dhparam(self._spec.dhparams[name])
         self.look_at_followers(world)
+
+    def _certificate(self, cert: CertificateSpec, now: datetime) -> CertificateSeen:
+        """One certificate, with the sightings that count under this configuration."""
+        seen = self._adapters.store.observe_certificate(cert, now)
+        state = effects.still_seen(seen.state, {name: self._places[name] for name in cert.announce})
+        return seen if state is seen.state else seen._replace(state=state, amended=True)
 
     def look_at_followers(self, world: World) -> None:
         """What peers' maps, announcers and hooks have to follow, given the files and pins of *world*."""

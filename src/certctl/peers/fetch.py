@@ -15,9 +15,12 @@ from urllib.parse import urljoin, urlsplit
 from certctl import __version__
 from certctl.core.feed import LARGEST
 from certctl.errors import CertctlError
+from certctl.system import deadline
 
 TIMEOUT = 20.0
 """Seconds for one URL with all its redirects; looking up its name is bounded by resolv.conf(5) besides."""
+CONNECT = 5.0
+"""Seconds of them for one address: beyond that the next one is tried."""
 MOST_REDIRECTS = 3
 
 
@@ -39,13 +42,20 @@ def fetch(
     """
     if "://" not in place:
         return Fetched(_read_file(place, largest))
-    url, begin = place, time.monotonic()
+    timeout = deadline.left(timeout)
+    url, end = place, time.monotonic() + timeout
     for _ in range(MOST_REDIRECTS + 1):
-        answer = _get(url, etag, begin + timeout, timeout, largest)
+        answer = _get(url, etag, end, timeout, largest)
         if answer.location is None:
             return Fetched(answer.data, answer.etag)
-        target = urljoin(url, answer.location)
-        if _origin(target) != _origin(url):
+        try:
+            target = urljoin(url, answer.location)
+            same = _origin(target) == _origin(url)
+        except ValueError as error:
+            raise _no_answer(
+                url, f"it redirects to {_printable(answer.location)!r}, which is no URL"
+            ) from error
+        if not same:
             raise CertctlError(
                 f"{url} redirects to another host, which is not followed: {_printable(target)}",
                 "put the right URL into the configuration",
@@ -61,27 +71,27 @@ class _Answer(NamedTuple):
     location: str | None
 
 
-def _get(url: str, etag: str | None, deadline: float, timeout: float, largest: int) -> _Answer:
+def _get(url: str, etag: str | None, end: float, timeout: float, largest: int) -> _Answer:
     parts = urlsplit(url)
     path = parts.path or "/"
     headers = {"User-Agent": f"certctl/{__version__}", "Accept-Encoding": "identity"}
     headers |= {"If-None-Match": etag} if etag else {}
     try:
-        with _Connection(url, deadline) as connection:
+        with _Connection(url, end) as connection:
             connection.http.request("GET", f"{path}?{parts.query}" if parts.query else path, headers=headers)
             with connection.http.getresponse() as response:
-                return _read(url, response, largest, deadline)
+                return _read(url, response, largest, end)
     except TimeoutError as error:
         raise _no_answer(url, f"it takes longer than {timeout:g} s") from error
     except ssl.SSLCertVerificationError as error:
         raise _no_answer(url, f"its TLS certificate is not trusted: {error.verify_message}") from error
     except (OSError, http.client.HTTPException, ValueError) as error:
-        if time.monotonic() >= deadline:
+        if time.monotonic() >= end:
             raise _no_answer(url, f"it takes longer than {timeout:g} s") from error
         raise _no_answer(url, _words(error)) from error
 
 
-def _read(url: str, answer: http.client.HTTPResponse, largest: int, deadline: float) -> _Answer:
+def _read(url: str, answer: http.client.HTTPResponse, largest: int, end: float) -> _Answer:
     location = answer.getheader("Location")
     if answer.status in (301, 302, 303, 307, 308) and location:
         return _Answer(None, None, location)
@@ -95,7 +105,7 @@ def _read(url: str, answer: http.client.HTTPResponse, largest: int, deadline: fl
         raise CertctlError(f"{url} answers with a compressed body, which was not asked for")
     data = answer.read(largest + 1)
     # What the end of the time cut short looks whole where no length was told.
-    _left(deadline)
+    _left(end)
     if len(data) > largest:
         raise CertctlError(f"{url} is larger than {largest} bytes, which no feed needs")
     length = answer.getheader("Content-Length")
@@ -107,7 +117,7 @@ def _read(url: str, answer: http.client.HTTPResponse, largest: int, deadline: fl
 class _Connection:
     """One connection that is shut down when the deadline is over, whatever it is busy with."""
 
-    def __init__(self, url: str, deadline: float) -> None:
+    def __init__(self, url: str, end: float) -> None:
         parts = urlsplit(url)
         host = parts.hostname or ""
         self._context: ssl.SSLContext | None = None
@@ -119,14 +129,14 @@ class _Connection:
             )
         else:
             self.http = http.client.HTTPConnection(host, parts.port or 80)
-        self._deadline = deadline
+        self._until = end
 
     def __enter__(self) -> _Connection:
-        connected = _connect(self.http.host, self.http.port, self._deadline)
+        connected = _connect(self.http.host, self.http.port, self._until)
         # A server that gives a byte now and then would never meet a socket's own
         # timeout, so the whole exchange is cut off from outside.
         self._guard = connected.dup()
-        self._timer = threading.Timer(max(0.0, self._deadline - time.monotonic()), _shut, [self._guard])
+        self._timer = threading.Timer(max(0.0, self._until - time.monotonic()), _shut, [self._guard])
         self._timer.daemon = True
         self._timer.start()
         try:
@@ -147,18 +157,19 @@ class _Connection:
         connected.close()
 
 
-def _connect(host: str, port: int, deadline: float) -> socket.socket:
+def _connect(host: str, port: int, end: float) -> socket.socket:
     """Try the addresses of *host* in turn."""
     last: OSError | None = None
     for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
         connected = socket.socket(family, kind, protocol)
         try:
-            connected.settimeout(_left(deadline))
+            connected.settimeout(min(CONNECT, _left(end)))
             connected.connect(address)
         except OSError as error:
             connected.close()
-            last = error
+            last = OSError("nobody answers") if isinstance(error, TimeoutError) else error
         else:
+            connected.settimeout(_left(end))
             return connected
     raise last or OSError("it has no address")
 
@@ -170,8 +181,8 @@ def _shut(connected: socket.socket) -> None:
         return
 
 
-def _left(deadline: float) -> float:
-    left = deadline - time.monotonic()
+def _left(end: float) -> float:
+    left = end - time.monotonic()
     if left <= 0:
         raise TimeoutError
     return left

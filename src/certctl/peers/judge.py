@@ -66,8 +66,9 @@ def _check_time(found: Verified, now: datetime, where: str) -> None:
         raise _expired(found.feed.expires_at, where)
     if found.feed.issued_at > now + timedelta(seconds=MOST_SKEW):
         raise FeedError(
-            f"the feed {where} was issued {minute_text(found.feed.issued_at)}, which is yet to come",
-            "check the clocks of both hosts",
+            f"the feed {where} was issued {minute_text(found.feed.issued_at)}, which is yet to come by this "
+            f"host's clock ({minute_text(now)})",
+            "compare `date -u` on both hosts; a peer whose clock was ahead issues its feed anew by itself",
         )
 
 

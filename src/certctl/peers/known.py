@@ -12,7 +12,9 @@ from certctl.core import feed
 from certctl.core.feed import FeedEntry
 from certctl.core.model import Failure
 from certctl.core.times import parse_rfc3339, rfc3339
+from certctl.errors import CertctlError, StateError, StoreError
 from certctl.store import atomic
+from certctl.system import files
 
 VERSION = 1
 
@@ -40,20 +42,35 @@ def path(state_dir: str, name: str) -> str:
     return os.path.join(state_dir, "peers", f"{name}.json")
 
 
-def load(state_dir: str, name: str) -> Known:
-    """What is remembered; nothing where the file is missing or damaged: then the peer is asked anew."""
+def load(state_dir: str, name: str) -> Known | None:
+    """What is remembered; None where nothing ever was.
+
+    Raises UnreadableError for what cannot be read, StateError for what is damaged:
+    neither may be taken for a peer that is new.
+    """
+    place = path(state_dir, name)
+    data = files.read_file(place)
+    if data is None:
+        return None
     try:
-        with open(path(state_dir, name), "rb") as file:
-            return _decode(json.loads(file.read()))
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return Known()
+        return _decode(json.loads(data))
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise StateError(f"{place} is damaged") from error
 
 
-def save(state_dir: str, name: str, known: Known) -> None:
-    """Durably keep it. Raises StoreError."""
-    target = path(state_dir, name)
-    atomic.make_directory(os.path.dirname(target))
-    atomic.write(target, json.dumps(_encode(known), indent=1, ensure_ascii=False).encode() + b"\n", 0o600)
+def save(state_dir: str, known: Mapping[str, Known]) -> dict[str, CertctlError]:
+    """Durably keep what is *known* of each peer, together; by name, what could not be kept."""
+    try:
+        atomic.make_directory(os.path.join(state_dir, "peers"))
+    except StoreError as error:
+        return dict.fromkeys(known, error)
+    batches = [atomic.Batch().file(path(state_dir, name), _text(one), 0o600) for name, one in known.items()]
+    failures = zip(known, atomic.commit_all(batches), strict=True)
+    return {name: failure for name, failure in failures if failure is not None}
+
+
+def _text(known: Known) -> bytes:
+    return json.dumps(_encode(known), indent=1, ensure_ascii=False).encode() + b"\n"
 
 
 def _encode(known: Known) -> dict[str, Any]:

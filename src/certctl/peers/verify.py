@@ -69,7 +69,10 @@ def first_key(data: bytes, where: str) -> str:
     jwk = signed.signature.combined.jwk
     if not isinstance(jwk, JWKEC):
         raise FeedError(f"the feed {where} does not carry its key", "is it a feed of certctl?")
-    text = _text(jwk)
+    try:
+        text = _text(jwk)
+    except _GARBAGE as error:
+        raise FeedError(f"the feed {where} carries a key that is no P-256 key") from error
     _payload(signed, _jwk(text), where)
     return text
 
@@ -165,4 +168,6 @@ def _public(text: str) -> ec.EllipticCurvePublicKey:
 
 def _text(key: JWKEC) -> str:
     public = key.public_key().to_json()
+    if public["crv"] != "P-256":
+        raise ValueError("no P-256 key")
     return feed.key_text(b"".join(b64decode(public[name].encode()).rjust(32, b"\0") for name in ("x", "y")))

@@ -144,7 +144,9 @@ def _generation_out(generation: Generation) -> dict[str, Any]:
         "issued_at": _moment_out(generation.issued_at),
         "issued_by": generation.issued_by,
         "names": list(generation.names),
-        "seen": {n: {"at": rfc3339(s.at), "wait": s.wait} for n, s in generation.seen.items()},
+        "seen": {
+            n: {"at": rfc3339(s.at), "wait": s.wait, "place": s.place} for n, s in generation.seen.items()
+        },
         "acks": {peer: rfc3339(at) for peer, at in generation.acks.items()},
         "advice": _maybe(_advice_out, generation.advice),
         "ask_advice_at": _moment_out(generation.ask_advice_at),
@@ -276,7 +278,7 @@ def _sighting_in(data: Any) -> Sighting:
     wait = top.get("wait", 0.0)
     if not isinstance(wait, int | float) or not 0 <= wait <= _LARGEST:
         raise MalformedError(f"{wait!r} is no number of seconds")
-    return Sighting(_instant(top.get("at")), float(wait))
+    return Sighting(_instant(top.get("at")), float(wait), _text(top.get("place", "")))
 
 
 def _wait_in(data: Any) -> Wait:

@@ -22,7 +22,7 @@ from certctl.core.observed import CertificateSeen, DhparamSeen, FileSeen
 from certctl.core.others import take_over
 from certctl.core.spec import CertificateSpec, DhparamSpec
 from certctl.errors import CertctlError, StateError, StoreError, UnreadableError
-from certctl.store import atomic, generations, journal, keyfiles, outputs, records, unknown
+from certctl.store import atomic, generations, journal, keyfiles, outputs, recorded, records, unknown
 from certctl.store.files import Files
 from certctl.store.layout import Layout
 from certctl.store.materials import Materials
@@ -105,9 +105,12 @@ class DiskStore:
         except StoreError as error:
             return CertificateSeen(CertificateState(cert.name), unreadable=error.message)
         try:
+            state, wrong = recorded.corrected(self.layout, self._stamps, state)
             seen, astray = self._look(cert, state)
         except UnreadableError as error:
             return CertificateSeen(state, unreadable=error.message)
+        if wrong and recovered is None:
+            recovered = f"recorded fingerprints were not those of the {' and '.join(wrong)} on disk"
         if recovered is not None:
             return seen._replace(recovered=recovered)
         forgotten = state.current is None and records.is_served(self.layout, cert.name)
@@ -244,7 +247,11 @@ class DiskStore:
     ) -> Change:
         encoded = records.encode(state)
         change = generations.new_issuance(self.layout, generation, materials, request, state, encoded)
-        return change._replace(done=partial(self._materials.remember, state.name, generation, materials))
+        return change._replace(done=partial(self._kept, state.name, generation, materials))
+
+    def _kept(self, name: str, generation: Generation, materials: Sequence[Material]) -> None:
+        self._materials.remember(name, generation, materials)
+        recorded.confirm(self.layout, self._stamps, name, generation)
 
     def unrecorded_issuance(
         self, name: str, generation: Generation

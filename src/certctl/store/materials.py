@@ -57,9 +57,17 @@ class Materials:
 
 
 def token_of(generation: Generation) -> str:
-    """What the content of a generation's files depends on."""
-    leaves = [key.certificate.sha256[:23] for key in generation.keys if key.certificate]
-    return f"{generation.number}.{generation.issuance}:{','.join(leaves)}"
+    """What the content of a generation's files depends on, and what is recorded of it, to the last digit."""
+    import hashlib
+
+    found = hashlib.sha256()
+    for key in generation.keys:
+        found.update(" ".join(key[:4]).encode())
+        if key.certificate is not None:
+            *words, start, end = key.certificate
+            found.update(f" {' '.join(words)} {start} {end}".encode())
+        found.update(b"\n")
+    return f"{generation.number}.{generation.issuance}:{found.hexdigest()}"
 
 
 def digest_of(materials: Sequence[Material]) -> str:
