@@ -1,0 +1,50 @@
+"""One deadline for everything that a pass asks of others: CAs, DNS, peers, servers.
+
+It belongs to the process, not to a thread: whatever threads a pass starts, all of
+them are through when its time is over. Who waits for somebody outside asks here how
+long one blocking call may take.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+
+from certctl.errors import CertctlError
+
+LEAST = 0.05
+"""Seconds: a shorter timeout would fail before anybody could answer."""
+
+_ends: float | None = None
+_length = 0.0
+
+
+@contextlib.contextmanager
+def limit(seconds: float) -> Iterator[None]:
+    """Let everything outside end within *seconds* from now; an earlier end that is set already stays."""
+    global _ends, _length
+    before = _ends, _length
+    end = time.monotonic() + seconds
+    if _ends is None or end < _ends:
+        _ends, _length = end, seconds
+    try:
+        yield
+    finally:
+        _ends, _length = before
+
+
+def left(default: float) -> float:
+    """Seconds that one blocking call may take: *default*, or what is left of the pass's time.
+
+    Raises CertctlError (transient) when that time is over.
+    """
+    if _ends is None:
+        return default
+    remaining = _ends - time.monotonic()
+    if remaining <= 0:
+        raise CertctlError(
+            f"no answer within network_timeout ({_length:g}s), the time that one pass gives to others",
+            "it is tried again by the next pass",
+        )
+    return max(LEAST, min(default, remaining))
