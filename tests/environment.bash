@@ -122,10 +122,8 @@ plain_pebble() {
 # requirements: the dependency groups test and lint, one requirement a line. Written out, since pip knows --group only from 25.1.
 requirements() {
   "$venv/bin/python" - <<'PY'
-try:
-    import tomllib
-except ImportError:  # Python 3.10: pip brings its own copy
-    from pip._vendor import tomli as tomllib
+import tomllib
+
 with open("pyproject.toml", "rb") as file:
     groups = tomllib.load(file)["dependency-groups"]
 

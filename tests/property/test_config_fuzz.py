@@ -6,12 +6,12 @@ import copy
 import datetime
 import math
 import tempfile
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import tomli
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -27,7 +27,7 @@ from certctl.errors import ConfigError, UsageError
 from tests.unit.config_files import CONTRACT
 
 PATH = "/etc/certctl/certctl.toml"
-DOCUMENT = tomli.loads(CONTRACT)
+DOCUMENT = tomllib.loads(CONTRACT)
 
 SECTIONS = [TOP, CERTIFICATE, FILE, DHPARAM, WATCH, HOOK, PEER]
 SECTIONS += [*ISSUERS.values(), *ANNOUNCERS.values(), *DNS_TABLES.values()]
@@ -38,7 +38,7 @@ TYPES = [*ISSUERS, *ANNOUNCERS, "rfc2136", "dns-01", "http-01", "self-signed", "
 near = st.sampled_from(
     [
         *TYPES,
-        *(tomli.loads(f"x = {key.example}")["x"] for section in SECTIONS for key in section.keys.values()),
+        *(tomllib.loads(f"x = {key.example}")["x"] for section in SECTIONS for key in section.keys.values()),
         *("mx1", "office", "a", "*.example.org", "::1", "192.0.2.1", "ü.example"),
         *("0s", "9w", "0644", "never", "/"),
     ]
@@ -224,4 +224,4 @@ def test_any_names_for_init(names: list[str]) -> None:
             raise
         except UsageError:
             continue
-        sound(build(PATH, tomli.loads(text)))
+        sound(build(PATH, tomllib.loads(text)))

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
+import tomllib
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -28,11 +28,6 @@ from certctl.core import pem
 from certctl.doctor.run import Target
 from tests.unit.probe_server import OAKLEY_2
 from tests.unit.x509_make import DAY, NOW, Made, make
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 CORPUS = os.path.join(os.path.dirname(os.path.abspath(__file__)), "doctor_corpus")
 _MAIN_FILES = {

@@ -61,7 +61,7 @@ EXCEPTIONS = {
 THIRD_PARTY: dict[str, set[str]] = {
     "system": set(),
     "core": {"cryptography"},
-    "config": {"tomli", "idna"},
+    "config": {"idna"},
     "store": set(),
     "engine": set(),
     "app": set(),

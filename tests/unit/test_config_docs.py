@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
-import tomli
 
 from certctl.config.announcer_schema import ANNOUNCERS
 from certctl.config.issuer_schema import DNS_COMMON, DNS_DEFAULTS, DNS_TABLES, ISSUERS
@@ -105,7 +105,7 @@ def test_defaults(heading: str) -> None:
         assert (name in section.required or name == "agree_tos") == (cell == "required"), name
         written = re.fullmatch(r"`([^`]+)`", cell)
         if written:
-            value = tomli.loads(f"x = {written[1]}")["x"]
+            value = tomllib.loads(f"x = {written[1]}")["x"]
             default = defaults[key.field or name]
             assert (() if value == [] else key.parse(value)) == default, name
 
@@ -115,7 +115,7 @@ def test_examples_of_keys(heading: str) -> None:
     """The example in each key's own description, which messages show, is one that the key takes."""
     section, _ = SECTIONS[heading]
     for key in section.keys.values():
-        key.parse(tomli.loads(f"x = {key.example}")["x"])
+        key.parse(tomllib.loads(f"x = {key.example}")["x"])
         assert key.want[0].islower() or key.want[0] in '"'
 
 

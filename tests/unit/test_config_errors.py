@@ -246,6 +246,8 @@ def test_several_elements(tmp_path: Path) -> None:
         ("mode = 0600\n", "line 1, column 9", 'mode = "0600"'),
         ("pin = key\n", "line 1, column 7: invalid value: pin = key", "quotes"),
         ('a = "\x01"\n', "line 1, column 6", None),
+        ("a = 1\nb = [1,\n", "line 3, column 1: invalid value", "brackets"),
+        ('a = 1\nb = "(at line 7, column 9)', "line 2, column 27: unterminated string", None),
         ("a = " + "[" * 100000, "deeply", None),
         ("a = " + "9" * 5000, "cannot be parsed", None),
     ],

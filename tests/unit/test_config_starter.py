@@ -37,10 +37,10 @@ def switched_on(text: str) -> str:
 
 def system(names: list[str], found: list[Found]) -> Spec:
     """Load what init would write in /etc/certctl."""
-    import tomli
+    import tomllib
 
     text = starter.starter(names, found, "/etc/certctl")
-    return build("/etc/certctl/certctl.toml", tomli.loads(text))
+    return build("/etc/certctl/certctl.toml", tomllib.loads(text))
 
 
 def test_newcomer(tmp_path: Path) -> None:

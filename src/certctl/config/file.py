@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+import tomllib
 from collections.abc import Mapping
-
-import tomli
 
 from certctl.errors import ConfigError, UsageError
 
@@ -85,9 +84,9 @@ def refuse_unsafe(path: str, mode: int, uid: int, gid: int) -> None:
 def parse(path: str, text: str) -> dict[str, object]:
     """Parse TOML; raises `ConfigError` with line, column and the parser's words."""
     try:
-        document: dict[str, object] = tomli.loads(text)
-    except tomli.TOMLDecodeError as error:
-        raise ConfigError([_syntax(path, text, error)], _advice(error)) from None
+        document: dict[str, object] = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(*_syntax(path, text, str(error))) from None
     except (ValueError, RecursionError) as error:
         # Beyond TOML's grammar: numbers of thousands of digits, brackets without end.
         raise ConfigError([f"{path}: cannot be parsed: {_why(error)}"]) from None
@@ -96,23 +95,38 @@ def parse(path: str, text: str) -> dict[str, object]:
     return document
 
 
-def _syntax(path: str, text: str, error: tomli.TOMLDecodeError) -> str:
-    words = "".join(c for c in error.msg if c.isprintable())
-    words = words[:1].lower() + words[1:]
+def _syntax(path: str, text: str, said: str) -> tuple[list[str], str | None]:
+    """The problem that the parser told in the words *said*, and what people mostly forgot there."""
+    words, row, column = _where(said, text)
     lines = text.splitlines()
-    line = lines[error.lineno - 1].strip() if 0 < error.lineno <= len(lines) else ""
-    shown = "".join(c for c in line[:60] if c.isprintable())
-    return f"{path}: line {error.lineno}, column {error.colno}: {words}" + (f": {shown}" if shown else "")
+    line = lines[row - 1] if 0 < row <= len(lines) else ""
+    told = _printable(words[:1].lower() + words[1:])
+    shown = _printable(line.strip()[:60])
+    problem = f"{path}: line {row}, column {column}: {told}" + (f": {shown}" if shown else "")
+    return [problem], _advice(words, line[: column - 1])
 
 
-def _advice(error: tomli.TOMLDecodeError) -> str | None:
-    """Say what people mostly forgot."""
-    value = error.doc[: error.pos].rpartition("\n")[2].partition("=")[2].strip()
-    if value == "0":
+def _where(said: str, text: str) -> tuple[str, int, int]:
+    """Words, line and column of the parser's message: Python 3.11 has the place in the message alone."""
+    words, _, place = said.rpartition(" (at ")
+    numbers = [int(word) for word in place.rstrip(")").replace(",", "").split() if word.isdecimal()]
+    if len(numbers) == 2:
+        return words, numbers[0], numbers[1]
+    # "(at end of document)"; the parser counts lines by line feeds, and columns from 1.
+    return words, text.count("\n") + 1, len(text) - text.rfind("\n")
+
+
+def _advice(words: str, before: str) -> str | None:
+    """Say what people mostly forgot; *before*: the line up to where the parser stopped."""
+    if before.partition("=")[2].strip() == "0":
         return 'a mode goes into quotes: mode = "0600"'
-    if error.msg.startswith(("Invalid value", "Expected newline")):
+    if words.startswith(("Invalid value", "Expected newline")):
         return 'text goes into quotes: key = "value"; lists into brackets: ["a", "b"]'
     return None
+
+
+def _printable(text: str) -> str:
+    return "".join(c for c in text if c.isprintable())
 
 
 def _why(error: Exception) -> str:

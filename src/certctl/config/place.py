@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os.path
-
-import tomli
+import tomllib
 
 from certctl.config import file
 from certctl.config.values import at
@@ -21,7 +20,7 @@ def state_dir(path: str) -> str | None:
     try:
         text = file.read(path)
         head = "" if text.startswith("[") else text.partition("\n[")[0] + "\n"
-        value = tomli.loads(head).get("state_dir", Spec._field_defaults["state_dir"])
+        value = tomllib.loads(head).get("state_dir", Spec._field_defaults["state_dir"])
     except (ConfigError, ValueError, RecursionError):
         return None
     if not isinstance(value, str) or not value or value[0] == "~":

@@ -94,7 +94,7 @@ def _read(answer: Answer, known: Advice | None, now: datetime) -> Advice:
     found = answer.document()
     try:
         window = found["suggestedWindow"]
-        start, end = parse_rfc3339(_short(window["start"])), parse_rfc3339(_short(window["end"]))
+        start, end = parse_rfc3339(window["start"]), parse_rfc3339(window["end"])
     except (KeyError, TypeError, ValueError) as error:
         raise UnreachableError(
             f"{answer.url} answered with {answer.excerpt()} where a renewal window was due"
@@ -122,12 +122,3 @@ def _moment(start: datetime, end: datetime, now: datetime) -> datetime:
     if end <= now:
         return to_milliseconds(now)
     return to_milliseconds(start + (end - start) * _random.random())
-
-
-def _short(text: str) -> str:
-    """Cut fractions of a second to what Python 3.10 reads: CAs written in Go send nine digits."""
-    head, dot, rest = text.partition(".")
-    if not dot:
-        return text
-    digits = rest[: len(rest) - len(rest.lstrip("0123456789"))]
-    return f"{head}.{digits[:6].ljust(6, '0')}{rest[len(digits) :]}"
