@@ -41,12 +41,21 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--publish", action="store_true", help=f"write it into {', '.join(publish.WRITES)}, too"
     )
-    parser.add_argument("--from", metavar="FILE", dest="before", help="start from the rows of an earlier --json")
     parser.add_argument(
-        "--without", action="append", default=[], choices=peers.NAMES, help="leave this peer out", metavar="PEER"
+        "--from", metavar="FILE", dest="before", help="start from the rows of an earlier --json"
     )
     parser.add_argument(
-        "--here", action="store_true", help="measure this environment's certctl instead of installing the checkout"
+        "--without",
+        action="append",
+        default=[],
+        choices=peers.NAMES,
+        help="leave this peer out",
+        metavar="PEER",
+    )
+    parser.add_argument(
+        "--here",
+        action="store_true",
+        help="measure this environment's certctl instead of installing the checkout",
     )
     return parser
 
@@ -61,7 +70,9 @@ def _measured(options: argparse.Namespace) -> tuple[Results, list[str]]:
     def keep(rows: Sequence[Row]) -> None:
         if options.json:
             with open(options.json, "w", encoding="utf-8") as file:
-                json.dump(begun._replace(rows=rows).after(earlier).document(), file, indent=1, ensure_ascii=False)
+                json.dump(
+                    begun._replace(rows=rows).after(earlier).document(), file, indent=1, ensure_ascii=False
+                )
 
     scratch = tempfile.mkdtemp(prefix="certctl-bench-")
     os.chmod(scratch, 0o755)  # servers and hooks of other users get in

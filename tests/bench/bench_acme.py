@@ -42,7 +42,9 @@ def rows(setting: Setting) -> list[Row]:
     if cas.names_retry_after():
         with cas.ca(directory(setting), retry_after=1) as ca:
             row = _alone(setting, ca, few, f"{few}, Retry-After: 1", setting.runs(3))
-            found.append(row._replace(note="Retry-After: 1: the CA wants a second between questions, and gets it"))
+            found.append(
+                row._replace(note="Retry-After: 1: the CA wants a second between questions, and gets it")
+            )
     return found
 
 

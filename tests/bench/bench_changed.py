@@ -80,7 +80,7 @@ def _one(setting: Setting) -> list[Row]:
         text = file.read()
     with open(f"{at.root}/certctl.toml", "w", encoding="ascii") as file:
         # Now more than half of its life is over: it is due by itself, nobody asked.
-        file.write(text.replace('\nissuer = ', '\nvalidity = "91d"\nrenew_before = "90d"\nissuer = '))
+        file.write(text.replace("\nissuer = ", '\nvalidity = "91d"\nrenew_before = "90d"\nissuer = '))
     counted = barriers.count(setting, at.command("-q", "run"))
     note = f"a single renewal: {PER_CERTIFICATE} for the certificate, 2 for what is kept of the hook run"
     case = "1 renewed, 1 file, 1 hook: fsync + syncfs"

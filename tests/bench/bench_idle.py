@@ -66,9 +66,7 @@ def _measure(setting: Setting, count: int, field: Mapping[str, Grow]) -> dict[st
     ours = Contestant("certctl", lambda: at.do("-q", "run"))
     often, once = (setting.size(most, quick=dict.fromkeys(most, 5)) for most in (OFTEN, ONCE))
     peers_often = [grow(count) for name, grow in field.items() if count <= often[name]]
-    peers_once = [
-        grow(count) for name, grow in field.items() if often[name] < count <= once.get(name, 0)
-    ]
+    peers_once = [grow(count) for name, grow in field.items() if often[name] < count <= once.get(name, 0)]
     runs = setting.runs(3 if peers_often else 9)
     results = in_turn([ours, *peers_often], runs, warm=not setting.quick)
     if peers_once:
@@ -167,5 +165,7 @@ def _clone_lego(directory: str, names: list[str]) -> None:
             with open(f"{directory}/{entry}", encoding="utf-8") as file:
                 text = file.read().replace(peers.SITE, "{}") if entry.endswith(".json") else file.read()
             for name in names:
-                with open(f"{directory}/{name}{entry.removeprefix(peers.SITE)}", "w", encoding="utf-8") as out:
+                with open(
+                    f"{directory}/{name}{entry.removeprefix(peers.SITE)}", "w", encoding="utf-8"
+                ) as out:
                     out.write(text.replace("{}", name) if entry.endswith(".json") else text)

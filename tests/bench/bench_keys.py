@@ -25,7 +25,9 @@ def rows(setting: Setting) -> list[Row]:
     results = in_turn(field, setting.runs(7), warm=False)
     other = field[1].name
     note = "how long the search for a prime takes is a matter of luck: the ratio moves"
-    return [compared(NAME, f"{2 * count} RSA-{bits} keys", results["certctl"], other, results[other], note=note)]
+    return [
+        compared(NAME, f"{2 * count} RSA-{bits} keys", results["certctl"], other, results[other], note=note)
+    ]
 
 
 def _openssl(setting: Setting, count: int, bits: int) -> Contestant:

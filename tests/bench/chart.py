@@ -23,7 +23,12 @@ def svg(results: Results) -> str:
     y = 26
     body += [
         _text(14, y, "certctl beside its peers", size=16),
-        _text(14, y + 20, f"{results.day}, {results.machine['processor']}, {results.machine['system']}", grey=True),
+        _text(
+            14,
+            y + 20,
+            f"{results.day}, {results.machine['processor']}, {results.machine['system']}",
+            grey=True,
+        ),
         _text(14, y + 38, _legend(results.quick), grey=True),
     ]
     y += 62
@@ -63,7 +68,9 @@ def _ratios(rows: Sequence[Row], y: int, quick: bool) -> Iterator[str]:
         top = y + 6 + at * _LINE
         label = f"{row.benchmark}: {row.case} / {row.against}"
         mark = None if row.target is None or quick else _place(row.target)
-        yield from _bar(label, short(row.judged_value), top, _place(row.judged_value), _colour(row, quick), mark)
+        yield from _bar(
+            label, short(row.judged_value), top, _place(row.judged_value), _colour(row, quick), mark
+        )
 
 
 def _limit(row: Row, y: int, quick: bool) -> Iterator[str]:
@@ -95,7 +102,9 @@ def _place(ratio: float) -> float:
     return _LABELS + min(max(share, 0.0), 1.0) * _BARS
 
 
-def _text(x: float, y: float, words: str, *, size: int = 12, grey: bool = False, anchor: str = "start") -> str:
+def _text(
+    x: float, y: float, words: str, *, size: int = 12, grey: bool = False, anchor: str = "start"
+) -> str:
     fill = ' fill="#666"' if grey else ""
     style = f' style="font-size: {size}px"' if size != 12 else ""
     return f'<text x="{x:.1f}" y="{y}" text-anchor="{anchor}"{fill}{style}>{html.escape(words)}</text>'

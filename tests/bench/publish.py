@@ -40,7 +40,9 @@ def write(results: Results, root: str = ROOT) -> None:
 
 def markdown(results: Results) -> str:
     """The machine, and one table for each benchmark."""
-    parts = [f"Measured on {results.day}" + (" **in small sizes** (`--quick`)" if results.quick else "") + ":\n"]
+    parts = [
+        f"Measured on {results.day}" + (" **in small sizes** (`--quick`)" if results.quick else "") + ":\n"
+    ]
     parts += [f"- {key}: {value}" for key, value in results.machine.items()]
     if results.quick:
         parts += ["", f"{SMALL[:1].upper()}{SMALL[1:]}."]

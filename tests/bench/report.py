@@ -7,7 +7,9 @@ from tests.bench.result import Results, Row
 TITLES = (
     "benchmark", "case", "certctl", "cpu", "peak", "against", "its", "its peak", "ratio", "cpu ratio", "target", "",
 )  # fmt: skip
-SMALL = "sizes are small (--quick): this shows that the suite works; targets are for full sizes, and not judged"
+SMALL = (
+    "sizes are small (--quick): this shows that the suite works; targets are for full sizes, and not judged"
+)
 
 
 def cells(row: Row) -> tuple[str, ...]:
@@ -55,7 +57,10 @@ def table(results: Results) -> str:
     """All rows, in columns, notes below."""
     lines = [TITLES, *((*cells(row), verdict(row, results.quick)) for row in results.rows)]
     widths = [max(len(line[at]) for line in lines) for at in range(len(TITLES))]
-    text = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines]
+    text = [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    ]
     below = notes(results)
     return "\n".join([*text, *([""] if below else []), *below])
 

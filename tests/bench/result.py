@@ -65,12 +65,20 @@ class Results(NamedTuple):
     def document(self) -> dict[str, Any]:
         """As JSON has it."""
         rows = [row.document() | ({"met": None} if self.quick else {}) for row in self.rows]
-        return {"version": 1, "day": self.day, "machine": dict(self.machine), "quick": self.quick, "rows": rows}
+        return {
+            "version": 1,
+            "day": self.day,
+            "machine": dict(self.machine),
+            "quick": self.quick,
+            "rows": rows,
+        }
 
     def after(self, before: Results) -> Results:
         """With those rows of *before* whose benchmark was not measured again, in the place they had."""
         if before.quick != self.quick:
-            raise SystemExit("one run was --quick and the other was not: their figures do not belong together")
+            raise SystemExit(
+                "one run was --quick and the other was not: their figures do not belong together"
+            )
         now: dict[str, list[Row]] = {}
         for row in (*before.rows, *self.rows):
             now.setdefault(row.benchmark, [])
@@ -112,4 +120,6 @@ def alone(
 ) -> Row:
     """A row of seconds that stands for itself."""
     mine = middle(runs)
-    return Row(benchmark, case, mine.wall, "s", len(runs), cpu=mine.cpu, peak=mine.peak, target=target, note=note)
+    return Row(
+        benchmark, case, mine.wall, "s", len(runs), cpu=mine.cpu, peak=mine.peak, target=target, note=note
+    )

@@ -114,7 +114,7 @@ def test_every_command_refuses(home: Home, args: list[str]) -> None:
     """No command works with a configuration that is wrong: each says so and exits 2."""
     home.config('[certificate.mx1]\nnames = ["a.example"]\npni = "key"\n')
     refused = home(*args, code=2)
-    assert f'{home / "certctl.toml"}' in refused.err
+    assert f"{home / 'certctl.toml'}" in refused.err
     assert "[certificate.mx1]" in refused.err
     assert 'did you mean "pin"' in refused.err
     assert refused.out == ""

@@ -110,4 +110,3 @@ def test_renewed_before_it_expires(home: Home) -> None:
     assert serving(home) == announced
     old = moment(first["current"]["keys"][0]["not_after"])
     assert moment(home.certificate()["current"]["promoted_at"]) < old
-

@@ -12,9 +12,11 @@ CALLS = (
     "openat,open,creat,write,pwrite64,writev,chmod,fchmod,fchmodat,fchmodat2,chown,fchown,lchown,fchownat,"
     "rename,renameat,renameat2,mkdir,mkdirat,link,linkat,umask,unlink,unlinkat,rmdir"
 )
+_AT = ("openat", "fchmodat", "fchmodat2", "fchownat", "renameat", "renameat2", "mkdirat", "unlinkat")
 _LINE = re.compile(r"^(?:\d+ +)?(?P<call>\w+)\((?P<rest>.*)\) += (?P<result>-?\d+)")
 _TEXT = re.compile(r'"((?:[^"\\]|\\.)*)"')
 _DESCRIPTOR = re.compile(r"^\d+<([^>]*)>")
+_RELATIVE = re.compile(r'\d+<([^>]*)>, "([^/"][^"]*)"')
 
 
 class Call(NamedTuple):
@@ -53,9 +55,13 @@ def calls(log: Path) -> Iterator[Call]:
     for line in log.read_text(errors="replace").splitlines():
         found = _LINE.match(line)
         if found and int(found["result"]) >= 0:
-            behind = _DESCRIPTOR.match(found["rest"])
-            texts = tuple(_TEXT.findall(found["rest"]))
-            yield Call(found["call"], found["rest"], texts, behind[1] if behind else "")
+            rest = found["rest"]
+            behind = _DESCRIPTOR.match(rest)
+            if found["call"] in _AT:
+                # A name in a directory that a descriptor is open on.
+                rest, behind = _RELATIVE.sub(r'"\1/\2"', rest), None
+            texts = tuple(_TEXT.findall(rest))
+            yield Call(found["call"], rest, texts, behind[1] if behind else "")
 
 
 def instants(log: Path, umask: int, below: str) -> Iterator[Instant]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from certctl.store import atomic
+from certctl.store import syncing
 from tests.support import crash
 from tests.support.crash import Operation
 from tests.support.invariants import TEMPORARY
@@ -26,7 +26,7 @@ def test_order(
     """Every rename comes after a sync of what is renamed, and is followed at once by one of its directory."""
     if not whole:
         # As before Linux 5.8, where syncfs(2) does not report what could not be written.
-        monkeypatch.setattr(atomic, "_sync_filesystem", lambda _: False)
+        monkeypatch.setattr(syncing, "obeys_syncfs", lambda _: False)
     command = scenario.begin(world)
     done = crash.operations(world, *command)
     renamed = [at for at, operation in enumerate(done) if operation.name == "rename"]

@@ -310,8 +310,6 @@ def test_each_algorithm_has_its_order(world: World, ca: Ca) -> None:
     assert len({order["replaces"] for order in orders[2:]}) == len(orders[2:]) == 2
 
 
-
-
 def test_no_more_orders_at_once_than_configured(world: World, ca: Ca) -> None:
     """Of six certificates two are under way at a time."""
     names = [f"m{number}" for number in range(6)]

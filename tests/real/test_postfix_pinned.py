@@ -96,9 +96,7 @@ def test_forced_rotation_defers_until_the_pin_is_known(start: Start, scratch: st
     """An unannounced key defers mail with 4.7.5; once the policy table knows it, the queue drains."""
     pair = Pair(start, scratch, hold="7d")
     first = pair.home.run("fingerprints", "--slot", "current", "--format", "policy")
-    pair.client.write_policy(
-        [first.strip().replace("[mx.example.test]", f"[127.0.0.1]:{pair.server.smtp}")]
-    )
+    pair.client.write_policy([first.strip().replace("[mx.example.test]", f"[127.0.0.1]:{pair.server.smtp}")])
     assert "status=sent" in pair.mail()
 
     told = pair.home.run("rotate", "--force", "mx")
@@ -172,5 +170,3 @@ def test_keep_only_reports(start: Start, scratch: str) -> None:
     pair.server.reload()
     pair.home.run("run")
     assert pair.home.certificate()["state"] == "ok"
-
-

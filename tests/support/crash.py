@@ -14,7 +14,7 @@ import sys
 import threading
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -67,15 +67,20 @@ class _Watched:
         def watched(*arguments: Any, **options: Any) -> Any:
             announced = getattr(self._thread, "announced", None) == name
             self._thread.announced = None
-            if not announced and (name != "unlink" or os.path.lexists(arguments[0])):
-                self._tell(name, _path(arguments[-1] if name == "rename" else arguments[0]))
+            path = _path(arguments[-1] if name == "rename" else arguments[0], options)
+            if not announced and (name != "unlink" or os.path.lexists(path)):
+                self._tell(name, path)
             return call(*arguments, **options)
 
         return watched
 
 
-def _path(where: str | int) -> str:
-    return os.readlink(f"/proc/self/fd/{where}") if isinstance(where, int) else where
+def _path(where: str | int, options: Mapping[str, Any]) -> str:
+    """What a call is about: a descriptor, or a name in the directory that one is open on."""
+    if isinstance(where, int):
+        return os.readlink(f"/proc/self/fd/{where}")
+    around = options.get("dir_fd", options.get("dst_dir_fd"))
+    return where if around is None else os.path.join(os.readlink(f"/proc/self/fd/{around}"), where)
 
 
 @contextlib.contextmanager

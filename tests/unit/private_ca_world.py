@@ -17,9 +17,7 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "state" / "issuers" / "office"
 
 
-def ca(
-    tmp_path: Path, options: PrivateCaOptions | None = None, kept: Sequence[str] = ()
-) -> PrivateCaIssuer:
+def ca(tmp_path: Path, options: PrivateCaOptions | None = None, kept: Sequence[str] = ()) -> PrivateCaIssuer:
     """*kept*: certificates that it has given, and that are still there."""
     spec = IssuerSpec("office", "private-ca", private_ca=options)
     return PrivateCaIssuer(spec, str(home(tmp_path)), lambda: kept)

@@ -18,12 +18,11 @@ SOURCE = Path(__file__).parents[2] / "src/certctl"
 MODULES = sorted(SOURCE.rglob("*.py"))
 
 ADAPTERS = ("store", "issuers", "announce", "peers", "deploy", "dhparam", "doctor", "importing")
-INWARD = ("core", "ports", "errors", "safety", "system", "__version__", "store.atomic")
+INWARD = ("core", "ports", "errors", "system", "__version__", "store.atomic")
 # What each part may import of certctl, besides itself and the kind of all values. "*": everything.
 ALLOWED = {
     "values": (),
     "errors": (),
-    "safety": ("errors",),
     "system": ("errors",),
     "core": ("errors",),
     "ports": ("core", "errors"),

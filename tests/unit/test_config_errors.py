@@ -87,7 +87,7 @@ ACME = '[issuer.le]\ntype = "acme"\ndirectory = "letsencrypt"\nagree_tos = true\
         (f'{CERTIFICATE}hooks = ["a b"]', '[certificate.mx1] hooks = "a b": a name becomes a file'),
         (f'{CERTIFICATE}renew_before = "90d"', 'must be shorter than validity = "90d"'),
         (f'{CERTIFICATE}validity = "30d"\nrenew_before = "30d"', 'must be shorter than validity = "30d"'),
-        (f'{CERTIFICATE}pin = "certificate"\nhold_down = "46d"', "half of validity = \"90d\" at most, 45d:"),
+        (f'{CERTIFICATE}pin = "certificate"\nhold_down = "46d"', 'half of validity = "90d" at most, 45d:'),
         (f'{CERTIFICATE}file = "x"', "[certificate.mx1] file = "),
         (f'{CERTIFICATE}[certificate.mx1.file]\npath = "x"', "needs two pairs of brackets"),
         (

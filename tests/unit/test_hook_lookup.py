@@ -13,7 +13,7 @@ import pytest
 from certctl.deploy import lookup
 from certctl.deploy.lookup import HOOK
 from certctl.errors import CertctlError
-from certctl.safety import check_safe_executable
+from certctl.system.safety import check_safe_executable
 from tests.real.servers.require import root
 
 NOBODY = 65534

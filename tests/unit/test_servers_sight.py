@@ -59,9 +59,7 @@ def test_postfix_with_services_and_sni(tmp_path: Path) -> None:
     here = f"{tmp_path}/etc"
     assert (files(host), host.probes) == (["mx1.pem"], ("smtp://127.0.0.1:25",))
     assert (files(inside), inside.probes) == (["inside.pem"], ("smtps://127.0.0.1:10465",))
-    assert inside.lines == (
-        f"postconf -c {here} -P '127.0.0.1:10465/inet/smtpd_tls_chain_files={{bundle}}'",
-    )
+    assert inside.lines == (f"postconf -c {here} -P '127.0.0.1:10465/inet/smtpd_tls_chain_files={{bundle}}'",)
     assert (files(tenant), tenant.names) == (["tenant.pem"], ("mail.example.net",))
     assert tenant.lines == (
         f"# in {here}/sni, line 1: mail.example.net {{bundle}}",
@@ -138,7 +136,10 @@ def test_haproxy(tmp_path: Path) -> None:
     seen = see_haproxy(f"{here}/haproxy.cfg", Hook("haproxy", command))
     site, mail = seen.uses
     assert (files(site), site.probes) == (["site.pem"], ("https://127.0.0.1:443",))
-    assert (files(mail), mail.probes) == (["mx.rsa", "mx.ecdsa"], ("imaps://192.0.2.25:993", "imaps://[::1]:993"))
+    assert (files(mail), mail.probes) == (
+        ["mx.rsa", "mx.ecdsa"],
+        ("imaps://192.0.2.25:993", "imaps://[::1]:993"),
+    )
     assert seen.hook.command == (*command, "--pid-file", f"{here}/haproxy.pid")
     assert seen.dh == (f"{here}/dh.pem",)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from certctl.store import atomic
+from certctl.store import atomic, syncing
 from tests.support import crash
 
 
@@ -40,7 +40,7 @@ def test_barriers_do_not_grow(tmp_path: Path) -> None:
 def test_failures_stay_alone(tmp_path: Path, whole: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whichever operation fails: one batch is told by its path, the others are in place and whole."""
     if not whole:
-        monkeypatch.setattr(atomic, "_sync_filesystem", lambda _: False)
+        monkeypatch.setattr(syncing, "obeys_syncfs", lambda _: False)
     number = 0
     while True:
         number += 1

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
 from certctl.errors import CertctlError
-from certctl.safety import check_safe_executable
+from certctl.system.safety import check_safe_executable
 
 HOOK_PREFIX = "hook:"
 HOOK = "hook program"

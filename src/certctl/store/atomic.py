@@ -10,16 +10,18 @@ write of the same path takes them away.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
-from collections.abc import Callable, Iterable, Sequence
-from functools import cache
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 
 from certctl.errors import StoreError
 from certctl.store import batch as batches
 from certctl.store.batch import Aside, Entry, File, Link, Tree
-from certctl.store.failing import failing, failure
+from certctl.store.failing import check_held, failing, failure
+from certctl.store.syncing import Unsynced
+from certctl.system.directories import place_of
 
 Batch = batches.Batch
 
@@ -48,21 +50,27 @@ def commit_all(together: Sequence[Batch]) -> list[StoreError | None]:
 
     Returns what went wrong with each; one that cannot be done leaves the others alone.
     """
+    unsynced = Unsynced(seam)
     works = [_Work(batch) for batch in together]
     try:
         for work in works:
-            work.attempt(work.stage)
-        again = _sync_together([work for work in works if work.failure is None], _Work.staged)
+            work.attempt(partial(work.stage, unsynced))
+        again = _sync_together(
+            unsynced, [work for work in works if work.failure is None], _Work.directories, _Work.staged
+        )
         for work in again:
             work.discard()
     except BaseException:
         for work in works:
             work.discard()
         raise
+    finally:
+        unsynced.close()
     staged = [work for work in works if work.failure is None and work not in again]
     for work in staged:
         work.attempt(work.rename)
-    for work in _sync_together([work for work in staged if work.failure is None], _Work.places):
+    named = [work for work in staged if work.failure is None]
+    for work in _sync_together(unsynced, named, _Work.places, _Work.places):
         work.attempt(work.sync_places)
     for work in again:
         # What one sync could not write, the next one does not write either: so it is written anew.
@@ -82,6 +90,14 @@ class _Work:
         """What is to be durable before anything is renamed."""
         return self._staged
 
+    def directories(self) -> Iterator[str]:
+        """The directories among it."""
+        for place, entry in self._staged.items():
+            if isinstance(entry, Aside | Tree):
+                yield place
+            if isinstance(entry, Tree):
+                yield from (os.path.dirname(place + file.path) for file in entry.files)
+
     def places(self) -> Iterable[str]:
         """The directories in which something gets its name."""
         return {
@@ -95,21 +111,20 @@ class _Work:
             self.failure = error
             self.discard()
 
-    def stage(self) -> None:
+    def stage(self, unsynced: Unsynced) -> None:
         for entry in self.batch.entries:
             with failing(entry.path):
-                self._staged[_stage(entry)] = entry
+                self._staged[_stage(entry, unsynced)] = entry
 
     def rename(self) -> None:
         for temporary, entry in self._staged.items():
             if not isinstance(entry, Aside):
                 with failing(entry.path):
-                    seam("rename", entry.path)
-                    os.rename(temporary, entry.path)
+                    _rename(temporary, entry.path)
 
     def sync_places(self) -> None:
         with failing(self.batch.entries[0].path):
-            _sync_all(self.places())
+            Unsynced(seam).sync(self.places())
 
     def blame(self, error: OSError) -> None:
         """Take the failure of a sync, at one of the paths, upon oneself."""
@@ -123,10 +138,19 @@ class _Work:
                 _discard(_temporary(entry.path), tree=isinstance(entry, Tree))
 
 
-def _sync_together(works: Sequence[_Work], paths: Callable[[_Work], Iterable[str]]) -> list[_Work]:
-    """Sync *paths* of all *works*. If that fails, one of them is to blame; returns the others."""
+_Paths = Callable[[_Work], Iterable[str]]
+
+
+def _sync_together(
+    unsynced: Unsynced, works: Sequence[_Work], directories: _Paths, paths: _Paths
+) -> list[_Work]:
+    """Sync *unsynced* and the *directories* of all *works*, which wrote *paths*.
+
+    If that fails, one of them is to blame; returns the others.
+    """
     try:
-        _sync_all(dict.fromkeys(path for work in works for path in paths(work)))
+        if works:
+            unsynced.sync(directory for work in works for directory in directories(work))
     except OSError as error:
         named = [work for work in works if any(str(error.filename).startswith(path) for path in paths(work))]
         (named or works)[0].blame(error)
@@ -139,27 +163,29 @@ def write(path: str, data: bytes, mode: int, uid: int = -1, gid: int = -1) -> No
     commit(Batch().file(path, data, mode, uid, gid))
 
 
-def make_directory(path: str, mode: int = 0o700) -> None:
-    """Make *path* and its missing parents; each new one gets *mode* and is made durable."""
+def make_directory(path: str, mode: int = 0o700, base: str | None = None) -> None:
+    """Make *path* and its missing parents; each new one gets *mode* and is made durable.
+
+    Below *base*, here and elsewhere, no symlink is followed.
+    """
     if os.path.isdir(path):
         return
     parent = os.path.dirname(path)
-    make_directory(parent, mode)
+    make_directory(parent, mode, base)
     with failing(path, verb="create the directory"):
-        seam("mkdir", path)
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(path, mode)
-            os.chmod(path, mode)
-        _sync(parent)
+        with place_of(path, base) as (at, name):
+            seam("mkdir", path)
+            _make_directory(at, name, mode)
+        Unsynced(seam).sync([parent])
 
 
 def narrow_directory(path: str, mode: int) -> None:
     """Take away from *path* what *mode* does not allow."""
-    with failing(path, verb="change the mode of"):
-        have = stat.S_IMODE(os.stat(path).st_mode)
+    with failing(path, verb="change the mode of"), place_of(os.path.join(path, ".")) as (at, name):
+        have = stat.S_IMODE(os.fstat(at).st_mode)
         if have & ~mode:
             seam("chmod", path)
-            os.chmod(path, have & mode)
+            os.chmod(name, have & mode, dir_fd=at)
 
 
 def append_line(path: str, line: bytes, mode: int = 0o600) -> None:
@@ -176,27 +202,26 @@ def append_line(path: str, line: bytes, mode: int = 0o600) -> None:
             os.close(fd)
 
 
-def replace_cache(path: str, data: bytes, mode: int = 0o600) -> None:
+def replace_cache(path: str, data: bytes, mode: int = 0o600, base: str | None = None) -> None:
     """Replace *path* atomically but not durably: for what can be made again, and is checked when read."""
     with failing(path):
-        temporary = _write_file(File(path, data, mode, -1, -1))
-        os.rename(temporary, path)
+        temporary = _write_file(File(path, data, mode, -1, -1), None, base)
+        _rename(temporary, path, base)
 
 
 def move(path: str, target: str) -> None:
     """Durably rename *path* to *target* in the same directory."""
     with failing(path, verb="rename"):
-        seam("rename", target)
-        os.rename(path, target)
-        _sync(os.path.dirname(target))
+        _rename(path, target)
+        Unsynced(seam).sync([os.path.dirname(target)])
 
 
-def remove(path: str) -> None:
+def remove(path: str, base: str | None = None) -> None:
     """Remove a file or symlink, if it is there."""
     with failing(path, verb="remove"):
         seam("unlink", path)
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
+        with contextlib.suppress(FileNotFoundError), place_of(path, base) as (at, name):
+            os.unlink(name, dir_fd=at)
 
 
 def remove_tree(path: str) -> None:
@@ -205,7 +230,7 @@ def remove_tree(path: str) -> None:
         seam("rmtree", path)
         if os.path.isdir(path) and not os.path.islink(path):
             _remove_below(path)
-            _sync(os.path.dirname(path))
+            Unsynced(seam).sync([os.path.dirname(path)])
 
 
 def sweep(directory: str) -> None:
@@ -222,44 +247,48 @@ def open_lock(path: str) -> int:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
 
 
-def _open_to_sync(path: str) -> int:
-    """A file must be itself; a directory may be a link that its owner made, to a larger disk say."""
-    follow = 0 if os.path.isdir(path) else os.O_NOFOLLOW
-    return os.open(path, os.O_RDONLY | os.O_CLOEXEC | follow)
+def _rename(path: str, target: str, base: str | None = None) -> None:
+    """Rename within one directory."""
+    with place_of(target, base) as (at, name):
+        seam("rename", target)
+        os.rename(os.path.basename(path), name, src_dir_fd=at, dst_dir_fd=at)
 
 
-def _sync(path: str) -> None:
-    seam("fsync", path)
-    fd = _open_to_sync(path)
+def _make_directory(at: int, name: str, mode: int) -> None:
     try:
-        os.fsync(fd)
-    except OSError as error:
-        error.filename = path
-        raise
+        os.mkdir(name, mode, dir_fd=at)
+    except FileExistsError:
+        return
+    fd = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=at)
+    try:
+        # Whoever owns the directory around it may have put another one here since: only ours is empty.
+        if os.fstat(fd).st_uid == os.geteuid() and not os.listdir(fd):
+            os.fchmod(fd, mode)
     finally:
         os.close(fd)
 
 
-def _stage(entry: Entry) -> str:
-    """Prepare one entry; returns what is to be synced: its temporary path, or a directory."""
+def _stage(entry: Entry, unsynced: Unsynced) -> str:
+    """Prepare one entry; returns where: its temporary path, or a directory."""
     if isinstance(entry, File):
-        return _write_file(entry)
+        return _write_file(entry, unsynced)
     if isinstance(entry, Aside):
         return _set_up(entry)
     temporary = _temporary(entry.path)
     _discard(temporary, tree=isinstance(entry, Tree))
-    if isinstance(entry, Link):
-        seam("symlink", entry.path)
-        os.symlink(entry.target, temporary)
-        return temporary
-    seam("mkdir", entry.path)
-    os.mkdir(temporary, 0o700)
+    with place_of(temporary) as (at, name):
+        if isinstance(entry, Link):
+            seam("symlink", entry.path)
+            os.symlink(entry.target, name, dir_fd=at)
+            return temporary
+        seam("mkdir", entry.path)
+        os.mkdir(name, 0o700, dir_fd=at)
     for file in entry.files:
         path = temporary + file.path
         if not os.path.isdir(os.path.dirname(path)):
             seam("mkdir", path)
             os.mkdir(os.path.dirname(path), 0o700)
-        _create(file._replace(path=path), path)
+        _create(file._replace(path=path), path, unsynced)
     return temporary
 
 
@@ -268,35 +297,62 @@ def _set_up(entry: Aside) -> str:
         seam("rmtree", entry.path)
         _remove_below(entry.path)
     elif entry.what == "mkdir" and not os.path.isdir(entry.path):
-        seam("mkdir", entry.path)
-        os.mkdir(entry.path, 0o700)
-        os.chmod(entry.path, 0o700)
+        with place_of(entry.path) as (at, name):
+            seam("mkdir", entry.path)
+            _make_directory(at, name, 0o700)
     return os.path.dirname(entry.path)
 
 
-def _write_file(file: File) -> str:
+def _write_file(file: File, unsynced: Unsynced | None, base: str | None = None) -> str:
     temporary = _temporary(file.path)
-    _discard(temporary)
-    return _create(file, temporary)
+    _discard(temporary, base=base)
+    return _create(file, temporary, unsynced, base)
 
 
-def _create(file: File, temporary: str) -> str:
-    seam("create", file.path)
+def _create(file: File, temporary: str, unsynced: Unsynced | None, base: str | None = None) -> str:
+    """Write *file* under its temporary name; it is added to what is to be synced."""
     # Nobody but the owner may open it before it has its final owner and mode.
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-    fd = os.open(temporary, flags, file.mode & 0o600)
-    try:
-        _write_all(fd, file.data, file.path)
-        if file.uid != -1 or file.gid != -1:
-            seam("chown", file.path)
-            os.fchown(fd, file.uid, file.gid)
-        os.fchmod(fd, file.mode)
-    except BaseException:
-        _discard(temporary)
-        raise
-    finally:
-        os.close(fd)
+    with place_of(temporary, base) as (at, name):
+        seam("create", file.path)
+        fd = os.open(name, flags, file.mode & 0o600, dir_fd=at)
+        try:
+            _fill(fd, file)
+            if unsynced is not None:
+                unsynced.file(fd, temporary)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(name, dir_fd=at)
+            raise
+        finally:
+            os.close(fd)
     return temporary
+
+
+def _fill(fd: int, file: File) -> None:
+    """Give a new file its content, owner and mode, and nothing beside these if it is not for everybody."""
+    uid, gid = file.uid, file.gid
+    closed = not file.mode & 0o007
+    if closed:
+        # From a directory with default entries; they give nobody a right before the mode does.
+        _drop_acl(fd)
+        # From a directory with the setgid bit.
+        gid = os.getegid() if gid == -1 and os.fstat(fd).st_gid != os.getegid() else gid
+    _write_all(fd, file.data, file.path)
+    if uid != -1 or gid != -1:
+        seam("chown", file.path)
+        os.fchown(fd, uid, gid)
+    os.fchmod(fd, file.mode)
+    if closed:
+        check_held(os.fstat(fd), file._replace(gid=gid))
+
+
+def _drop_acl(fd: int) -> None:
+    try:
+        os.removexattr(fd, "system.posix_acl_access")
+    except OSError as error:
+        if error.errno not in (errno.ENODATA, errno.ENOTSUP):
+            raise
 
 
 def _write_all(fd: int, data: bytes, path: str) -> None:
@@ -306,64 +362,11 @@ def _write_all(fd: int, data: bytes, path: str) -> None:
         view = view[os.write(fd, view) :]
 
 
-def _sync_all(paths: Iterable[str]) -> None:
-    """Make *paths* (files, symlinks, whole trees) durable, by one syncfs(2) where there are several.
-
-    Raises OSError, its *filename* one of the paths, or below one.
-    """
-    by_device: dict[int, dict[str, bool]] = {}
-    for path in paths:
-        info = os.lstat(path)
-        if not stat.S_ISLNK(info.st_mode):  # that is durable with its directory
-            tree = stat.S_ISDIR(info.st_mode) and path.endswith(TEMPORARY)
-            by_device.setdefault(info.st_dev, {})[path] = tree
-    for members in by_device.values():
-        first, tree = next(iter(members.items()))
-        if (len(members) > 1 or tree) and _sync_filesystem(first):
-            continue
-        for member, tree in members.items():
-            _sync(member)
-            for top, dirs, files in os.walk(member) if tree else ():
-                for name in dirs + files:
-                    _sync(os.path.join(top, name))
-
-
-def _sync_filesystem(path: str) -> bool:
-    """syncfs(2); False where it is missing or would not report a failed write (before Linux 5.8)."""
-    libc = _libc()
-    if libc is None:
-        return False
-    seam("syncfs", path)
-    fd = _open_to_sync(path)
-    try:
-        if libc.syncfs(fd) != 0:
-            import ctypes
-
-            code = ctypes.get_errno()
-            raise OSError(code, os.strerror(code), path)
-    finally:
-        os.close(fd)
-    return True
-
-
-@cache
-def _libc() -> Any:
-    """The C library, if its syncfs(2) can be relied upon."""
-    system = os.uname()
-    release = system.release.split("-")[0].split(".")
-    if system.sysname != "Linux" or (int(release[0]), int(release[1])) < (5, 8):
-        return None
-    import ctypes
-
-    libc = ctypes.CDLL(None, use_errno=True)
-    return libc if hasattr(libc, "syncfs") else None
-
-
 def _temporary(path: str) -> str:
     return os.path.join(os.path.dirname(path), f".{os.path.basename(path)}{TEMPORARY}")
 
 
-def _discard(path: str, *, tree: bool = False) -> None:
+def _discard(path: str, *, tree: bool = False, base: str | None = None) -> None:
     """Take away a temporary file, symlink or *tree*; what cannot go now goes with the next write.
 
     Trees are made in the state directory only. Elsewhere a directory of that name is
@@ -373,7 +376,8 @@ def _discard(path: str, *, tree: bool = False) -> None:
         if tree and os.path.isdir(path) and not os.path.islink(path):
             _remove_below(path)
         else:
-            os.unlink(path)
+            with place_of(path, base) as (at, name):
+                os.unlink(name, dir_fd=at)
 
 
 def _remove_below(path: str) -> None:

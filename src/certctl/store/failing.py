@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from collections.abc import Iterator
 
 from certctl.errors import StoreError
+from certctl.store.batch import File
 
 
 @contextlib.contextmanager
@@ -20,8 +22,24 @@ def failing(path: str, verb: str = "write") -> Iterator[None]:
 
 def failure(error: OSError, path: str, verb: str = "write") -> StoreError:
     """The StoreError of *error* at *path*."""
-    what = (error.strerror or str(error)).lower()
+    what = error.strerror or str(error)
+    what = what[:1].lower() + what[1:]
     return StoreError(f"cannot {verb} {path}: {what}", _hint(error, path))
+
+
+def check_held(info: os.stat_result, file: File) -> None:
+    """Raise StoreError if a file system took the mode and owner of *file*, and gave it others: some do."""
+    have = stat.S_IMODE(info.st_mode)
+    if have != file.mode:
+        what = f"mode {have:04o}, not {file.mode:04o}"
+    elif file.uid not in (-1, info.st_uid) or file.gid not in (-1, info.st_gid):
+        what = f"owner {info.st_uid}:{info.st_gid}, whatever is asked for"
+    else:
+        return
+    raise StoreError(
+        f"refused to write {file.path}: its file system gives it {what}",
+        f"keep it on one with modes and owners of its own: findmnt -T {os.path.dirname(file.path)}",
+    )
 
 
 def _hint(error: OSError, path: str) -> str | None:
@@ -36,6 +54,8 @@ def _hint(error: OSError, path: str) -> str | None:
         return f"run certctl as a user who may write in {directory} (mostly root), or mend its mode"
     if error.errno == errno.EROFS:
         return f"{directory} is mounted read-only: remount it, or see ReadWritePaths= of the systemd unit"
+    if error.errno == errno.ELOOP:
+        return f"see who can lead certctl elsewhere: namei -l {directory}"
     if error.errno == errno.EIO:
         return "the disk reports errors: look at dmesg before anything else"
     return None

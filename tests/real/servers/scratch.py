@@ -14,6 +14,7 @@ from collections.abc import Iterator
 
 KEEP = bool(os.environ.get("CERTCTL_TEST_KEEP"))
 
+
 @contextlib.contextmanager
 def scratch_directory() -> Iterator[str]:
     """Yield the path of a new directory, 0755, removed at the end (kept if CERTCTL_TEST_KEEP is set)."""

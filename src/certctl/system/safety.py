@@ -7,7 +7,7 @@ import stat
 
 from certctl.errors import CertctlError
 
-_MAX_LINKS = 40  # as the kernel's own limit, path_resolution(7)
+MAX_LINKS = 40  # as the kernel's own limit, path_resolution(7)
 
 
 def check_safe_executable(path: str, what: str = "the program") -> None:
@@ -34,7 +34,7 @@ def check_safe_executable(path: str, what: str = "the program") -> None:
                 current = entry
                 continue
             links += 1
-            if links > _MAX_LINKS:
+            if links > MAX_LINKS:
                 raise CertctlError(f"{what} {path}: too many symbolic links", hint=f"namei -l {path}")
             target = os.readlink(entry)
             current = "/" if target.startswith("/") else current
@@ -51,11 +51,11 @@ def _check(entry: str, path: str, what: str) -> os.stat_result:
         raise CertctlError(f"{what} {_step(entry, path)} {why}", hint=f"namei -l {path}") from error
     if found.st_uid not in (0, os.geteuid()):
         raise CertctlError(
-            f"{what} {_step(entry, path)} belongs to {_user_name(found.st_uid)}, "
+            f"{what} {_step(entry, path)} belongs to {user_name(found.st_uid)}, "
             "neither to root nor to whoever runs certctl",
-            hint=f"chown -h {_user_name(os.geteuid())} {entry}",
+            hint=f"chown -h {user_name(os.geteuid())} {entry}",
         )
-    letters = "" if stat.S_ISLNK(found.st_mode) else _writers(found)
+    letters = "" if stat.S_ISLNK(found.st_mode) else writers(found)
     if letters and not (stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX):
         who = "its group" if letters == "g" else "everybody"
         raise CertctlError(
@@ -68,7 +68,7 @@ def _step(entry: str, path: str) -> str:
     return path if entry == path else f"{path} is not safe to run: {entry}"
 
 
-def _writers(found: os.stat_result) -> str:
+def writers(found: os.stat_result) -> str:
     """Which of `g` and `o`, in the words of chmod(1), may write and should not.
 
     The group root may have members who are not root, so it may not write programs;
@@ -95,7 +95,7 @@ def _is_private(gid: int, uid: int) -> bool:
     return user.pw_gid == gid and group.gr_name == user.pw_name and set(group.gr_mem) <= {user.pw_name}
 
 
-def _user_name(uid: int) -> str:
+def user_name(uid: int) -> str:
     import pwd
 
     try:
