@@ -22,7 +22,7 @@ INWARD = ("core", "ports", "errors", "safety", "system", "__version__", "store.a
 # What each part may import of certctl, besides itself and the kind of all values. "*": everything.
 ALLOWED = {
     "values": (),
-    "errors": (),
+    "errors": ("system",),
     "safety": ("errors",),
     "system": ("errors",),
     "core": ("errors",),
@@ -32,7 +32,7 @@ ALLOWED = {
     **dict.fromkeys(ADAPTERS, INWARD),
     "servers": INWARD,
     "doctor": (*INWARD, "servers"),
-    "report": ("core", "errors"),
+    "report": ("core", "errors", "system"),
     "app": ("*",),
     "sdnotify": (),
     "daemon": ("app", "core", "errors", "config", "sdnotify", "system"),
