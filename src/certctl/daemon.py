@@ -19,11 +19,11 @@ from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 from certctl import sdnotify
-from certctl.app import passes, wiring
+from certctl.app import causes, passes, wiring
 from certctl.core.holds import RETRY_UNPLANNED
 from certctl.core.spec import DAY, Spec
 from certctl.engine.outcome import Event, Report
-from certctl.errors import EXIT_OK, CertctlError
+from certctl.errors import EXIT_OK, CertctlError, ConfigError
 
 if TYPE_CHECKING:
     from apscheduler.schedulers.background import BackgroundScheduler
@@ -100,7 +100,8 @@ class Daemon:
             self._report(Event("daemon", f"loaded {self._path} again"))
             self._pass_soon()
         except CertctlError as error:
-            self._report(Event("daemon", f"the old configuration stays: {error}", "warning"))
+            for problem in error.problems if isinstance(error, ConfigError) else [error.message]:
+                self._report(Event("daemon", f"the old configuration stays: {problem}", "warning"))
         sdnotify.notify("READY=1")
 
     def _load(self) -> Spec:
@@ -142,8 +143,8 @@ class Daemon:
         return passes.Options(wait=self._wait, report=self._report, stop=self._ending.is_set)
 
     def _after(self, ran: passes.Ran, now: datetime) -> datetime:
-        for item in ran.failed:
-            self._report(Event(item.step.subject, item.error.message, "warning"))
+        for subjects, error in causes.failures(ran.failed):
+            self._report(Event(subjects, error.message, "warning"))
         if ran.plan.steps:
             return now + timedelta(seconds=RETRY_UNPLANNED)
         planned = ran.plan.next_pass_at

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from certctl.system.text import bounded
+
 EXIT_OK = 0
 EXIT_FAILED = 1
 EXIT_USAGE = 2
@@ -23,6 +25,7 @@ class CertctlError(Exception):
     *message* names what is wrong (lower case, no full stop); *hint* says what to
     type or check. *transient* means that trying again later may help, so the
     engine keeps a back-off; *retry_after* (seconds) is the other side's wish.
+    Either text is bounded: what a CA or a program says may be long.
     """
 
     exit_code = EXIT_FAILED
@@ -35,9 +38,9 @@ class CertctlError(Exception):
         transient: bool = True,
         retry_after: float | None = None,
     ) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
+        self.message = bounded(message)
+        super().__init__(self.message)
+        self.hint = hint and bounded(hint)
         self.transient = transient
         self.retry_after = retry_after
 
@@ -56,7 +59,7 @@ class ConfigError(UsageError):
 
     def __init__(self, problems: list[str], hint: str | None = None) -> None:
         super().__init__("\n".join(problems), hint)
-        self.problems = problems
+        self.problems = [bounded(problem) for problem in problems]
 
 
 class LockedError(CertctlError):

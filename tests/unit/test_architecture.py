@@ -22,7 +22,7 @@ INWARD = ("core", "ports", "errors", "system", "__version__", "store.atomic")
 # What each part may import of certctl, besides itself and the kind of all values. "*": everything.
 ALLOWED = {
     "values": (),
-    "errors": (),
+    "errors": ("system",),
     "system": ("errors",),
     "core": ("errors",),
     "ports": ("core", "errors"),
@@ -31,7 +31,7 @@ ALLOWED = {
     **dict.fromkeys(ADAPTERS, INWARD),
     "servers": INWARD,
     "doctor": (*INWARD, "servers"),
-    "report": ("core", "errors"),
+    "report": ("core", "errors", "system"),
     "app": ("*",),
     "sdnotify": (),
     "daemon": ("app", "core", "errors", "config", "sdnotify", "system"),

@@ -255,7 +255,7 @@ def _report(arguments: Arguments, console: Console) -> int:
     elif console.as_json:
         raise UsageError("the page is HTML, not JSON", "certctl status --json tells the same")
     else:
-        console.answer(report.make(spec).rstrip("\n"))
+        console.page(report.make(spec).rstrip("\n"))
     return EXIT_OK
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from typing import Any
 
 from certctl.engine.outcome import Event
 from certctl.errors import CertctlError, ConfigError
+from certctl.system import text as plain
 
 
 class LostOutputError(CertctlError):
@@ -31,19 +31,23 @@ class Console:
         self._progress_shown = False
 
     def answer(self, text: str) -> None:
-        """A line of the answer."""
-        self._out(text + "\n")
+        """A line of the answer; what a terminal would obey in it is written out."""
+        self._out(plain.line(text) + "\n")
+
+    def page(self, text: str) -> None:
+        """An answer of several lines, all of our making."""
+        self._out(plain.lines(text) + "\n")
 
     def document(self, data: Any) -> None:
         """The one JSON document."""
-        self._out(json.dumps(data, indent=2, ensure_ascii=False) + "\n")
+        self._out(plain.to_json(data, indent=2) + "\n")
 
     def either(self, text: str, data: Any) -> None:
         """The answer in words, or with --json as a document."""
         if self.as_json:
             self.document(data)
         else:
-            self.answer(text)
+            self.page(text)
 
     def flush(self) -> None:
         """Write what is still to be written; raises `LostOutputError`."""
@@ -85,7 +89,7 @@ class Console:
     def progress(self, text: str) -> None:
         """A line that the next one replaces; only on a terminal."""
         if self.on_terminal:
-            sys.stderr.write(f"\r\x1b[K{text[: self.width - 1]}")
+            sys.stderr.write(f"\r\x1b[K{plain.line(text)[: self.width - 1]}")
             sys.stderr.flush()
             self._progress_shown = True
 
@@ -118,20 +122,13 @@ class Console:
         self.done_progress()
         # A pass goes on when nobody can be told of it.
         with contextlib.suppress(OSError):
-            sys.stderr.write(_plain(text) + "\n")
+            sys.stderr.write(plain.line(text) + "\n")
             sys.stderr.flush()
-
-
-def _plain(text: str) -> str:
-    """*text* without what a terminal would obey: names and programs' words come from anywhere."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in text)
 
 
 def table(rows: Sequence[tuple[str, ...]], header: tuple[str, ...]) -> list[str]:
     """Columns as wide as their longest cell, two blanks between; the last column is not padded."""
-    every: list[tuple[str, ...]] = [header, *rows]
+    every = [header, *(tuple(map(plain.line, row)) for row in rows)]
     widths = [max(len(row[at]) for row in every) for at in range(len(header))]
     lines = []
     for row in every:

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from certctl.cli import parser as command_line
 from certctl.cli.console import Console, LostOutputError
 from certctl.cli.options import COMMANDS
-from certctl.errors import EXIT_OK, CertctlError, EndedError
+from certctl.errors import EXIT_FAILED, EXIT_OK, CertctlError, EndedError
 
 EXIT_INTERRUPTED = 130
 # What a start makes stays to its end: to search it for garbage is a tenth of a quick command's time.
@@ -83,6 +83,13 @@ def _answer(argv: Sequence[str], console: Console) -> int:
         console.done_progress()
         console.failure(CertctlError("interrupted", "the next pass goes on from here"))
         return EXIT_INTERRUPTED
+    except Exception as bug:  # noqa: BLE001  # what nobody foresaw is told as all else is
+        import traceback
+
+        for line in "".join(traceback.format_exception(bug)).splitlines():
+            console.insist(f"  {line}")
+        console.failure(CertctlError(f"internal error: {bug!r}", "please report it, with the lines above"))
+        return EXIT_FAILED
 
 
 def _run(argv: Sequence[str], console: Console) -> int:

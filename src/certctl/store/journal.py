@@ -12,6 +12,7 @@ from typing import Any
 from certctl.core.times import rfc3339
 from certctl.errors import StoreError
 from certctl.store import atomic
+from certctl.system.text import bounded, to_json
 
 MOST_BYTES = 4 * 1024 * 1024
 """A longer journal is set aside as journal.jsonl.1, and the one before goes."""
@@ -19,12 +20,14 @@ MOST_BYTES = 4 * 1024 * 1024
 
 def record(journal: str, now: datetime, event: str, subject: str, **details: Any) -> None:
     """Append one event. Empty details are left out. Raises `StoreError`."""
-    line = {"at": rfc3339(now), "event": event, "subject": subject}
-    line.update({name: value for name, value in details.items() if value not in (None, "", [], ())})
+    line: dict[str, Any] = {"at": rfc3339(now), "event": event, "subject": subject}
+    for name, value in details.items():
+        if value not in (None, "", [], ()):
+            line[name] = bounded(value) if isinstance(value, str) else value
     with contextlib.suppress(FileNotFoundError):
         if os.stat(journal).st_size > MOST_BYTES:
             atomic.move(journal, journal + ".1")
-    atomic.append_line(journal, json.dumps(line, ensure_ascii=False).encode())
+    atomic.append_line(journal, to_json(line).encode())
 
 
 def read(path: str) -> Iterator[dict[str, Any]]:

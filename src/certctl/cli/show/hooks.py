@@ -34,7 +34,7 @@ def ran(console: Console, name: str, outcome: HookOutcome) -> int:
         )
     else:
         for line in outcome.output.splitlines():
-            console.answer(line)
+            console.answer(f"    {line}")
         tell = console.insist if failed else console.say
         tell(f"hook {name} ended with exit status {outcome.exit_status}")
     return EXIT_FAILED if failed else EXIT_OK

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 
 from certctl.app.importing import FOUND, LEFT, REFUSED, Imported, Row, document
 from certctl.cli.console import Console
@@ -15,8 +14,8 @@ def show(console: Console, done: Imported, *, dry_run: bool) -> int:
     if console.as_json:
         console.document(document(done))
     elif done.output is None and done.fragment:
-        sys.stdout.write(done.fragment)
-        sys.stdout.flush()
+        console.page(done.fragment.rstrip("\n"))
+        console.flush()
     for row in done.rows:
         _row(console, row)
     for row in done.accounts:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from certctl.app import causes
 from certctl.app.peering import Offer, Synced
 from certctl.cli.asking import ask
 from certctl.cli.console import Console, table
@@ -18,8 +19,8 @@ def show(console: Console, synced: Synced, now: str) -> int:
     """How a sync, or a dry run of one, went; the exit status."""
     failed = any(row["last_error"] for row in synced.peers)
     if synced.ran is not None:
-        for item in synced.ran.failed:
-            console.error(item.error, item.step.subject)
+        for subjects, error in causes.failures(synced.ran.failed):
+            console.error(error, subjects)
         waiting = ran.still_failing(synced.ran)
         for line in waiting:
             console.insist(f"certctl: {line}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from certctl.app import causes
 from certctl.app.passes import Ran
 from certctl.app.status import run_document
 from certctl.cli.console import Console
@@ -22,8 +23,8 @@ def show(
     *asked*: the certificates that a person asked something of; *more*: what else
     goes into the document.
     """
-    for item in ran.failed:
-        console.error(item.error, item.step.subject)
+    for subjects, error in causes.failures(ran.failed):
+        console.error(error, subjects)
     waiting = still_failing(ran)
     for line in waiting:
         console.insist(f"certctl: {line}")
@@ -45,9 +46,8 @@ def still_failing(ran: Ran) -> list[str]:
     tried = {(item.step.subject, item.step.kind) for item in ran.failed}
     lost = [(name, one) for name, one in ran.world.certificates.items() if "current" in one.lost]
     lines = [f"{name}: {trouble(one, ran.plan.now)}" for name, one in lost]
-    for hold in ran.plan.holds:
-        if _bad(hold) and (hold.subject, hold.kind) not in tried:
-            lines.extend(plan.holds([hold], ran.plan))
+    untried = [h for h in ran.plan.holds if _bad(h) and (h.subject, h.kind) not in tried]
+    lines += plan.holds(list(causes.holds(untried)), ran.plan)
     told = {subject for subject, _ in tried} | {hold.subject for hold in ran.plan.holds if _bad(hold)}
     return lines + [line for name, line in _expired(ran) if name not in told]
 
