@@ -356,3 +356,38 @@ def test_a_daemon_that_a_hook_starts(home: Home, tmp_path: Path) -> None:
         assert not gone(pid)
     finally:
         os.kill(pid, 9)
+
+
+def test_unknown_name_is_told_first(home: Home) -> None:
+    """A hook's name that nothing bears is told by plan, and by run before anything is issued; the rest goes on."""
+    home.config(
+        CERTIFICATE.format("a").replace('"reload"', '"postfx"') + CERTIFICATE.format("b").replace('"reload"', "")
+    )
+    said = "there is no hook 'postfx', neither in"
+    near = "(did you mean postfix?)"
+    plan = home("plan").out
+    assert f"held: hook postfx: {said}" in plan
+    assert near in plan
+    home("plan", "--check", code=3)
+    told = home("run", code=1).err
+    assert told.startswith(f"certctl: warning: postfx: {said}")
+    assert told.index(near) < told.index("issued")
+    assert {cert["state"] for cert in home.json("status")["certificates"]} == {"ok"}
+    assert [hold["kind"] for hold in home.json("plan")["holds"]] == ["hook"]
+    waits = home("run", code=1).err
+    assert said in waits
+    home("plan", "--check")
+    home.edit("postfx", "true")
+    home.edit('hooks_dir = "hooks"', 'hooks_dir = "hooks"\nhook.true.command = ["true"]')
+    home("run")
+
+
+def test_unsafe_hook_is_told_first(home: Home) -> None:
+    """A hook that others may write to is held before it is due, with the chmod to type."""
+    reload(home, "exit 0")
+    home("run")
+    (home / "reload").chmod(0o777)
+    assert "may be written by everybody (chmod " in home("plan").out
+    assert "may be written by everybody (chmod " in home("run", code=1).err
+    (home / "reload").chmod(0o755)
+    home("run")

@@ -58,6 +58,7 @@ def adapters(
         stop=stop,
         following=_following(spec) if spec.peers else None,
         prove=partial(_prove, store),
+        hook_problem=_hook_problems(spec),
     )
 
 
@@ -146,6 +147,22 @@ def _hook_basis(spec: Spec, hook: HookSpec) -> str:
     except (CertctlError, OSError) as error:
         return f"not to be run: {error}"
     return f"{argv} {hook.timeout} {info}"
+
+
+def _hook_problems(spec: Spec) -> Callable[[HookSpec], str | None]:
+    """Looks whether a hook could be run, once for each."""
+    found: dict[str, str | None] = {}
+
+    def look(hook: HookSpec) -> str | None:
+        if hook.name not in found:
+            found[hook.name] = None
+            try:
+                resolve_hook(spec, hook)
+            except CertctlError as error:
+                found[hook.name] = f"{error.message} ({error.hint})" if error.hint else error.message
+        return found[hook.name]
+
+    return look
 
 
 def _hook_path() -> str:

@@ -30,6 +30,9 @@ def holds(spec: Spec, world: World, now: datetime, only: Collection[str] | None 
             if failure.retry_at and failure.retry_at > now:
                 yield Hold("dhparam", name, f"failed: {failure.message}", failure.retry_at)
     for name, hook in world.hooks.items():
+        if hook.problem is not None:
+            yield Hold("hook", name, hook.problem, None, wrong=True)
+            continue
         if changed_files(hook) and hook_blocked(hook, now):
             reason = f"failed with exit status {hook.state.exit_status}, attempt {hook.state.attempts}"
             yield Hold("hook", name, reason, hook.state.retry_at)

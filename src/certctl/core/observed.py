@@ -62,6 +62,8 @@ class HookSeen(NamedTuple):
     """Path -> digest; files that are not there have none, watched files that are gone have ""."""
     basis: str = ""
     """Identity of the program that would run now."""
+    problem: str | None = None
+    """Why nothing would run: no hook of that name, or one that is not safe to run."""
 
 
 class AnnouncerSeen(NamedTuple):

@@ -17,7 +17,7 @@ def at_rest(spec: Spec, world: World, made: Plan) -> bool:
     """
     if made.steps or world.peers or world.maps or not all(map(_is_seen, world.announcers.values())):
         return False
-    if any(hold.reason.startswith("failed") for hold in made.holds):
+    if any(hold.wrong or hold.reason.startswith("failed") for hold in made.holds):
         return False
     if any(seen.state.failures for seen in world.dhparams.values()):
         return False

@@ -50,6 +50,8 @@ class Hold(NamedTuple):
     """None: until somebody does what the reason says."""
     standby: bool = False
     """Nothing is wanted yet: it says from when the next key could be served, or when a renewal will come."""
+    wrong: bool = False
+    """It does not go by itself: somebody has to mend the configuration or the host."""
 
 
 class Plan(NamedTuple):

@@ -165,8 +165,8 @@ def _unknown(name: str, hooks_dir: str) -> CertctlError:
     import difflib
 
     known = [hook.name for hook in list_hooks(hooks_dir)]
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.5)
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     return CertctlError(
         f"there is no hook {name!r}, neither in {hooks_dir} nor among the shipped ones",
-        hint=f"nearest: {', '.join(near)}" if near else f"known: {', '.join(known)}; or add [hook.{name}]",
+        hint=f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}; or add [hook.{name}]",
     )

@@ -47,6 +47,10 @@ class Engine:
         """Do all that is due now. Failures are isolated, kept in the state and returned."""
         ledger = self._ledger
         ledger.store.prepare()
+        for name, hook in ledger.world.hooks.items():
+            if hook.problem is not None:
+                # Before anything is issued: what is new then would be served by nobody.
+                ledger.tell(name, hook.problem, "warning")
         self._repair(only)
         ask = partial(advising.refresh, ledger.spec, ledger.adapters, ledger.world, only)
 

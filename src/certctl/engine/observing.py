@@ -114,7 +114,8 @@ def _hooks(spec: Spec, world: World, adapters: Adapters) -> dict[str, HookSeen]:
     seen = {}
     for name, hook in spec.hooks.items():
         state = states.get(name, HookState(name))
-        seen[name] = HookSeen(state, files[name], adapters.hook_basis(hook) if state.attempts else "")
+        basis = adapters.hook_basis(hook) if state.attempts else ""
+        seen[name] = HookSeen(state, files[name], basis, adapters.hook_problem(hook))
     return seen
 
 

@@ -41,6 +41,7 @@ class Adapters:
         stop: Callable[[], bool],
         following: Following | None = None,
         prove: Callable[[CertificateSpec, CertificateState], Sequence[str]] = lambda *_: (),
+        hook_problem: Callable[[HookSpec], str | None] = lambda _: None,
     ) -> None:
         self.store = store
         self.issuer = issuer
@@ -55,6 +56,8 @@ class Adapters:
         self.run_hook = run_hook
         self.hook_basis = hook_basis
         """Identity of the program that would run, so that a mended hook is tried at once."""
+        self.hook_problem = hook_problem
+        """Why a hook could not be run at all, with what to type; None: it could."""
         self.hook_path = hook_path
         """PATH as hooks get it."""
         self.clock = clock

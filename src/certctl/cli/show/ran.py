@@ -64,4 +64,4 @@ def _expired(ran: Ran) -> Iterator[tuple[str, str]]:
 
 
 def _bad(hold: Hold) -> bool:
-    return hold.reason.startswith("failed")
+    return hold.wrong or hold.reason.startswith("failed")
