@@ -359,9 +359,10 @@ def test_a_daemon_that_a_hook_starts(home: Home, tmp_path: Path) -> None:
 
 
 def test_unknown_name_is_told_first(home: Home) -> None:
-    """A hook's name that nothing bears is told by plan, and by run before anything is issued; the rest goes on."""
+    """A hook's name that nothing bears is told by plan, and by run before it issues anything; that goes on."""
     home.config(
-        CERTIFICATE.format("a").replace('"reload"', '"postfx"') + CERTIFICATE.format("b").replace('"reload"', "")
+        CERTIFICATE.format("a").replace('"reload"', '"postfx"')
+        + CERTIFICATE.format("b").replace('"reload"', "")
     )
     said = "there is no hook 'postfx', neither in"
     near = "(did you mean postfix?)"

@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from tests.real.hooks import Hooks, reloaded, renew, said, serves, succeeded
+from tests.real.hooks import Hooks, reloaded, renew, rests, said, serves, succeeded
 from tests.real.servers import pki
 from tests.real.servers.postfix import Postfix, postfix
 from tests.real.servers.process import run
@@ -95,7 +95,7 @@ def test_postmap_reloads_for_texthash(start: Start, hook: Hooks) -> None:
     assert succeeded(hook("postmap", "--config-dir", server.directory, f"texthash:{source}"))
     assert reloaded(server, "reload -- version", 2)
     server.control("stop")
-    assert said(
+    assert rests(
         hook("postmap", "--config-dir", server.directory, f"texthash:{source}"), "Postfix is not running"
     )
 

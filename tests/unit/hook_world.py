@@ -99,6 +99,15 @@ class World:
         return str(path)
 
 
+def rests(outcome: HookOutcome, hook: str, *words: str) -> bool:
+    """True if the hook found its server stopped: no failure, and its last line says so."""
+    line = outcome.output.splitlines()[-1]
+    assert outcome.exit_status == 0, outcome.output
+    assert line.startswith(f"{hook} hook: "), outcome.output
+    assert [word for word in (*words, "is not running", "when it starts") if word not in line] == []
+    return True
+
+
 def failed(outcome: HookOutcome, hook: str, *words: str) -> bool:
     """True if the hook failed, and its last line is its own, holds *words* and says what to type."""
     line = outcome.output.splitlines()[-1]

@@ -30,8 +30,6 @@ class Kind(NamedTuple):
     """The arguments of its shipped hook."""
     mark: str
     """What stands in the log, once for each reload."""
-    down: str
-    """What the hook says of a server that does not run."""
     nonsense: str
     """A line that breaks the configuration wherever it stands first."""
     refusal: str
@@ -71,7 +69,6 @@ POSTFIX = Kind(
     (SMTP, SMTPS, ("smtp", "submission", "smtp")),
     lambda server: ["--config-dir", server.directory],
     mark="reload -- version",
-    down="is not running; type: postfix -c {server.directory} start",
     nonsense="nonsense",
     refusal="bad field count",
     config=lambda server: f"{server.directory}/main.cf",
@@ -93,7 +90,6 @@ DOVECOT = Kind(
     ),
     lambda server: ["--config", server.config_file],
     mark="SIGHUP received",
-    down="Dovecot is not running",
     nonsense="no_such_setting = yes",
     refusal="Unknown setting: no_such_setting",
 )
@@ -105,7 +101,6 @@ NGINX = Kind(
     HTTPS,
     lambda server: ["--config", server.config_file],
     mark="(SIGHUP) received",
-    down="nginx is not running",
     nonsense="no_such_directive on;",
     refusal='unknown directive "no_such_directive"',
 )
@@ -117,7 +112,6 @@ HAPROXY = Kind(
     HTTPS,
     lambda server: ["--config", server.config_file, "--pid-file", server.pid_file],
     mark="Reloading HAProxy",
-    down="HAProxy is not running",
     nonsense="no-such-keyword",
     refusal="unknown keyword 'no-such-keyword'",
     name_asked="mx.example.test",
@@ -130,7 +124,6 @@ EXIM = Kind(
     (SMTP, SMTPS),
     lambda server: ["--config", server.config_file],
     mark="SIGHUP received: re-exec daemon",
-    down="Exim's daemon is not running",
     nonsense="no_such_option",
     refusal='"no_such_option" unknown',
     reads_by_itself=True,
@@ -141,6 +134,5 @@ HAPROXY_API = HAPROXY._replace(
     programs=("haproxy", "socat"),
     hook=lambda server: [*HAPROXY.hook(server), "--socket", server.socket],
     reloads=0,
-    down="HAProxy does not answer at {server.socket}",
 )
 KINDS = (POSTFIX, DOVECOT, NGINX, HAPROXY, HAPROXY_API, EXIM)
