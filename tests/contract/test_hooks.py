@@ -359,7 +359,7 @@ def test_a_daemon_that_a_hook_starts(home: Home, tmp_path: Path) -> None:
 
 
 def test_unknown_name_is_told_first(home: Home) -> None:
-    """A hook's name that nothing bears is told by plan, and by run before it issues anything; that goes on."""
+    """A hook's name that nothing bears is told by plan, and by run before it issues anything; it goes on."""
     home.config(
         CERTIFICATE.format("a").replace('"reload"', '"postfx"')
         + CERTIFICATE.format("b").replace('"reload"', "")

@@ -53,7 +53,8 @@ def said(outcome: HookOutcome, *words: str) -> bool:
 def rests(outcome: HookOutcome, *words: str) -> bool:
     """True if the hook found its server stopped, and said so with *words*: that is no failure."""
     assert outcome.exit_status == 0, outcome.output
-    line = next(line for line in outcome.output.splitlines() if "is not running" in line and " hook: " in line)
+    told = [line for line in outcome.output.splitlines() if " hook: " in line]
+    line = next(line for line in told if "is not running" in line)
     assert [word for word in words if word not in line] == [], outcome.output
     return True
 

@@ -34,7 +34,7 @@ def authority() -> pki.Authority:
 
 
 def test_postfix(start: Start, scratch: str, hook: Hooks, authority: pki.Authority) -> None:
-    """One reload, and then every process serves the new certificate; broken is refused, down is no failure."""
+    """One reload, and then every process serves the new certificate; broken is a failure, down is none."""
     bundle = renew(scratch, authority)
     server = start(postfix, chain_files=[bundle.save(scratch)])
     assert served(server.smtps) == bundle.chain
@@ -114,7 +114,7 @@ def test_dovecot(start: Start, scratch: str, hook: Hooks, authority: pki.Authori
 
 
 def test_nginx(start: Start, scratch: str, hook: Hooks, authority: pki.Authority) -> None:
-    """One reload serves the new certificate; a foreign key is refused, a server that is down is no failure."""
+    """One reload serves the new certificate; a foreign key is refused; that it is down is no failure."""
     first = renew(scratch, authority)
     server = start(nginx, first.save(scratch))
     assert served(server.https) == first.chain

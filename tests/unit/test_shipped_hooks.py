@@ -145,7 +145,7 @@ def test_dovecot_reload(world: World) -> None:
 
 
 def test_dovecot_that_is_down(world: World) -> None:
-    """No pid file, and one that names somebody else's process, are both a Dovecot that is down: no failure."""
+    """No pid file, and one that names somebody else's process, are a Dovecot that is down: no failure."""
     world.program("doveconf", DOVECONF)
     world.program("doveadm")
     assert rests(world.run("dovecot"), "dovecot", "Dovecot", "none")
