@@ -89,7 +89,7 @@ class Remembering:
 
     def _basis(self, wanted: Mapping[str, Announced]) -> str:
         """What an announcement is tried with: when it changes, a back-off is over."""
-        what = (self.spec, sorted(pins.digest(entry) for entry in wanted.values()))
+        what = (self.spec, sorted(pins.digest(entry) for entry in wanted.values()), _place(self.spec.path))
         return f"{zlib.crc32(repr(what).encode()):08x}"
 
     def _failure(self, note: Mapping[str, Any], wanted: Mapping[str, Announced]) -> Failure | None:
@@ -132,6 +132,15 @@ class Remembering:
             # A disk that takes nothing must not hide what went wrong before; the
             # daemon looks again in a minute.
             return
+
+
+def _place(path: str) -> tuple[int, ...] | None:
+    """What the directory of *path* is: one that was made or mended is tried at once. None: there is none."""
+    try:
+        info = os.stat(os.path.dirname(path))
+    except OSError:
+        return None
+    return info.st_ino, info.st_mode, info.st_uid, info.st_gid
 
 
 def _asked(note: Mapping[str, Any]) -> list[Asked]:

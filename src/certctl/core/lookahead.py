@@ -65,7 +65,10 @@ def _after(spec: Spec, world: World, step: Step, now: datetime) -> CertificateSe
     if step.kind == "promote":
         seen = _turned(seen, {"next": "current", "current": "previous"})
         seen = seen._replace(state=effects.promoted(state, now), served_next=None)
-        return _all_to_write(seen, "holds the generation before" if state.current else "is missing")
+        if state.current is not None:
+            return _all_to_write(seen, "holds the generation before")
+        files = tuple(file._replace(problem=file.problem or "is missing") for file in seen.files)
+        return seen._replace(files=files)
     if step.kind == "rollback":
         seen = _turned(seen, {"previous": "current", "current": "previous", "next": "next"})
         seen = seen._replace(state=effects.rolled_back(state, now))

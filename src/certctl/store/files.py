@@ -25,9 +25,9 @@ class Files:
         self._materials = materials
 
     def unserved(self, cert: CertificateSpec) -> list[FileSeen]:
-        """The same files before there is anything to serve: nothing is wrong with them yet."""
+        """The same files before there is anything to serve: only a directory can be wrong with them yet."""
         live = FileSeen(self._layout.live(cert.name), None, cert.hooks)
-        return [live, *(FileSeen(file.path, None, file.hooks) for file in cert.files)]
+        return [live, *(FileSeen(f.path, outputs.directory_missing(f.path), f.hooks) for f in cert.files)]
 
     def observe(self, cert: CertificateSpec, current: Generation) -> list[FileSeen]:
         """live/NAME, then the configured files. Raises StateError where the certificates are lost."""

@@ -67,7 +67,7 @@ def _gid(group: str | None, path: str) -> int:
 def attributes_problem(wanted: Target, info: os.stat_result | None) -> str | None:
     """What is wrong with a file's kind, mode or owner, for the reason of a step; None: nothing."""
     if info is None:
-        return "is missing"
+        return directory_missing(wanted.path) or "is missing"
     if stat.S_ISLNK(info.st_mode):
         return "is a symlink, not a file"
     if not stat.S_ISREG(info.st_mode):
@@ -154,6 +154,14 @@ def batch(wanted: Target, data: bytes) -> atomic.Batch:
             f"choose another path, or move it away: mv {wanted.path} {wanted.path}.aside",
         )
     return atomic.Batch().file(wanted.path, data, wanted.mode, wanted.uid, wanted.gid)
+
+
+def directory_missing(path: str) -> str | None:
+    """For the reason of a step: that the directory of a file is not there; None: it is."""
+    directory = os.path.dirname(path)
+    if os.path.lexists(directory):
+        return None
+    return f"is missing, and so is its directory: install -d -m 0755 {directory}"
 
 
 def check_directory(wanted: Target) -> None:
