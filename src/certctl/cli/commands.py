@@ -236,7 +236,9 @@ def _import(arguments: Arguments, console: Console) -> int:
     from certctl.app import importing
     from certctl.cli.show import imported
 
-    wish = importing.Wish(arguments.tool, arguments.path, arguments.output, arguments.dry_run)
+    wish = importing.Wish(
+        arguments.tool, arguments.path, arguments.output, arguments.dry_run, arguments.name
+    )
     config = importing.in_use(arguments.config, os.environ, arguments.output)
     done = importing.run(wish, config, passes.Options(wait=arguments.wait, report=console.event))
     return imported.show(console, done, dry_run=arguments.dry_run)

@@ -233,6 +233,12 @@ def _import(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="add the tables to FILE, the configuration or a new file; default: print them",
     )
+    parser.add_argument(
+        "--name",
+        metavar="NAME",
+        help="pem: the certificate that serves this key now, whatever the state says of it; "
+        "without PATH the key in its configured files",
+    )
     parser.add_argument("--dry-run", action="store_true", help="only show what would be taken over")
     _wait(parser)
 
