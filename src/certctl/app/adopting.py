@@ -22,6 +22,7 @@ from certctl.importing.common import Account
 from certctl.store import atomic, generations, outputs, records
 from certctl.store.disk import DiskStore
 from certctl.store.layout import LIVE_FILES, Layout
+from certctl.system import person
 
 TAKEN, ALREADY = "imported", "already imported"
 
@@ -70,6 +71,7 @@ def adopt(store: DiskStore, match: Match, tool: str, now: datetime, *, served: b
         issuer=current.issued_by,
         not_after=current.not_after.isoformat(),
         path=match.lineage.source,
+        by=person.name(),
         pins=[f"{key.algorithm} {key.sha256}" for key in current.keys],
     )
     _keep_standby(store, state, match, now)
@@ -197,5 +199,6 @@ def adopt_account(store: DiskStore, issuer: str, account: Account, now: datetime
         accountfile.write_registration(home, registration)
     if there is not None:
         return Adopted(ALREADY, f"issuer {issuer} has this account")
-    store.journal(now, "import-account", issuer, reason=f"taken over from {account.source}")
+    reason = f"taken over from {account.source}"
+    store.journal(now, "import-account", issuer, reason=reason, by=person.name())
     return Adopted(TAKEN, account.url or account.directory)

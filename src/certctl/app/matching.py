@@ -116,7 +116,7 @@ def _united(cert: CertificateSpec, found: list[Lineage]) -> Lineage:
 
 
 def _of_another_kind(spec: Spec, cert: CertificateSpec, lineage: Lineage) -> Refused:
-    """A key that is not of the configured kind would have to give way in the next pass, which nobody asked."""
+    """A key that is not of the configured kind would have to give way in the next pass, unasked."""
     had = [pair.algorithm for pair in lineage.pairs]
     table, line = f"[certificate.{key(cert.name)}]", f"keys = [{', '.join(map(text, had))}]"
     return Refused(

@@ -125,15 +125,31 @@ def _rotate(arguments: Arguments, console: Console) -> int:
             console.insist(f"certctl: warning: {warning}")
         for line in told["knows"]:
             console.say(line)
+    again = arguments.yes or (
+        force and not arguments.compromised and _agreed_to_lose(spec, arguments, console)
+    )
     result = passes.rotate(
         spec,
         arguments.names,
         force=force,
         abort=arguments.abort,
         compromised=arguments.compromised,
+        again=again,
         options=options,
     )
     return ran.show(console, result, asked=arguments.names, more=told)
+
+
+def _agreed_to_lose(spec: Spec, arguments: Arguments, console: Console) -> bool:
+    """Whether somebody at a terminal agrees to what a forced rotation takes away; asks only where it does."""
+    from certctl.cli.asking import ask, somebody
+
+    lost = passes.loses(spec, arguments.names)
+    if not lost or not somebody():
+        return False
+    for line in lost:
+        console.insist(f"certctl: warning: {line}")
+    return bool(ask("rotate all the same?"))
 
 
 def _renew(arguments: Arguments, console: Console) -> int:
@@ -146,9 +162,11 @@ def _renew(arguments: Arguments, console: Console) -> int:
 
 
 def _rollback(arguments: Arguments, console: Console) -> int:
+    from certctl.app import rolling_back
     from certctl.cli.show import ran
 
-    result = passes.rollback(load_spec(arguments), arguments.name, _options(arguments, console))
+    back = rolling_back.certificate if arguments.certificate else rolling_back.generation
+    result = back(load_spec(arguments), arguments.name, _options(arguments, console))
     return ran.show(console, result, asked=[arguments.name])
 
 
@@ -236,9 +254,7 @@ def _import(arguments: Arguments, console: Console) -> int:
     from certctl.app import importing
     from certctl.cli.show import imported
 
-    wish = importing.Wish(
-        arguments.tool, arguments.path, arguments.output, arguments.dry_run, arguments.name
-    )
+    wish = importing.Wish(arguments.tool, arguments.path, arguments.output, arguments.dry_run, arguments.name)
     config = importing.in_use(arguments.config, os.environ, arguments.output)
     done = importing.run(wish, config, passes.Options(wait=arguments.wait, report=console.event))
     return imported.show(console, done, dry_run=arguments.dry_run)

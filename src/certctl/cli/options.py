@@ -143,6 +143,9 @@ def _rotate(parser: argparse.ArgumentParser) -> None:
         help="the key may be in strange hands: as --force, its pins are retracted at once, and it is not "
         "served again",
     )
+    parser.add_argument(
+        "--yes", action="store_true", help="with --force: even where a key that was served only just is lost"
+    )
     _pass(parser)
 
 
@@ -154,6 +157,11 @@ def _renew(parser: argparse.ArgumentParser) -> None:
 
 def _rollback(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", help="certificate")
+    parser.add_argument(
+        "--certificate",
+        action="store_true",
+        help="keep the key, and serve the certificate before the last renewal again",
+    )
     _pass(parser)
 
 

@@ -8,9 +8,8 @@ from certctl.core.spec import DAY, CertificateSpec
 from certctl.core.times import after, duration_text, minute_text
 from certctl.values import NamedTuple
 
-
 SERVED_LONG = 7 * DAY
-"""Seconds after which whoever pins a key by hand has had the time to take it, where no hold-down is longer."""
+"""Seconds that whoever pins a key by hand has to take it, where no hold-down is longer."""
 
 
 class Gate(NamedTuple):
