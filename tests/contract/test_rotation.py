@@ -390,3 +390,11 @@ def test_rollback_of_a_pinned_certificate(home: Home) -> None:
     assert openssl.certificate_spki(served_leaf(home)) == pins
     home("rollback", "mx1", "--certificate")
     assert served_leaf(home) == before
+
+
+def test_renewal_says_whose_pins_change(mail: Home) -> None:
+    """A renewal keeps the key, and says what to do for those who pin the certificate; -q says nothing."""
+    told = mail("renew", "mx1").err
+    assert "certctl fingerprints mx1 --of certificate" in told
+    assert "certctl rollback mx1 --certificate" in told
+    assert mail("renew", "mx1", "-q").err == ""

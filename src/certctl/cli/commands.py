@@ -51,7 +51,15 @@ def _init(arguments: Arguments, console: Console) -> int:
     from certctl.cli.show import started
 
     ca = acme.chosen(arguments, console)
-    result = starting.init(arguments.names, arguments.dir, servers.named(arguments), ca)
+    quiet = arguments.yes or console.as_json
+    result = starting.init(
+        arguments.names,
+        arguments.dir,
+        servers.named(arguments),
+        ca,
+        pin=arguments.pin,
+        choose=lambda found: None if quiet else started.choose(console, found),
+    )
     if not arguments.run:
         if console.as_json:
             console.document(starting.document(result))
@@ -157,8 +165,17 @@ def _renew(arguments: Arguments, console: Console) -> int:
 
     if arguments.dry_run:
         return _rehearse(arguments, console)
-    result = passes.renew(load_spec(arguments), arguments.names, _options(arguments, console))
-    return ran.show(console, result, asked=arguments.names)
+    spec = load_spec(arguments)
+    result = passes.renew(spec, arguments.names, _options(arguments, console))
+    code = ran.show(console, result, asked=arguments.names)
+    for step in result.done:
+        if step.kind == "issue" and step.slot == "current" and spec.certificates[step.subject].pin == "key":
+            console.say(
+                f"{step.subject}: the key is the same; who pins the certificate itself needs the new one "
+                f"(certctl fingerprints {step.subject} --of certificate), "
+                f"or the old one back (certctl rollback {step.subject} --certificate)"
+            )
+    return code
 
 
 def _rollback(arguments: Arguments, console: Console) -> int:

@@ -51,6 +51,12 @@ def _init(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--run", action="store_true", help="run a pass at once, and show what there is then")
     parser.add_argument("--yes", action="store_true", help="for scripts: ask nothing")
+    parser.add_argument(
+        "--pin",
+        choices=("key", "certificate"),
+        help="which fingerprint peers hold of a certificate that is taken over; default: asked, else "
+        "certificate, unless another tool renewed it",
+    )
     acme.add(parser)
     servers.add(parser, "to fit: ")
 
