@@ -338,7 +338,7 @@ def test_who_asked(mail: Home) -> None:
     assert f"mx1: rotation-wanted: by {expected}" in mail("log", "mx1").out
 
 
-def served_leaf(home: Home) -> bytes:
+def served_leaf(home: Home) -> str:
     """The first certificate in the file that is served."""
     labels, blocks = openssl.read(home / "mx1.pem")
     return blocks[labels.index("CERTIFICATE")]
