@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import re
 
 import pytest
@@ -134,9 +136,10 @@ def test_abort_without_a_rotation(mail: Home) -> None:
 
 def test_previous_is_kept(mail: Home) -> None:
     """After each rotation the key that was served stands as previous, with its certificate, to be seen."""
+    mail.edit('hold_down = "1h"', 'hold_down = "0s"')
     seen = [mail.pins("current")]
     for _ in range(3):
-        mail("rotate", "mx1", "--force")
+        mail("rotate", "mx1")
         assert mail.pins("previous") == seen[-1]
         seen.append(mail.pins("current"))
         assert mail.pins("all") == [*mail.pins("current"), *mail.pins("next"), *mail.pins("previous")]
@@ -304,3 +307,94 @@ def test_require_ack(home: Home) -> None:
     home("rotate", "mx1")
     assert home.certificate()["state"] == "held"
     assert serving(home) == announced
+
+
+def test_forced_twice(mail: Home) -> None:
+    """The second rotation that is forced at once is refused; with --yes, the key that peers knew stays."""
+    known, middle = mail.pins("current"), mail.pins("next")
+    mail("rotate", "mx1", "--force")
+    refused = mail("rotate", "mx1", "--force", code=1)
+    assert "generation 2 of mx1 is served only since" in refused.err
+    assert "certctl rollback mx1" in refused.err
+    assert mail.pins("current") == middle == serving(mail)
+    assert not mail.certificate()["rotation_wanted"]
+    mail("rotate", "mx1", "--force", "--yes")
+    assert mail.pins("previous") == known
+    assert set(serving(mail)).isdisjoint(known + middle)
+    mail("rollback", "mx1")
+    assert serving(mail) == known
+
+
+def test_who_asked(mail: Home) -> None:
+    """The journal names who asked, through sudo too; what the timer does has nobody's name."""
+    login = pwd.getpwuid(os.getuid()).pw_name
+    expected = "alice" if os.getuid() == 0 else login
+    mail("rotate", "mx1", env={"SUDO_USER": "alice"})
+    mail("renew", "mx1", env={"SUDO_USER": "alice"})
+    events = mail.json("log", "mx1")["events"]
+    asked = {event["event"]: event.get("by") for event in events}
+    assert asked["rotation-wanted"] == asked["renewal-wanted"] == expected
+    assert asked["issue"] is None
+    assert f"mx1: rotation-wanted: by {expected}" in mail("log", "mx1").out
+
+
+def served_leaf(home: Home) -> str:
+    """The first certificate in the file that is served."""
+    labels, blocks = openssl.read(home / "mx1.pem")
+    return blocks[labels.index("CERTIFICATE")]
+
+
+def test_rollback_of_a_certificate(mail: Home) -> None:
+    """The certificate before is served again, files and hooks follow, and no renewal undoes it."""
+    before, pins = served_leaf(mail), mail.pins("current")
+    mail("renew", "mx1")
+    assert served_leaf(mail) != before
+    runs = len(mail.lines("runs"))
+    mail("rollback", "mx1", "--certificate")
+    assert served_leaf(mail) == before
+    assert mail.pins("current") == pins
+    assert len(mail.lines("runs")) == runs + 1
+    held = mail.certificate()
+    assert held["state"] == "held"
+    mail("run")
+    assert served_leaf(mail) == before
+    refused = mail("rollback", "mx1", "--certificate", code=1)
+    assert "no certificate before" in refused.err
+    mail("renew", "mx1")
+    assert served_leaf(mail) != before
+    assert mail.certificate()["state"] == "ok"
+
+
+def test_rollback_of_a_certificate_with_other_names(mail: Home) -> None:
+    """Names that were added meanwhile do not have it renewed at once: who pins it needs the old one."""
+    before = served_leaf(mail)
+    mail.edit('names = ["mx1.example"]', 'names = ["mx1.example", "mail.example"]')
+    mail("run")
+    assert served_leaf(mail) != before
+    mail("rollback", "mx1", "--certificate")
+    assert served_leaf(mail) == before
+    assert ("issue", "mx1") not in mail.steps()
+    (hold,) = [hold for hold in mail.json("plan")["holds"] if hold["kind"] == "issue"]
+    assert "certctl renew mx1" in hold["reason"]
+    assert hold["until"] is not None
+
+
+def test_rollback_of_a_pinned_certificate(home: Home) -> None:
+    """Where certificates are pinned, the one before is a generation of its own, and comes back as well."""
+    config = CONFIG.replace('hold_down = "1h"', 'pin = "certificate"').replace("./reload", "true")
+    home.config(config)
+    home("run")
+    before, pins = served_leaf(home), openssl.certificate_spki(served_leaf(home))
+    home("renew", "mx1")
+    assert served_leaf(home) != before
+    assert openssl.certificate_spki(served_leaf(home)) == pins
+    home("rollback", "mx1", "--certificate")
+    assert served_leaf(home) == before
+
+
+def test_renewal_says_whose_pins_change(mail: Home) -> None:
+    """A renewal keeps the key, and says what to do for those who pin the certificate; -q says nothing."""
+    told = mail("renew", "mx1").err
+    assert "certctl fingerprints mx1 --of certificate" in told
+    assert "certctl rollback mx1 --certificate" in told
+    assert mail("renew", "mx1", "-q").err == ""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -15,8 +16,10 @@ from certctl.doctor.policy_attributes import Rules
 from certctl.doctor.policy_match import pin_bytes
 from certctl.doctor.policy_table import check_policy
 from certctl.doctor.postfix_protocols import enabled_protocols, syntax_error
+from certctl.doctor.run import doctor
 from certctl.servers.map_source import Line
 from tests.unit.doctor_case import put_up
+from tests.unit.x509_make import NOW
 
 FOUR = "TLSv1 TLSv1.1 TLSv1.2 TLSv1.3"
 
@@ -154,3 +157,11 @@ def test_soon() -> None:
     """A certificate expires soon when a tenth of its life is left, or thirty days of a long one."""
     assert soon(timedelta(days=90)) == timedelta(days=9)
     assert soon(timedelta(days=3650)) == timedelta(days=30)
+
+
+def test_advice_that_changes_a_pin(tmp_path: Path) -> None:
+    """Advice to have a certificate issued anew says whose pins change, and how they learn of it before."""
+    case = put_up("postfix-expires-soon", str(tmp_path / "etc"))
+    fixes = [one.fix for one in doctor(case.targets, NOW) if "certctl renew" in one.fix]
+    assert fixes
+    assert all("who pins the certificate breaks" in fix and 'pin = "certificate"' in fix for fix in fixes)

@@ -209,3 +209,70 @@ def test_killed_then_a_pass(importing: ImportWorld, made: Made) -> None:
         number += 1
     first = served.index(True)
     assert all(served[first:])
+
+
+def _served(importing: ImportWorld) -> tuple[str, Made, bytes]:
+    """A file that servers read, with a key in it that nothing here knows; configured, and its content."""
+    made = importing.ca.leaf("mx1.example.org")
+    data = made.key_pem + made.pem + importing.ca.middle.pem
+    path = importing.world.tls / "mx1.pem"
+    path.write_bytes(data)
+    path.chmod(0o600)
+    return str(path), made, data
+
+
+FILE = '[[certificate.mx1.file]]\npath = "tls/mx1.pem"\nhooks = ["reload"]\n'
+
+
+def test_served_key_whose_state_is_lost(importing: ImportWorld) -> None:
+    """--name takes over the key in the configured file; the file stays as it is, byte by byte."""
+    path, made, data = _served(importing)
+    importing.world.configure(MX1 + FILE)
+    ran = importing.world.done("import", "pem", "--name", "mx1")
+    assert "mx1: imported: ecdsa-p256 key" in ran.err
+    importing.world.done("run")
+    assert importing.key_of("mx1") == made.pin
+    assert Path(path).read_bytes() == data
+
+
+def test_served_key_beside_other_generations(importing: ImportWorld) -> None:
+    """Where the state has other keys, the served one becomes current, what it had previous; nothing goes."""
+    importing.world.configure(MX1)
+    importing.world.done("run")
+    before = importing.world.status()["mx1"]
+    path, made, data = _served(importing)
+    importing.world.configure(MX1 + FILE)
+    importing.world.done("import", "pem", path, "--name", "mx1")
+    importing.world.done("run")
+    after = importing.world.status()["mx1"]
+    assert after["current"]["keys"][0]["key_sha256"] == made.pin
+    assert after["previous"]["generation"] == before["current"]["generation"]
+    assert after["next"]["generation"] == before["next"]["generation"]
+    assert Path(path).read_bytes() == data
+    again = importing.world.done("import", "pem", "--name", "mx1")
+    assert "already imported" in again.err
+
+
+def test_served_key_without_a_file(importing: ImportWorld) -> None:
+    """--name alone needs a file of the certificate that is there, and says what to type."""
+    importing.world.configure(MX1)
+    ran = importing.world("import", "pem", "--name", "mx1")
+    assert ran.code == 2
+    assert "certctl import pem PATH --name mx1" in ran.err
+
+
+def test_key_of_another_kind(importing: ImportWorld) -> None:
+    """A key that the configuration would have replaced at once is not taken over before its kind is there."""
+    made = importing.ca.leaf("mx1.example.org", key=rsa_key())
+    bundle = importing.tree / "mx1.pem"
+    bundle.write_bytes(made.key_pem + made.pem + importing.ca.middle.pem)
+    importing.world.configure(MX1)
+    ran = importing("pem")
+    assert ran.code == 1
+    assert "its key is rsa-2048" in ran.err
+    assert 'keys = ["rsa-2048"]' in ran.err
+    assert importing.world.status()["mx1"]["current"] is None
+    importing.world.configure(MX1 + 'keys = ["rsa-2048"]\n')
+    assert importing("pem").code == 0
+    importing.world.done("run")
+    assert importing.key_of("mx1") == made.pin

@@ -87,7 +87,7 @@ STATES = st.builds(
     rollback_wanted=st.booleans(),
     held=st.none() | TEXTS,
     failures=st.lists(FAILURES, max_size=2).map(tuple),
-    waiting=st.one_of(st.none(), st.builds(Wait, TEXTS, TEXTS)),
+    waiting=st.one_of(st.none(), st.builds(Wait, TEXTS, TEXTS, st.none() | MOMENTS)),
     unproved=st.sampled_from(["", "promotion", "renewal", "rollback"]),
 )
 

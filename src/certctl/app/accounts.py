@@ -15,6 +15,7 @@ from certctl.engine.ports import Adapters
 from certctl.errors import CertctlError, UsageError
 from certctl.issuers.acme.issuer import AcmeIssuer
 from certctl.ports import Revoker
+from certctl.system import person
 
 COMPROMISED = "keycompromise"
 
@@ -32,10 +33,11 @@ def account(spec: Spec, action: str, name: str, options: passes.Options) -> dict
         adapters.store.prepare()
         if action == "rollover":
             facts = acme.account_rollover(issuer)
-            adapters.store.journal(adapters.clock(), "account-rollover", found, thumbprint=facts.thumbprint)
+            told = {"thumbprint": facts.thumbprint, "by": person.name()}
+            adapters.store.journal(adapters.clock(), "account-rollover", found, **told)
             return {"version": 1, "issuer": found, **facts._asdict()}
         acme.account_deactivate(issuer)
-        adapters.store.journal(adapters.clock(), "account-deactivated", found)
+        adapters.store.journal(adapters.clock(), "account-deactivated", found, by=person.name())
     return {"version": 1, "issuer": found, "status": "deactivated"}
 
 
@@ -71,7 +73,8 @@ def revoke(spec: Spec, name: str, slot: str, reason: str, options: passes.Option
         revoke_one(reason)
     with passes.locked(spec, options.wait):
         serials = [key.certificate.serial for key in generation.keys if key.certificate]
-        adapters.store.journal(adapters.clock(), "revoked", name, reason=reason, serials=serials)
+        told = {"serials": serials, "by": person.name()}
+        adapters.store.journal(adapters.clock(), "revoked", name, reason=reason, **told)
     return ran
 
 

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from certctl.app.matching import Match
 from certctl.core import effects
 from certctl.core.bundle import issuance_files
+from certctl.core.gate import kept_until
 from certctl.core.model import CertificateState, Generation, KeyRecord, Request
 from certctl.core.spec import CertificateSpec
 from certctl.core.times import minute_text
@@ -21,6 +22,7 @@ from certctl.importing.common import Account
 from certctl.store import atomic, generations, outputs, records
 from certctl.store.disk import DiskStore
 from certctl.store.layout import LIVE_FILES, Layout
+from certctl.system import person
 
 TAKEN, ALREADY = "imported", "already imported"
 
@@ -32,10 +34,11 @@ class Adopted(NamedTuple):
     text: str
 
 
-def adopt(store: DiskStore, match: Match, tool: str, now: datetime) -> Adopted:
-    """Make the lineage generation 1 of its certificate, current, in one durable step with its state.
+def adopt(store: DiskStore, match: Match, tool: str, now: datetime, *, served: bool = False) -> Adopted:
+    """Make the lineage a generation of its certificate, current, in one durable step with its state.
 
-    Done before, it is not done again. Raises CertctlError where the certificate has other keys.
+    Done before, it is not done again. Raises CertctlError where the certificate has other keys, unless
+    it is *served*: then the state is wrong, and what it had as current becomes previous.
     """
     layout, name = store.layout, match.name
     seen = store.observe_certificate(CertificateSpec(name, match.names), now)
@@ -51,9 +54,11 @@ def adopt(store: DiskStore, match: Match, tool: str, now: datetime) -> Adopted:
     if same is not None:
         _keep_standby(store, state, match, now)
         return Adopted(ALREADY, f"generation {same.number} has this key")
-    if slots or state.last_number:
+    if (slots or state.last_number) and not served:
         raise _taken(layout, state, match)
-    state = _keep(layout, match, now)
+    if seen.recovered is not None and slots:
+        store.repair_state(seen, now)
+    state = _keep(store, match, state, now, served=served)
     current = state.current
     assert current is not None
     assert current.not_after is not None
@@ -66,6 +71,7 @@ def adopt(store: DiskStore, match: Match, tool: str, now: datetime) -> Adopted:
         issuer=current.issued_by,
         not_after=current.not_after.isoformat(),
         path=match.lineage.source,
+        by=person.name(),
         pins=[f"{key.algorithm} {key.sha256}" for key in current.keys],
     )
     _keep_standby(store, state, match, now)
@@ -106,13 +112,18 @@ def _taken(layout: Layout, state: CertificateState, match: Match) -> CertctlErro
     )
 
 
-def _keep(layout: Layout, match: Match, now: datetime) -> CertificateState:
+def _keep(
+    store: DiskStore, match: Match, state: CertificateState, now: datetime, *, served: bool
+) -> CertificateState:
     """One batch: the generation with its keys and certificates, and the state that names it."""
-    pairs, name = match.lineage.pairs, match.name
+    pairs, name, layout = match.lineage.pairs, match.name, store.layout
     names = match.lineage.names
+    # Peers have known a key that is served for longer than the keys that were made without knowing it.
+    known = [pair.record.certificate.not_before for pair in pairs if served and pair.record.certificate]
+    number = store.free_number(state)
     generation = Generation(
-        1,
-        made_at=now,
+        number,
+        made_at=min([now, *known]),
         keys=tuple(pair.record for pair in pairs),
         promoted_at=now,
         rotates_from=now,
@@ -121,19 +132,27 @@ def _keep(layout: Layout, match: Match, now: datetime) -> CertificateState:
         issued_by=match.issuer,
         names=names,
     )
-    state = CertificateState(name, current=generation, last_number=1)
+    state = _with_current(state, generation, now)
     materials = [pair.material for pair in pairs]
     files = [(f"{material.algorithm}.key", material.key, 0o600) for material in materials]
-    issuance = os.path.basename(layout.issuance(name, 1, 1))
+    issuance = os.path.basename(layout.issuance(name, number, 1))
     files += [
         (f"{issuance}/{path}", data, mode) for path, data, mode in issuance_files(LIVE_FILES, materials)
     ]
     request = generations.request_file(Request(names, match.issuer, now))
     files.append((f"{issuance}/{generations.REQUEST}", request, 0o600))
     atomic.make_directory(layout.lineage(name))
-    batch = atomic.Batch().tree(layout.generation(name, 1), files)
+    batch = atomic.Batch().tree(layout.generation(name, number), files)
     atomic.commit(batch.file(layout.state(name), records.encode(state), 0o600))
     return state
+
+
+def _with_current(state: CertificateState, generation: Generation, now: datetime) -> CertificateState:
+    """*generation* is what is served; the standby stays, as it may have been announced."""
+    standby = state.next
+    keep = kept_until(CertificateSpec(state.name, ()), state, now) is not None
+    state = effects.promoted(state._replace(next=generation), now, keep_previous=keep)
+    return state._replace(next=standby, last_number=max(state.last_number, generation.number))
 
 
 def _keep_standby(store: DiskStore, state: CertificateState, match: Match, now: datetime) -> None:
@@ -180,5 +199,6 @@ def adopt_account(store: DiskStore, issuer: str, account: Account, now: datetime
         accountfile.write_registration(home, registration)
     if there is not None:
         return Adopted(ALREADY, f"issuer {issuer} has this account")
-    store.journal(now, "import-account", issuer, reason=f"taken over from {account.source}")
+    reason = f"taken over from {account.source}"
+    store.journal(now, "import-account", issuer, reason=reason, by=person.name())
     return Adopted(TAKEN, account.url or account.directory)

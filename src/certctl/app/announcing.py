@@ -15,6 +15,7 @@ from certctl.core.spec import AnnouncerSpec, CertificateSpec, Spec
 from certctl.core.times import rfc3339
 from certctl.engine.observing import wanted_pins
 from certctl.errors import UsageError
+from certctl.system import person
 
 Told = Mapping[str, Mapping[str, Announced]]
 """By announcer and certificate: what is to be told."""
@@ -87,7 +88,8 @@ def keys(spec: Spec, names: Sequence[str], options: passes.Options, *, new: bool
             published = files.look(spec.announcers[name]).data
             key = feedkey.replace(home, now, published) if new else feedkey.load(home, published)
             if new:
-                store.journal(now, "feed-key", name, fingerprint=fingerprint(key.text))
+                told = {"fingerprint": fingerprint(key.text), "by": person.name()}
+                store.journal(now, "feed-key", name, **told)
             rows.append({"announcer": name, "key": key.text, "fingerprint": fingerprint(key.text)})
     return {"version": 1, "keys": rows}
 

@@ -74,6 +74,7 @@ def fit(sights: Sequence[Sight], wanted: Sequence[str], now: datetime, environ: 
         fragment.render(_tool(used), "", plan.issuers, ()).partition("\n\n")[2] if plan.issuers else "",
         tuple(skipped),
         tuple(_lines(sights, certificates)),
+        unique(digest for sight in sights for digest in sight.digests),
     )
     return Fitting(whole, tuple(match for _, match, _ in named if match is not None), trees)
 
@@ -196,7 +197,17 @@ def _certificate(
     later = unique(url for place in whole for url in _probes(place, names) if url not in probes)
     issuer = match.issuer if match else "private-ca"
     notes = (*_notes(draft, names), *_unproved(draft, keys))
-    return FittedCertificate(name, names, issuer, keys, tuple(files), probes, later, notes)
+    return FittedCertificate(
+        name, names, issuer, keys, tuple(files), probes, later, notes, _pinned(draft) if match else ""
+    )
+
+
+def _pinned(draft: _Draft) -> str:
+    """What peers may hold of a certificate that is there: all of it, if nobody ever renewed it.
+
+    What a tool renews every few weeks nobody can have pinned but by its key.
+    """
+    return "key" if any(place.present.tool for place in draft.places) else "certificate"
 
 
 def _unproved(draft: _Draft, keys: Sequence[str]) -> Iterator[str]:

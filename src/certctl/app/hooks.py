@@ -10,6 +10,7 @@ from certctl.engine import hooking
 from certctl.engine.observing import Observer
 from certctl.errors import CertctlError, UsageError
 from certctl.ports import HookOutcome
+from certctl.system import person
 
 
 def listing(spec: Spec) -> dict[str, Any]:
@@ -46,5 +47,8 @@ def run(spec: Spec, name: str, options: passes.Options) -> HookOutcome:
             state = state._replace(delivered=seen.state.delivered)
         adapters.store.save_hooks([state])
         event = "hook-failed" if state.attempts else "hook"
-        adapters.store.journal(adapters.clock(), event, name, reason="asked for", output=state.output[-500:])
+        output = state.output[-500:]
+        adapters.store.journal(
+            adapters.clock(), event, name, reason="asked for", output=output, by=person.name()
+        )
     return HookOutcome(state.exit_status or 0, state.output, timed_out=False, seconds=0.0)

@@ -18,8 +18,8 @@ from certctl.config.starter_text import STATE_HERE, STATE_SYSTEM
 from certctl.core.spec import Spec
 from certctl.core.times import rfc3339
 from certctl.errors import CertctlError, UsageError
-from certctl.importing import fragment, tools
-from certctl.importing.common import Account, Refused, Tree
+from certctl.importing import fragment, pem_files, tools
+from certctl.importing.common import Account, Lineage, Refused, Tree
 from certctl.store import atomic
 from certctl.store.disk import DiskStore
 
@@ -34,6 +34,8 @@ class Wish(NamedTuple):
     output: str | None = None
     """Where the tables go; None: to whoever asked."""
     dry_run: bool = False
+    name: str | None = None
+    """The certificate that the PEM files are, which serves them already; None: their own names tell."""
 
 
 class Row(NamedTuple):
@@ -85,9 +87,40 @@ def run(wish: Wish, config: str | None, options: passes.Options = passes.Options
     Raises CertctlError where there is nothing to look at, UsageError where the
     tables would have to overwrite a file.
     """
+    if wish.name is not None:
+        return take_over(_served(wish, wish.name, config), wish, config, options)
     path = tools.place(wish.tool, wish.path)
     tree = tools.find(wish.tool).look(path, wiring.clock())
     return take_over(tree, wish, config, options)
+
+
+def _served(wish: Wish, name: str, config: str | None) -> Tree:
+    """The key that the files of certificate *name* hold now, or the file that was named, whatever it says."""
+    if wish.tool != "pem":
+        raise UsageError("--name goes with plain PEM files", f"certctl import pem PATH --name {name}")
+    cert = _spec(config).certificates.get(name)
+    files = [file for file in cert.files if os.path.exists(file.path)] if cert else []
+    if wish.path is None and not files:
+        raise UsageError(
+            f"certificate {name} has no file that is there", f"certctl import pem PATH --name {name}"
+        )
+    # Beside a file that was named, those that may hold its certificate: other keys are not meant.
+    beside = [file.path for file in files if wish.path is None or "key" not in file.parts]
+    paths = list(dict.fromkeys([*([os.path.abspath(wish.path)] if wish.path else []), *beside]))
+    tree = pem_files.look_at(paths, wiring.clock())
+    pairs = {pair.record.sha256: pair for lineage in tree.lineages for pair in lineage.pairs}
+    kinds = {pair.algorithm: pair for pair in pairs.values()}
+    if tree.refused or not pairs:
+        return tree
+    if len(kinds) != len(pairs) or tree.left:
+        raise CertctlError(
+            f"there is more than one key of a kind in {', '.join(paths)}",
+            f"name the file that is served: certctl import pem PATH --name {name}",
+            transient=False,
+        )
+    names = tuple(dict.fromkeys(one for pair in pairs.values() for one in pair.names))
+    whole = Lineage(name, paths[0], tuple(pair._replace(names=names) for pair in pairs.values()))
+    return tree._replace(lineages=(whole,))
 
 
 def take_over(tree: Tree, wish: Wish, config: str | None, options: passes.Options) -> Imported:
@@ -108,7 +141,8 @@ def take_over(tree: Tree, wish: Wish, config: str | None, options: passes.Option
         store = DiskStore(spec.state_dir)
         store.prepare()
         now = wiring.clock()
-        rows = tuple(_adopted(store, match, tree.tool, now) for match in plan.matches)
+        served = wish.name is not None
+        rows = tuple(_adopted(store, match, tree.tool, now, served=served) for match in plan.matches)
         accounts = tuple(take_accounts(store, spec, tree, now))
         written = _write(target, config, text) if target and text else None
     return Imported(tree.tool, tree.path, base, (*rows, *_others(tree, plan)), accounts, text, written, tree)
@@ -167,10 +201,10 @@ def _write(target: str, config: str | None, text: str) -> str:
     return target
 
 
-def _adopted(store: DiskStore, match: matching.Match, tool: str, now: datetime) -> Row:
+def _adopted(store: DiskStore, match: matching.Match, tool: str, now: datetime, *, served: bool) -> Row:
     source, names = match.lineage.source, match.names
     try:
-        done = adopting.adopt(store, match, tool, now)
+        done = adopting.adopt(store, match, tool, now, served=served)
     except CertctlError as error:
         return Row(match.name, source, names, REFUSED, error.message, error.hint)
     return Row(match.name, source, names, done.state, done.text, notes=_notes(match))

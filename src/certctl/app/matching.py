@@ -10,8 +10,8 @@ from certctl.config.problems import BadValueError
 from certctl.config.starter import certificate_name
 from certctl.core.spec import CertificateSpec, IssuerSpec, Spec
 from certctl.errors import CertctlError
-from certctl.importing.common import Lineage, Refused, Renewal, Tree
-from certctl.importing.fragment import DNS_HOOK, Certificate, Issuer, issuer_name
+from certctl.importing.common import Lineage, Pair, Refused, Renewal, Tree
+from certctl.importing.fragment import DNS_HOOK, Certificate, Issuer, issuer_name, key, text
 
 BY_HAND = "by-hand"
 """The issuer of certificates of which nobody knows who signs them."""
@@ -51,11 +51,15 @@ def match(spec: Spec, tree: Tree) -> Plan:
         except CertctlError as error:
             plan.refused.append(Refused(lineage.name, lineage.source, error.message, error.hint))
     taken: set[str] = set()
+    matched: set[Pair] = set()
     for cert, lineage in _configured(spec, sound):
         taken.add(cert.name)
+        matched.update(lineage.pairs)
+        if {pair.algorithm for pair in lineage.pairs} != set(cert.keys):
+            plan.refused.append(_of_another_kind(spec, cert, lineage))
+            continue
         notes = tuple(_differences(spec, cert, lineage))
         plan.matches.append(Match(cert.name, cert.names, _known(spec, cert, lineage), lineage, True, notes))
-    matched = {pair for found in plan.matches for pair in found.lineage.pairs}
     for lineage in sound:
         if not matched.issuperset(lineage.pairs):
             name = free(certificate_name(lineage.name), {*spec.certificates, *taken})
@@ -89,7 +93,7 @@ def _configured(spec: Spec, lineages: list[Lineage]) -> Iterator[tuple[Certifica
 
 
 def _by_name(cert: CertificateSpec, lineages: list[Lineage]) -> list[Lineage]:
-    return [one for one in lineages if certificate_name(one.name) == cert.name]
+    return [one for one in lineages if cert.name in (one.name, certificate_name(one.name))]
 
 
 def _by_names(cert: CertificateSpec, lineages: list[Lineage]) -> list[Lineage]:
@@ -111,11 +115,22 @@ def _united(cert: CertificateSpec, found: list[Lineage]) -> Lineage:
     return first
 
 
+def _of_another_kind(spec: Spec, cert: CertificateSpec, lineage: Lineage) -> Refused:
+    """A key that is not of the configured kind would have to give way in the next pass, unasked."""
+    had = [pair.algorithm for pair in lineage.pairs]
+    table, line = f"[certificate.{key(cert.name)}]", f"keys = [{', '.join(map(text, had))}]"
+    return Refused(
+        cert.name,
+        lineage.source,
+        f"its key is {', '.join(had)}, and {spec.path} wants {', '.join(cert.keys)}: "
+        "the next pass would put another key in its place",
+        f"write {line} into {table} of {spec.path}, then import again; "
+        "once it is taken over, another kind rotates in with a hold-down",
+    )
+
+
 def _differences(spec: Spec, cert: CertificateSpec, lineage: Lineage) -> Iterator[str]:
     """What the configuration wants otherwise, and the next passes will bring about."""
-    had = tuple(pair.algorithm for pair in lineage.pairs)
-    if set(had) != set(cert.keys):
-        yield f"keys are configured as {', '.join(cert.keys)}: the {', '.join(had)} key is rotated out"
     if set(lineage.names) != set(cert.names):
         yield f"names are configured as {', '.join(cert.names)}: the next pass gets a certificate for these"
     directory = lineage.renewal.directory

@@ -8,8 +8,8 @@ from datetime import datetime
 from certctl.app import wiring
 from certctl.app.names import certificates, known
 from certctl.core import effects
-from certctl.core.gate import gate
-from certctl.core.model import CertificateState
+from certctl.core.gate import gate, kept_until
+from certctl.core.model import CertificateState, Generation
 from certctl.core.observed import CertificateSeen, World
 from certctl.core.others import dhparam_steps
 from certctl.core.planner import idle
@@ -23,6 +23,7 @@ from certctl.engine.ports import Adapters, Progress
 from certctl.errors import CertctlError, LockedError, UsageError
 from certctl.store import atomic
 from certctl.store.layout import Layout
+from certctl.system import person
 from certctl.values import NamedTuple
 
 DEFAULT_WAIT = 30.0
@@ -151,12 +152,24 @@ def rotate(
     force: bool = False,
     abort: bool = False,
     compromised: bool = False,
+    again: bool = False,
     options: Options = Options(),  # noqa: B008
 ) -> Ran:
-    """Ask for a rotation (or drop one) and run a pass; *compromised*: the current key is believed no more."""
+    """Ask for a rotation (or drop one) and run a pass; *compromised*: the current key is believed no more.
+
+    *again*: what `loses` tells has been agreed to; a forced rotation that loses a key is refused otherwise.
+    """
     certificates(spec, names)
 
     def wish(state: CertificateState) -> CertificateState:
+        lost = _lost(spec.certificates[state.name], state, wiring.clock())
+        if force and not compromised and not again and lost:
+            raise CertctlError(
+                lost,
+                f"certctl rollback {state.name} brings generation {_number(state.previous)} back; "
+                f"if it must be: certctl rotate --force --yes {state.name}",
+                transient=False,
+            )
         state = effects.without_failure(state, "issue")._replace(waiting=None)
         if abort:
             return effects.aborted(state)
@@ -179,39 +192,6 @@ def renew(spec: Spec, names: Sequence[str], options: Options = Options()) -> Ran
         return state._replace(renewal_wanted=state.current is not None)
 
     return ask(spec, names, wish, "renewal-wanted", options)
-
-
-def rollback(spec: Spec, name: str, options: Options = Options()) -> Ran:  # noqa: B008
-    """The previous generation becomes current again."""
-    certificates(spec, [name])
-    lost = observe(spec).certificates[name].lost
-
-    def wish(state: CertificateState) -> CertificateState:
-        if state.previous is not None and "previous" in lost:
-            raise CertctlError(
-                f"the key of {name}'s previous generation, {state.previous.number}, is missing from disk",
-                "restore it from a backup, or go on to the next key: certctl rotate " + name,
-                transient=False,
-            )
-        if state.previous is not None and state.previous.compromised:
-            raise CertctlError(
-                f"the key of {name}'s previous generation, {state.previous.number}, is compromised",
-                "go on to the next key: certctl rotate " + name,
-                transient=False,
-            )
-        if state.previous is None:
-            raise CertctlError(
-                f"{name} has no previous generation to go back to",
-                f"see what there is: certctl status {name}",
-                transient=False,
-            )
-        for announcer in spec.certificates[name].announce:
-            if announcer not in state.previous.seen:
-                text = f"the previous pins are not shown through {announcer} any more: who follows it breaks"
-                options.report(Event(name, text, "warning"))
-        return effects.without_failure(state, "issue")._replace(rollback_wanted=True, waiting=None)
-
-    return ask(spec, [name], wish, "rollback-wanted", options)
 
 
 def ack(spec: Spec, name: str, peer: str, options: Options = Options()) -> Ran:  # noqa: B008
@@ -244,6 +224,27 @@ def breaks(spec: Spec, names: Collection[str]) -> list[str]:
 def knows(spec: Spec, names: Collection[str]) -> list[str]:
     """Who has the next pin already, so that a forced rotation does them no harm, a line each."""
     return [line for cert, state, now in _standing(spec, names) for line in _prepared(cert, state, now)]
+
+
+def loses(spec: Spec, names: Collection[str]) -> list[str]:
+    """What a forced rotation now takes away for good, a line each: a key that was served only just."""
+    lines = [_lost(cert, state, now) for cert, state, now in _standing(spec, names)]
+    return [line for line in lines if line is not None]
+
+
+def _lost(cert: CertificateSpec, state: CertificateState, now: datetime) -> str | None:
+    until = kept_until(cert, state, now)
+    if until is None or state.current is None or state.current.promoted_at is None:
+        return None
+    return (
+        f"generation {state.current.number} of {cert.name} is served only since "
+        f"{minute_text(state.current.promoted_at)}: a rotation forced now removes it, as generation "
+        f"{_number(state.previous)}, which peers knew before, stays for a rollback until {minute_text(until)}"
+    )
+
+
+def _number(generation: Generation | None) -> int:
+    return generation.number if generation else 0
 
 
 def _standing(
@@ -320,7 +321,7 @@ def ask(
         for state, failure in zip(wished, failures, strict=True):
             if failure is not None:
                 raise failure
-            adapters.store.journal(now, event, state.name)
+            adapters.store.journal(now, event, state.name, by=person.name())
 
     with locked(spec, options.wait):
         ran, _ = _pass(spec, frozenset(names), options, keep)

@@ -7,7 +7,7 @@ serve are taken over before it is written. Anywhere else it is self-contained, a
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from certctl.app import adopting, agreeing, importing, passes, wiring
@@ -16,10 +16,27 @@ from certctl.config import file, loading, starter, starter_fit
 from certctl.config.starter_acme import Ca
 from certctl.core.fit import Skipped
 from certctl.core.found import Found
+from certctl.core.pins import DIGESTS
 from certctl.core.spec import Spec
 from certctl.errors import CertctlError
 from certctl.store import atomic
 from certctl.store.disk import DiskStore
+
+
+class Fingerprint(NamedTuple):
+    """One of those that peers may hold of what is served now."""
+
+    name: str
+    """The certificate's."""
+    of: str
+    """key | certificate"""
+    algorithm: str
+    digest: str
+    fingerprint: str
+
+
+Choose = Callable[[Sequence[Fingerprint]], str | None]
+"""Asks which of them peers hold: key | certificate; None: nobody is there who knows."""
 
 
 class Taken(NamedTuple):
@@ -29,6 +46,9 @@ class Taken(NamedTuple):
     source: str
     text: str
     pins: tuple[str, ...] = ()
+    fingerprints: tuple[Fingerprint, ...] = ()
+    pin: str = ""
+    """What peers are taken to hold: key | certificate."""
 
 
 class Started(NamedTuple):
@@ -55,11 +75,16 @@ def init(
     servers: Sequence[tuple[str, str]] = (),
     ca: Ca | None = None,
     wait: float = 30.0,
+    *,
+    pin: str | None = None,
+    choose: Choose | None = None,
 ) -> Started:
     """Write DIRECTORY/certctl.toml and make the directories it names; *servers*: kind and path of each.
 
-    *ca*, whose terms are agreed to, signs what private-ca would sign without it. Raises UsageError if
-    the file is there, CertctlError if none of *servers* can be used.
+    *ca*, whose terms are agreed to, signs what private-ca would sign without it. *pin*: what peers hold of
+    the certificates that are taken over; without it *choose* is asked, and if nobody knows, it is the
+    certificate itself wherever it may be. Raises UsageError if the file is there, CertctlError if none of
+    *servers* can be used.
     """
     from certctl.servers.detect import detect
 
@@ -71,7 +96,7 @@ def init(
         return _write_starter(path, wanted, found, (), ca)
     fitting = _fitting(wanted, found, servers)
     if fitting.fit.certificates:
-        return _write_fit(path, fitting, ca, wait)
+        return _write_fit(path, _pinned(fitting, pin, choose), ca, wait)
     if servers:
         raise _useless(fitting)
     return _write_starter(path, wanted, found, fitting.fit.skipped, ca)
@@ -84,6 +109,32 @@ def _fitting(names: Sequence[str], found: Sequence[Found], servers: Sequence[tup
     fitting = fit(sights, names, wiring.clock(), os.environ)
     skipped = (*(Skipped(*one) for one in broken), *fitting.fit.skipped)
     return fitting._replace(fit=fitting.fit._replace(skipped=skipped))
+
+
+def _pinned(fitting: Fitting, pin: str | None, choose: Choose | None) -> Fitting:
+    """With what peers hold of each certificate that is taken over."""
+    careful = {one.name for one in fitting.fit.certificates if one.pin == "certificate"}
+    if pin is None and careful and choose is not None:
+        pin = choose([one for one in _fingerprints(fitting) if one.name in careful])
+    elif pin is not None:
+        careful = {one.name for one in fitting.fit.certificates if one.pin}
+    certificates = tuple(
+        one._replace(pin=pin) if pin and one.name in careful else one for one in fitting.fit.certificates
+    )
+    return fitting._replace(fit=fitting.fit._replace(certificates=certificates))
+
+
+def _fingerprints(fitting: Fitting) -> list[Fingerprint]:
+    """Of all that is taken over, under the digests that are in use here; SHA-256 in any case."""
+    digests = [one for one in dict.fromkeys([*fitting.fit.digests, "sha256"]) if one in DIGESTS]
+    return [
+        Fingerprint(match.name, of, pair.algorithm, digest, getattr(record, digest))
+        for match in fitting.matches
+        for pair in match.lineage.pairs
+        for of, record in (("key", pair.record), ("certificate", pair.record.certificate))
+        for digest in digests
+        if record is not None
+    ]
 
 
 def _useless(fitting: Fitting) -> CertctlError:
@@ -155,11 +206,13 @@ def _take_over(spec: Spec, fitting: Fitting, wait: float) -> tuple[Taken, ...]:
         store = DiskStore(spec.state_dir)
         store.prepare()
         taken = []
+        pinned = {one.name: one.pin for one in fitting.fit.certificates}
         for match in fitting.matches:
             source = match.lineage.source
             done = adopting.adopt(store, match, source, now)
             pins = tuple(pair.record.sha256 for pair in match.lineage.pairs)
-            taken.append(Taken(match.name, source, done.text, pins))
+            shown = tuple(one for one in _fingerprints(fitting) if one.name == match.name)
+            taken.append(Taken(match.name, source, done.text, pins, shown, pinned[match.name]))
         for row in (row for tree in fitting.trees for row in importing.take_accounts(store, spec, tree, now)):
             taken.append(Taken(f"the account of {row.name}", row.source, row.text))
     return tuple(taken)
@@ -170,6 +223,9 @@ def document(started: Started) -> dict[str, Any]:
     return {
         "version": 1,
         **started._asdict(),
-        "taken": [one._asdict() for one in started.taken],
+        "taken": [
+            {**one._asdict(), "fingerprints": [each._asdict() for each in one.fingerprints]}
+            for one in started.taken
+        ],
         "skipped": [one._asdict() for one in started.skipped],
     }

@@ -51,7 +51,15 @@ def _init(arguments: Arguments, console: Console) -> int:
     from certctl.cli.show import started
 
     ca = acme.chosen(arguments, console)
-    result = starting.init(arguments.names, arguments.dir, servers.named(arguments), ca)
+    quiet = arguments.yes or console.as_json
+    result = starting.init(
+        arguments.names,
+        arguments.dir,
+        servers.named(arguments),
+        ca,
+        pin=arguments.pin,
+        choose=lambda found: None if quiet else started.choose(console, found),
+    )
     if not arguments.run:
         if console.as_json:
             console.document(starting.document(result))
@@ -125,15 +133,31 @@ def _rotate(arguments: Arguments, console: Console) -> int:
             console.insist(f"certctl: warning: {warning}")
         for line in told["knows"]:
             console.say(line)
+    again = arguments.yes or (
+        force and not arguments.compromised and _agreed_to_lose(spec, arguments, console)
+    )
     result = passes.rotate(
         spec,
         arguments.names,
         force=force,
         abort=arguments.abort,
         compromised=arguments.compromised,
+        again=again,
         options=options,
     )
     return ran.show(console, result, asked=arguments.names, more=told)
+
+
+def _agreed_to_lose(spec: Spec, arguments: Arguments, console: Console) -> bool:
+    """Whether somebody at a terminal agrees to what a forced rotation takes away; asks only where it does."""
+    from certctl.cli.asking import ask, somebody
+
+    lost = passes.loses(spec, arguments.names)
+    if not lost or not somebody():
+        return False
+    for line in lost:
+        console.insist(f"certctl: warning: {line}")
+    return bool(ask("rotate all the same?"))
 
 
 def _renew(arguments: Arguments, console: Console) -> int:
@@ -141,14 +165,25 @@ def _renew(arguments: Arguments, console: Console) -> int:
 
     if arguments.dry_run:
         return _rehearse(arguments, console)
-    result = passes.renew(load_spec(arguments), arguments.names, _options(arguments, console))
-    return ran.show(console, result, asked=arguments.names)
+    spec = load_spec(arguments)
+    result = passes.renew(spec, arguments.names, _options(arguments, console))
+    code = ran.show(console, result, asked=arguments.names)
+    for step in result.done:
+        if step.kind == "issue" and step.slot == "current" and spec.certificates[step.subject].pin == "key":
+            console.say(
+                f"{step.subject}: the key is the same; who pins the certificate itself needs the new one "
+                f"(certctl fingerprints {step.subject} --of certificate), "
+                f"or the old one back (certctl rollback {step.subject} --certificate)"
+            )
+    return code
 
 
 def _rollback(arguments: Arguments, console: Console) -> int:
+    from certctl.app import rolling_back
     from certctl.cli.show import ran
 
-    result = passes.rollback(load_spec(arguments), arguments.name, _options(arguments, console))
+    back = rolling_back.certificate if arguments.certificate else rolling_back.generation
+    result = back(load_spec(arguments), arguments.name, _options(arguments, console))
     return ran.show(console, result, asked=[arguments.name])
 
 
@@ -236,7 +271,7 @@ def _import(arguments: Arguments, console: Console) -> int:
     from certctl.app import importing
     from certctl.cli.show import imported
 
-    wish = importing.Wish(arguments.tool, arguments.path, arguments.output, arguments.dry_run)
+    wish = importing.Wish(arguments.tool, arguments.path, arguments.output, arguments.dry_run, arguments.name)
     config = importing.in_use(arguments.config, os.environ, arguments.output)
     done = importing.run(wish, config, passes.Options(wait=arguments.wait, report=console.event))
     return imported.show(console, done, dry_run=arguments.dry_run)

@@ -51,6 +51,12 @@ def _init(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--run", action="store_true", help="run a pass at once, and show what there is then")
     parser.add_argument("--yes", action="store_true", help="for scripts: ask nothing")
+    parser.add_argument(
+        "--pin",
+        choices=("key", "certificate"),
+        help="which fingerprint peers hold of a certificate that is taken over; default: asked, else "
+        "certificate, unless another tool renewed it",
+    )
     acme.add(parser)
     servers.add(parser, "to fit: ")
 
@@ -143,6 +149,9 @@ def _rotate(parser: argparse.ArgumentParser) -> None:
         help="the key may be in strange hands: as --force, its pins are retracted at once, and it is not "
         "served again",
     )
+    parser.add_argument(
+        "--yes", action="store_true", help="with --force: even where a key that was served only just is lost"
+    )
     _pass(parser)
 
 
@@ -154,6 +163,11 @@ def _renew(parser: argparse.ArgumentParser) -> None:
 
 def _rollback(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("name", metavar="NAME", help="certificate")
+    parser.add_argument(
+        "--certificate",
+        action="store_true",
+        help="keep the key, and serve the certificate before the last renewal again",
+    )
     _pass(parser)
 
 
@@ -232,6 +246,12 @@ def _import(parser: argparse.ArgumentParser) -> None:
         "--output",
         metavar="FILE",
         help="add the tables to FILE, the configuration or a new file; default: print them",
+    )
+    parser.add_argument(
+        "--name",
+        metavar="NAME",
+        help="pem: the certificate that serves this key now, whatever the state says of it; "
+        "without PATH the key in its configured files",
     )
     parser.add_argument("--dry-run", action="store_true", help="only show what would be taken over")
     _wait(parser)

@@ -55,8 +55,22 @@ def _certificate(certificate: FittedCertificate) -> Iterator[str]:
     yield f"issuer = {show(certificate.issuer, _WHOLE)}\n"
     yield f"keys = {_listed(certificate.keys)}\n"
     yield CLOCKS
-    yield '#pin = "certificate"                # where peers pin the certificate, and not its key\n'
+    yield from _pin(certificate)
     yield from _probes(certificate)
+
+
+def _pin(certificate: FittedCertificate) -> Iterator[str]:
+    if certificate.pin == "certificate":
+        yield from _sentence(
+            "Peers may hold the fingerprint of this certificate itself, so each renewal is announced, "
+            'and held for hold_down. If all of them hold that of its key, write pin = "key": '
+            "renewals keep the key."
+        )
+        yield 'pin = "certificate"\n'
+    elif certificate.pin == "key":
+        yield 'pin = "key"                         # what peers hold: renewals keep it; or "certificate"\n'
+    else:
+        yield '#pin = "certificate"                # where peers pin the certificate, and not its key\n'
 
 
 def _probes(certificate: FittedCertificate) -> Iterator[str]:

@@ -25,7 +25,8 @@ def blocked(spec: Spec, state: CertificateState, step: Step, now: datetime) -> b
     if step.kind != "issue" or step.slot is None or not (state.failures or state.waiting):
         return False
     basis = issue_basis(spec, spec.certificates[step.subject], state, step.slot)
-    if state.waiting is not None and state.waiting.basis == basis:
+    waiting = state.waiting
+    if waiting is not None and waiting.basis == basis and (waiting.until is None or now < waiting.until):
         return True
     failure = state.failure("issue")
     if failure is None or failure.retry_at is None or failure.basis != basis:

@@ -97,18 +97,22 @@ def renewal_undone(state: CertificateState) -> CertificateState:
     )
 
 
-def promoted(state: CertificateState, now: datetime) -> CertificateState:
-    """Next becomes current, current becomes previous, and what was previous is retired."""
+def promoted(state: CertificateState, now: datetime, *, keep_previous: bool = False) -> CertificateState:
+    """Next becomes current, current becomes previous, and what was previous is retired.
+
+    *keep_previous*: it stays, and it is the current generation that is retired (gate.keeps_previous).
+    """
     new, old = state.next, state.current
     assert new is not None
+    left, gone = (state.previous, old) if keep_previous else (old or state.previous, state.previous)
     same_keys = old is not None and [k.sha256 for k in old.keys] == [k.sha256 for k in new.keys]
     rotates_from = old.rotates_from if old and same_keys else now
     stolen = new.compromised or (old is not None and same_keys and old.compromised)
     return state._replace(
         current=new._replace(promoted_at=now, rotates_from=rotates_from, compromised=stolen),
         next=None,
-        previous=old or state.previous,
-        retired=state.retired + ((state.previous.number,) if state.previous and old else ()),
+        previous=left,
+        retired=state.retired + ((gone.number,) if gone and old else ()),
         rotation="" if not same_keys else state.rotation,
         renewal_wanted=False,
         # The generation that was asked back is in no slot any more, or another one is in its place.

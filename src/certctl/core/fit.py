@@ -33,6 +33,8 @@ class FittedCertificate(NamedTuple):
     """Where it will be served once the lines have been typed."""
     notes: tuple[str, ...] = ()
     """Sentences for people."""
+    pin: str = ""
+    """What peers may have pinned of it already: key | certificate; empty: nothing, it is new."""
 
 
 class FittedDh(NamedTuple):
@@ -73,3 +75,5 @@ class Fit(NamedTuple):
     skipped: tuple[Skipped, ...] = ()
     lines: tuple[str, ...] = ()
     """All that is to be typed, in order, with the reloads."""
+    digests: tuple[str, ...] = ()
+    """Under which the servers here know each other's keys and certificates: md5, sha1, sha256."""

@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from certctl.core.model import Generation
-from certctl.core.spec import CertificateSpec
+from certctl.core.model import CertificateState, Generation
+from certctl.core.spec import DAY, CertificateSpec
 from certctl.core.times import after, duration_text, minute_text
 from certctl.values import NamedTuple
+
+SERVED_LONG = 7 * DAY
+"""Seconds that whoever pins a key by hand has to take it, where no hold-down is longer."""
 
 
 class Gate(NamedTuple):
@@ -44,6 +47,23 @@ def hold_until(spec: CertificateSpec, generation: Generation | None) -> datetime
     waits = [generation.seen[name] for name in spec.announce]
     ends = [after(sighting.at, max(spec.hold_down, sighting.wait)) for sighting in waits]
     return max(ends, default=after(start, spec.hold_down))
+
+
+def kept_until(spec: CertificateSpec, state: CertificateState, now: datetime) -> datetime | None:
+    """Until when the previous generation is the one that peers pin, not the current one; None: no more.
+
+    They pin what they have known for long; what a person forced after it, they may never have seen.
+    """
+    current, previous = state.current, state.previous
+    if current is None or current.promoted_at is None or previous is None or previous.compromised:
+        return None
+    until = after(current.promoted_at, max(spec.hold_down, SERVED_LONG))
+    return until if previous.made_at < current.made_at and now < until else None
+
+
+def keeps_previous(spec: CertificateSpec, state: CertificateState, now: datetime) -> bool:
+    """Whether a promotion now retires the current generation instead of the previous one."""
+    return state.forced and kept_until(spec, state, now) is not None
 
 
 def gate(

@@ -62,7 +62,7 @@ def _certificate_holds(spec: Spec, world: World, cert: CertificateSpec, now: dat
     for file in seen.conflicts:
         yield Hold("write", cert.name, f"{file.conflict}; {take_over(cert.name, file.path)}", None)
     if state.waiting is not None:
-        yield Hold("issue", cert.name, state.waiting.reason, None)
+        yield Hold("issue", cert.name, state.waiting.reason, state.waiting.until)
     for failure in state.failures:
         if failure.retry_at is not None and failure.retry_at > now:
             yield Hold(failure.kind, cert.name, f"failed: {failure.message}", failure.retry_at)
@@ -125,6 +125,7 @@ def _certificate_moments(
 ) -> list[datetime | None]:
     state = seen.state
     moments: list[datetime | None] = _retries(state.failures)
+    moments.append(state.waiting.until if state.waiting else None)
     if state.current is None:
         return moments
     moments += [previous_ends(cert, state, spec.announcers[name]) for name in cert.announce]

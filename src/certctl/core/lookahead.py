@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from certctl.core import effects
+from certctl.core.gate import keeps_previous
 from certctl.core.model import CertificateRecord, KeyRecord, Sighting
 from certctl.core.observed import CertificateSeen, World
 from certctl.core.pins import IN_DNS, cache_time, place
@@ -63,8 +64,10 @@ def _after(spec: Spec, world: World, step: Step, now: datetime) -> CertificateSe
         seen = seen._replace(state=state, damaged=seen.damaged - {step.slot})
         return _all_to_write(seen, "holds the certificate before") if step.slot == "current" else seen
     if step.kind == "promote":
-        seen = _turned(seen, {"next": "current", "current": "previous"})
-        seen = seen._replace(state=effects.promoted(state, now), served_next=None)
+        keep = keeps_previous(cert, state, now)
+        left = "previous" if keep else "current"
+        seen = _turned(seen, {"next": "current", left: "previous"})
+        seen = seen._replace(state=effects.promoted(state, now, keep_previous=keep), served_next=None)
         if state.current is not None:
             return _all_to_write(seen, "holds the generation before")
         files = tuple(file._replace(problem=file.problem or "is missing") for file in seen.files)

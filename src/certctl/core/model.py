@@ -135,10 +135,13 @@ class Failure(NamedTuple):
 
 
 class Wait(NamedTuple):
-    """An issuer waits for somebody outside (a certificate request that a person carries)."""
+    """Issuing waits for somebody outside: a certificate request that a person carries, an older certificate
+    that was asked back."""
 
     reason: str
     basis: str
+    until: datetime | None = None
+    """When it goes on without them; None: never."""
 
 
 class CertificateState(NamedTuple):

@@ -13,6 +13,13 @@ from certctl.doctor.trust import issued_by_root
 from certctl.errors import CertctlError
 
 
+ISSUE_ANEW = (
+    "certctl renew NAME; who pins the key is not touched, who pins the certificate breaks, "
+    'unless pin = "certificate" has it announced before'
+)
+"""Advice that changes what peers may have pinned says so."""
+
+
 class Scene(NamedTuple):
     """What every check of keys and certificates needs."""
 
@@ -35,14 +42,14 @@ def check_chain(
         yield scene.place.warning(
             "no-names",
             f"{path}: {leaf.label} has no subjectAltName, and the subject's name no longer counts",
-            "have it issued anew with its names: certctl renew NAME",
+            f"have it issued anew with its names: {ISSUE_ANEW}",
         )
     for one in certificates:
         if one.has_weak_signature and one.subject_der != one.issuer_der:
             yield scene.place.warning(
                 "weak-signature",
                 f"{path}: {one.label} is signed with {one.signature_hash}, which can be forged",
-                "have it issued anew: certctl renew NAME",
+                f"have it issued anew: {ISSUE_ANEW}",
             )
 
 
@@ -88,7 +95,7 @@ def _whole_up_to_a_root(scene: Scene, leaf: Certificate, certificates: Sequence[
 def _check_validity(scene: Scene, path: str, certificates: Sequence[Certificate]) -> Iterator[Finding]:
     for one in certificates:
         what = f"{path}: {one.label}"
-        fix = f"certctl renew NAME, or have it issued anew; then {scene.reload}"
+        fix = f"{ISSUE_ANEW}; or have it issued anew elsewhere, then {scene.reload}"
         left = one.not_after - scene.now
         if left <= timedelta(0):
             yield scene.place.error("expired", f"{what} expired {one.not_after:%Y-%m-%d %H:%M} UTC", fix)

@@ -111,7 +111,8 @@ def _check_mode(scene: Scene, content: Content) -> Iterator[Finding]:
         yield scene.place.error(
             "key-world-readable",
             f"{content.path} holds a private key, and everybody here may use it (mode {content.mode:04o})",
-            f"chmod o-rwx {content.path}; who could read the key may keep it: certctl rotate NAME",
+            f"chmod o-rwx {content.path}; who could read the key may keep it: certctl rotate NAME, "
+            "which changes what peers pin, and says from when",
         )
     elif content.mode & 0o020:
         yield scene.place.warning(
@@ -144,7 +145,8 @@ def _check_group(scene: Scene, key_part: _Part, rest: Sequence[_Part], algorithm
         yield scene.place.warning(
             "key-small",
             f"{path}: {key.algorithm} can be broken",
-            'keys = ["ecdsa-p256", "rsa-2048"] in certctl.toml',
+            'keys = ["ecdsa-p256", "rsa-2048"] in certctl.toml; every pin changes: peers find the next ones '
+            "by certctl fingerprints NAME, before they are served",
         )
     if not rest:
         yield scene.place.error(

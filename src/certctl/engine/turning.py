@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from certctl.core import effects
+from certctl.core.gate import keeps_previous
 from certctl.core.steps import Step
 from certctl.engine import keymaking
 from certctl.engine.ledger import Ledger, Ready
@@ -49,8 +50,12 @@ def _turn(ledger: Ledger, step: Step) -> Ready:
     """Promote or roll back: what is served changes with the writes that follow."""
     state = ledger.state(step.subject)
     forced = state.forced
-    turned = effects.promoted if step.kind == "promote" else effects.rolled_back
-    state = turned(effects.without_failure(state, step.kind), ledger.now)
+    keep = keeps_previous(ledger.spec.certificates[step.subject], state, ledger.now)
+    state = effects.without_failure(state, step.kind)
+    if step.kind == "promote":
+        state = effects.promoted(state, ledger.now, keep_previous=keep)
+    else:
+        state = effects.rolled_back(state, ledger.now)
     if ledger.spec.certificates[step.subject].probe:
         state = state._replace(unproved="promotion" if step.kind == "promote" else "rollback")
     assert state.current is not None

@@ -15,6 +15,7 @@ from certctl.servers.sight import Hook, Sight, Use, endpoint, unique, url
 
 _PORTS = {"smtp": 25, "submission": 587, "smtps": 465, "submissions": 465, "urd": 465}
 _MAY = "smtpd_tls_security_level=may"
+_DIGESTS = ("smtpd_tls_fingerprint_digest", "smtp_tls_fingerprint_digest")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -32,6 +33,7 @@ def see_postfix(directory: str, hook: Hook) -> Sight:
         postfix.reload,
         (*_server_uses(postfix), *_sni_uses(postfix), *_client_uses(postfix)),
         (dh,) if dh else (),
+        digests=unique(one.lower() for one in map(postfix.get, _DIGESTS) if one),
     )
 
 

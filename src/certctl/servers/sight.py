@@ -57,6 +57,8 @@ class Sight(NamedTuple):
     """Of a new bundle."""
     group: str | None = None
     """Of a new bundle; None: nothing special."""
+    digests: tuple[str, ...] = ()
+    """Under which it knows the keys and certificates of others."""
 
     @property
     def subject(self) -> str:

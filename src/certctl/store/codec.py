@@ -46,7 +46,7 @@ def encode_certificate(state: CertificateState) -> dict[str, Any]:
         "held": state.held,
         "failures": [_failure_out(failure) for failure in state.failures],
         "unproved": state.unproved,
-        "waiting": None if state.waiting is None else state.waiting._asdict(),
+        "waiting": _maybe(_wait_out, state.waiting),
     }
 
 
@@ -283,7 +283,11 @@ def _sighting_in(data: Any) -> Sighting:
 
 def _wait_in(data: Any) -> Wait:
     top = _dict(data)
-    return Wait(_text(top.get("reason")), _text(top.get("basis")))
+    return Wait(_text(top.get("reason")), _text(top.get("basis")), _maybe(_instant, top.get("until")))
+
+
+def _wait_out(wait: Wait) -> dict[str, Any]:
+    return {**wait._asdict(), "until": _moment_out(wait.until)}
 
 
 def _failure_out(failure: Failure) -> dict[str, Any]:

@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import os
 import shlex
+from collections.abc import Sequence
 
 from certctl.app.passes import Ran
-from certctl.app.starting import Started
+from certctl.app.starting import Fingerprint, Started
 from certctl.cli.console import Console
 from certctl.core.spec import Spec
 from certctl.errors import EXIT_OK
+
+_PINNED = {
+    "certificate": 'pin = "certificate": a renewal changes what is pinned, so it is announced and held',
+    "key": 'pin = "key": a renewal keeps what is pinned, and breaks who pins the certificate',
+}
 
 
 def show(console: Console, started: Started) -> None:
@@ -33,14 +39,33 @@ def _taken(console: Console, started: Started) -> None:
     """What is kept of what was there, and what was passed over."""
     for taken in started.taken:
         console.answer(f"taken over as {taken.name}: {taken.source}: {taken.text}")
-        for pin in taken.pins:
-            console.answer(f"  pin {pin}")
+        for line in fingerprints(taken.fingerprints):
+            console.answer(f"  {line}")
+        if taken.pin:
+            console.answer(f"  {_PINNED[taken.pin]}")
     for skipped in started.skipped:
         console.answer(f"left out: {skipped.subject}: {skipped.message}")
         if skipped.hint:
             console.answer(f"  {skipped.hint}")
     for note in started.notes:
         console.answer(f"note: {note}")
+
+
+def fingerprints(found: Sequence[Fingerprint]) -> list[str]:
+    """Of each key and certificate, in columns."""
+    return [f"{one.of:<11}  {one.algorithm:<10}  {one.digest:<6}  {one.fingerprint}" for one in found]
+
+
+def choose(console: Console, found: Sequence[Fingerprint]) -> str | None:
+    """Ask which of *found* peers hold; None: nobody is there to be asked."""
+    from certctl.cli.asking import choose
+
+    console.insist("peers that pin this host hold one of these fingerprints of each certificate:")
+    for one, line in zip(found, fingerprints(found), strict=True):
+        console.insist(f"  {one.name}  {line}")
+    return choose(
+        "which is it? a renewal keeps the key's, and changes the certificate's", ("certificate", "key")
+    )
 
 
 def _to_type(console: Console, started: Started) -> None:
