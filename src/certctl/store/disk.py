@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -24,6 +25,7 @@ from certctl.core.spec import CertificateSpec, DhparamSpec
 from certctl.errors import CertctlError, StateError, StoreError, UnreadableError
 from certctl.store import atomic, generations, journal, keyfiles, outputs, recorded, records, unknown
 from certctl.store.files import Files
+from certctl.store.inhand import in_hand
 from certctl.store.layout import Layout
 from certctl.store.materials import Materials
 from certctl.store.stamps import Stamps
@@ -65,6 +67,8 @@ class DiskStore:
         self._known: records.Known = {}
         self._replace_unknown = replace_unknown
         """Certificates in whose files a person gives up keys that the state does not have."""
+        self._left: list[tuple[int, int, int]] = []
+        self._changed = False
         self._hooks = records.load_hooks(self.layout)
         self._dhparams = records.load_dhparams(self.layout)
 
@@ -95,6 +99,36 @@ class DiskStore:
             atomic.make_directory(path, 0o700)
         for path in ("", "/state", "/live", "/dhparam"):
             atomic.sweep(self.layout.root + path)
+
+    # While the lock is not held
+
+    def leave(self) -> None:
+        """Remember how everything looks: the lock is about to be let go of."""
+        self._left = self._look_of_all()
+
+    def come_back(self) -> None:
+        """The lock is held again: what others kept meanwhile counts."""
+        if self._look_of_all() != self._left:
+            self._changed = True
+            self._hooks = records.load_hooks(self.layout)
+            self._dhparams = records.load_dhparams(self.layout)
+
+    def reread(self) -> bool:
+        """Whether others changed anything since the pass was last outside."""
+        changed, self._changed = self._changed, False
+        return changed
+
+    def _look_of_all(self) -> list[tuple[int, int, int]]:
+        """Numbers that differ as soon as another pass has done anything: each step is in the journal."""
+        layout, found = self.layout, []
+        for path in (layout.states, f"{layout.root}/live", layout.hooks, layout.dhparams, layout.journal):
+            info = outputs.lstat(path)
+            found.append((info.st_ino, info.st_size, info.st_mtime_ns) if info else (0, 0, 0))
+        return found
+
+    def in_hand(self, names: Collection[str]) -> AbstractContextManager[frozenset[str]]:
+        """Take in hand what of *names* no other process has."""
+        return in_hand(self.layout.in_hand, names)
 
     # Certificates
 
