@@ -23,9 +23,18 @@ from certctl.core.observed import CertificateSeen, DhparamSeen, FileSeen
 from certctl.core.others import take_over
 from certctl.core.spec import CertificateSpec, DhparamSpec
 from certctl.errors import CertctlError, StateError, StoreError, UnreadableError
-from certctl.store import atomic, generations, journal, keyfiles, outputs, recorded, records, unknown
+from certctl.store import (
+    atomic,
+    generations,
+    journal,
+    keyfiles,
+    meanwhile,
+    outputs,
+    recorded,
+    records,
+    unknown,
+)
 from certctl.store.files import Files
-from certctl.store.inhand import in_hand
 from certctl.store.layout import Layout
 from certctl.store.materials import Materials
 from certctl.store.stamps import Stamps
@@ -67,8 +76,7 @@ class DiskStore:
         self._known: records.Known = {}
         self._replace_unknown = replace_unknown
         """Certificates in whose files a person gives up keys that the state does not have."""
-        self._left: list[tuple[int, int, int]] = []
-        self._changed = False
+        self._left, self._changed = meanwhile.marks(self.layout), False
         self._hooks = records.load_hooks(self.layout)
         self._dhparams = records.load_dhparams(self.layout)
 
@@ -100,15 +108,13 @@ class DiskStore:
         for path in ("", "/state", "/live", "/dhparam"):
             atomic.sweep(self.layout.root + path)
 
-    # While the lock is not held
-
     def leave(self) -> None:
         """Remember how everything looks: the lock is about to be let go of."""
-        self._left = self._look_of_all()
+        self._left = meanwhile.marks(self.layout)
 
     def come_back(self) -> None:
         """The lock is held again: what others kept meanwhile counts."""
-        if self._look_of_all() != self._left:
+        if meanwhile.marks(self.layout) != self._left:
             self._changed = True
             self._hooks = records.load_hooks(self.layout)
             self._dhparams = records.load_dhparams(self.layout)
@@ -118,17 +124,9 @@ class DiskStore:
         changed, self._changed = self._changed, False
         return changed
 
-    def _look_of_all(self) -> list[tuple[int, int, int]]:
-        """Numbers that differ as soon as another pass has done anything: each step is in the journal."""
-        layout, found = self.layout, []
-        for path in (layout.states, f"{layout.root}/live", layout.hooks, layout.dhparams, layout.journal):
-            info = outputs.lstat(path)
-            found.append((info.st_ino, info.st_size, info.st_mtime_ns) if info else (0, 0, 0))
-        return found
-
     def in_hand(self, names: Collection[str]) -> AbstractContextManager[frozenset[str]]:
         """Take in hand what of *names* no other process has."""
-        return in_hand(self.layout.in_hand, names)
+        return meanwhile.in_hand(self.layout.in_hand, names)
 
     # Certificates
 

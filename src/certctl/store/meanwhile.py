@@ -1,7 +1,7 @@
-"""What a process has in hand while it does not hold the lock: a certificate, an issuer, an announcer.
+"""While the lock is not held: what a process has in hand, and whether others did anything.
 
-Byte ranges of one file (OFD locks, fcntl(2)), one for each name: the kernel frees them when
-the process dies, and nothing has to be cleared away.
+A certificate, an issuer or an announcer is in hand by a byte of one file (OFD locks, fcntl(2)),
+one for each name: the kernel frees it when the process dies, and nothing has to be cleared away.
 """
 
 from __future__ import annotations
@@ -14,8 +14,11 @@ import struct
 import zlib
 from collections.abc import Iterable, Iterator
 
-from certctl.store import atomic
+from certctl.store import atomic, outputs
 from certctl.store.failing import failure
+from certctl.store.layout import Layout
+
+Marks = list[tuple[int, int, int]]
 
 _F_OFD_SETLK = getattr(fcntl, "F_OFD_SETLK", 37)
 
@@ -40,3 +43,12 @@ def _claim(fd: int, path: str, name: str) -> bool:
             return False
         raise failure(error, path, "lock") from error
     return True
+
+
+def marks(layout: Layout) -> Marks:
+    """Numbers that differ as soon as another pass has done anything: each of its steps is in the journal."""
+    found = []
+    for path in (layout.states, f"{layout.root}/live", layout.hooks, layout.dhparams, layout.journal):
+        info = outputs.lstat(path)
+        found.append((info.st_ino, info.st_size, info.st_mtime_ns) if info else (0, 0, 0))
+    return found
