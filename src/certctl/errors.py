@@ -44,6 +44,26 @@ class CertctlError(Exception):
         self.transient = transient
         self.retry_after = retry_after
 
+    def saying(self, message: str) -> CertctlError:
+        """The same error in other words. An error is a value: others may hold this one, too."""
+        new = type(self).__new__(type(self), message)
+        new.__dict__.update(self.__dict__)
+        new.message = bounded(message)
+        new.__cause__ = self
+        return new
+
+    def within(self, prefix: str) -> CertctlError:
+        """The same error, told as one of *prefix*: "issuer le"."""
+        return self.saying(f"{prefix}: {self.message}")
+
+
+class InternalError(CertctlError):
+    """What no one foresaw: a bug, told like any other failure. *trace* is its traceback, cut to its end."""
+
+    def __init__(self, message: str, hint: str | None = None, *, trace: str = "") -> None:
+        super().__init__(message, hint)
+        self.trace = trace
+
 
 class UsageError(CertctlError):
     """The command line asks for something that does not exist or does not go together."""

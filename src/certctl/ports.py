@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
@@ -21,6 +22,8 @@ from certctl.core.observed import AnnouncerSeen, CertificateSeen, DhparamSeen, F
 from certctl.core.pins import Announced
 from certctl.core.spec import AnnouncerSpec, CertificateSpec, DhparamSpec, IssuerSpec
 from certctl.errors import CertctlError
+
+Hold = Callable[[], AbstractContextManager[None]]
 
 
 class IssueRequest(NamedTuple):
@@ -129,11 +132,20 @@ class Following(Protocol):
     def observe(self) -> tuple[Mapping[str, PeerSeen], Mapping[str, FileSeen]]:
         """What was believed of each peer, by name, and what is wrong with the maps, by path. No network."""
 
-    def refresh(self, now: datetime, *, urgent: bool = False) -> Mapping[str, CertctlError | None]:
-        """Fetch and check the feeds, keep what is believed; by peer that was asked, what went wrong.
+    def ask(self, now: datetime) -> Mapping[str, Any]:
+        """Fetch and check the feeds, but for peers whose back-off is not over; by peer, what came of it.
 
-        Peers whose back-off is not over are left out, unless *urgent*. Nobody's failure is raised.
+        Nothing is written, and nobody's failure is raised.
         """
+
+    def keep(self, asked: Mapping[str, Any], now: datetime) -> Mapping[str, CertctlError | None]:
+        """Keep what is believed of those that were *asked*; by peer, what went wrong.
+
+        What another process has come to believe meanwhile is not overwritten.
+        """
+
+    def forget(self) -> None:
+        """Others may have changed what is believed: it is read again when it is needed."""
 
     def prepare(self, path: str) -> Prepared:
         """The map at *path* with the pins that are believed. Raises CertctlError."""
@@ -146,6 +158,12 @@ class Store(Protocol):
     """
 
     def prepare(self) -> None: ...
+
+    def reread(self) -> bool:
+        """Whether others changed anything while the pass was outside; their hooks' states are known then."""
+
+    def in_hand(self, names: Collection[str]) -> AbstractContextManager[frozenset[str]]:
+        """Take in hand what of *names* no other process has; gives that. It is kept within the context."""
 
     def observe_certificate(self, cert: CertificateSpec, now: datetime) -> CertificateSeen: ...
 

@@ -27,7 +27,7 @@ ALLOWED = {
     "core": ("errors",),
     "ports": ("core", "errors"),
     "config": ("core", "errors", "system"),
-    "engine": ("core", "ports", "errors"),
+    "engine": ("core", "ports", "errors", "system"),
     **dict.fromkeys(ADAPTERS, INWARD),
     "servers": INWARD,
     "doctor": (*INWARD, "servers"),

@@ -20,7 +20,7 @@ ACME = '[issuer.le]\ntype = "acme"\ndirectory = "letsencrypt"\nagree_tos = true\
     ("text", "problem"),
     [
         ('state_dirr = "x"', 'key "state_dirr" is unknown; did you mean "state_dir"?'),
-        ("zzz = 1", 'key "zzz" is unknown; known are state_dir, hooks_dir, and tables'),
+        ("zzz = 1", 'key "zzz" is unknown; known are state_dir, hooks_dir, network_timeout, and tables'),
         ("[certificat.mx1]", "table [certificat] is unknown; did you mean [certificate.NAME]?"),
         ("[zzz]", "table [zzz] is unknown; known are [certificate.NAME], [issuer.NAME]"),
         (

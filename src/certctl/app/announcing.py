@@ -57,8 +57,10 @@ def announce(spec: Spec, names: Sequence[str], options: passes.Options) -> passe
         raise UsageError(
             "nothing announces pins here", "add [announce.NAME], and announce = [NAME] to a certificate"
         )
-    with passes.locked(spec, options.wait):
-        adapters = wiring.adapters(spec, options.report, verify=options.verify, stop=options.stop)
+    with passes.locked(spec, options.wait) as lease:
+        adapters = wiring.adapters(
+            spec, options.report, verify=options.verify, stop=options.stop, lease=lease
+        )
         adapters.store.prepare()
         engine = Engine(spec, adapters)
         engine.announce(selected.announcers)

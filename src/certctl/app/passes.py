@@ -4,8 +4,10 @@ import contextlib
 import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
+from functools import partial
 
 from certctl.app import wiring
+from certctl.app.lease import Lease
 from certctl.app.names import certificates, known
 from certctl.core import effects
 from certctl.core.gate import gate, kept_until
@@ -73,8 +75,8 @@ def run(spec: Spec, names: Collection[str] = (), options: Options = Options()) -
     known(spec, names)
     certificates(spec, options.replace_unknown)
     only = frozenset(names) or None
-    with locked(spec, options.wait):
-        ran, deferred = _pass(spec, only, options)
+    with locked(spec, options.wait) as lease:
+        ran, deferred = _pass(spec, only, options, lease)
     for step in deferred if options.dhparam and not options.stop() else ():
         later = _make_dhparam(spec, only, options, step)
         if later is not None:
@@ -87,6 +89,7 @@ def _pass(
     spec: Spec,
     only: frozenset[str] | None,
     options: Options,
+    lease: Lease,
     before: Callable[[Adapters], None] | None = None,
 ) -> tuple[Ran, list[Step]]:
     from certctl.engine.engine import Engine
@@ -97,6 +100,7 @@ def _pass(
         verify=options.verify,
         replace_unknown=options.replace_unknown,
         stop=options.stop,
+        lease=lease,
     )
     adapters.store.prepare()
     if before is not None:
@@ -129,8 +133,8 @@ def _make_dhparam(spec: Spec, only: frozenset[str] | None, options: Options, ste
                 if options.stop():
                     return None
                 error = failure
-            with locked(spec, options.wait):
-                engine = Engine(spec, wiring.adapters(spec, options.report, stop=options.stop))
+            with locked(spec, options.wait) as lease:
+                engine = Engine(spec, wiring.adapters(spec, options.report, stop=options.stop, lease=lease))
                 if error is not None:
                     engine.fail_dhparam(step, error)
                 else:
@@ -323,18 +327,19 @@ def ask(
                 raise failure
             adapters.store.journal(now, event, state.name, by=person.name())
 
-    with locked(spec, options.wait):
-        ran, _ = _pass(spec, frozenset(names), options, keep)
+    with locked(spec, options.wait) as lease:
+        ran, _ = _pass(spec, frozenset(names), options, lease, keep)
     return ran
 
 
 @contextlib.contextmanager
-def locked(spec: Spec, wait: float, *, dhparam: bool = False) -> Iterator[None]:
-    """Hold the lock of the state directory, which is made if need be."""
+def locked(spec: Spec, wait: float, *, dhparam: bool = False) -> Iterator[Lease]:
+    """Hold the lock of the state directory, which is made if need be; gives the hold on it."""
     from certctl.store.lock import lock
 
     layout = Layout(spec.state_dir)
     path = layout.dhparam_lock if dhparam else layout.lock
     atomic.make_directory(os.path.dirname(path))
-    with lock(path, wait):
-        yield
+    lease = Lease(partial(lock, path))
+    with lease.held(wait):
+        yield lease

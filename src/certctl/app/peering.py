@@ -14,6 +14,7 @@ from certctl.core.planner import plan as make_plan
 from certctl.core.spec import Spec
 from certctl.core.times import rfc3339
 from certctl.errors import UsageError
+from certctl.system import deadline
 
 if TYPE_CHECKING:
     from certctl.peers.follow import Follower
@@ -63,13 +64,15 @@ def sync(
     from certctl.engine.engine import Engine
 
     _known(spec, names)
-    with passes.locked(spec, options.wait):
+    with passes.locked(spec, options.wait) as lease:
         following = follower(spec)
-        adapters = wiring.adapters(spec, options.report, stop=options.stop)
+        adapters = wiring.adapters(spec, options.report, stop=options.stop, lease=lease)
         adapters.following = following
         adapters.store.prepare()
         now = adapters.clock()
-        outcomes = following.refresh(now, urgent=True, only=names or None, force=force, accept=accept)
+        with deadline.limit(spec.network_timeout), adapters.outside():
+            asked = following.ask(now, urgent=True, only=names or None, force=force, accept=accept)
+        outcomes = following.keep(asked, now)
         engine = Engine(spec, adapters)
         engine.fail_peers(outcomes)
         only = frozenset({*spec.peers, *(peer.map for peer in spec.peers.values())})

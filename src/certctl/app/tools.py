@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from certctl.errors import CertctlError
 
 if TYPE_CHECKING:
     from certctl.announce.tools import Ended, Tools
+    from certctl.ports import Hold
 
 LARGEST = 8 << 20
 """Bytes of what is looked for at a `check` URL."""
 
 
-def tools() -> Tools:
-    """All of them."""
+def tools(outside: Hold) -> Tools:
+    """All of them. URLs are read *outside*: files are written before, and states kept after that."""
     from certctl.announce.tools import Tools
 
-    return Tools(_fetch, _run, _served)
+    return Tools(partial(_fetch, outside), _run, _served)
 
 
-def _fetch(url: str) -> bytes:
+def _fetch(outside: Hold, url: str) -> bytes:
     from certctl.peers.fetch import fetch
 
-    return fetch(url, largest=LARGEST).data or b""
+    with outside():
+        return fetch(url, largest=LARGEST).data or b""
 
 
 def _served(name: str, address: str, port: int) -> frozenset[str]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from _thread import allocate_lock
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import datetime, timezone
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
+from certctl.app.lease import Lease
 from certctl.core.model import CertificateState
 from certctl.core.spec import CertificateSpec, DhparamSpec, HookSpec, Spec
 from certctl.core.times import to_milliseconds
@@ -18,7 +21,7 @@ from certctl.errors import CertctlError
 from certctl.store.disk import DiskStore
 
 if TYPE_CHECKING:
-    from certctl.ports import Announcer, Following, HookOutcome, Issuer
+    from certctl.ports import Announcer, Following, Hold, HookOutcome, Issuer
 
 
 T = TypeVar("T")
@@ -40,13 +43,18 @@ def adapters(
     verify: bool = False,
     replace_unknown: Collection[str] = (),
     stop: Callable[[], bool] = lambda: False,
+    lease: Lease | None = None,
 ) -> Adapters:
-    """Everything real: the disk, the issuers, the hooks of this host."""
+    """Everything real: the disk, the issuers, the hooks of this host.
+
+    *lease*: the lock that is held, and let go of while others are asked.
+    """
     store = DiskStore(spec.state_dir, verify=verify, replace_unknown=replace_unknown)
+    outside: Hold = partial(_outside, lease, store) if lease else nullcontext
     return Adapters(
         store=store,
         issuer=_once(partial(_issuer, spec, report, store)),
-        announcer=_once(partial(_announcer, spec)),
+        announcer=_once(partial(_announcer, spec, outside)),
         make_keys=make_keys,
         make_dhparam=partial(_make_dhparam, stop),
         resolve_hook=partial(resolve_hook, spec),
@@ -59,7 +67,19 @@ def adapters(
         following=_following(spec) if spec.peers else None,
         prove=partial(_prove, store),
         hook_problem=_hook_problems(spec),
+        outside=outside,
+        inside=lease.inside if lease else nullcontext,
     )
+
+
+@contextlib.contextmanager
+def _outside(lease: Lease, store: DiskStore) -> Iterator[None]:
+    store.leave()
+    try:
+        with lease.outside():
+            yield
+    finally:
+        store.come_back()
 
 
 def _once(make: Callable[[str], T]) -> Callable[[str], T]:
@@ -89,11 +109,11 @@ def _issuer(spec: Spec, report: Report, store: DiskStore, name: str) -> Issuer:
     )
 
 
-def _announcer(spec: Spec, name: str) -> Announcer:
+def _announcer(spec: Spec, outside: Hold, name: str) -> Announcer:
     from certctl.announce.build import build
     from certctl.app.tools import tools
 
-    return build(spec.announcers[name], spec.state_dir, tools())
+    return build(spec.announcers[name], spec.state_dir, tools(outside))
 
 
 def _following(spec: Spec) -> Following:

@@ -70,6 +70,7 @@ TOP = Section(
     {
         "state_dir": Key(directory, "the path of a directory", '"/var/lib/certctl"', place=at),
         "hooks_dir": Key(directory, "the path of a directory", '"/etc/certctl/hooks"', place=at),
+        "network_timeout": Key(duration(), "a duration", '"5m"'),
     }
 )
 

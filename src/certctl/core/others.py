@@ -29,7 +29,9 @@ def hook_step(name: str, seen: HookSeen) -> Step | None:
         return None
     reason = f"{_some(changed)} changed"
     if seen.state.attempts:
-        reason += f"; attempt {seen.state.attempts + 1} after exit status {seen.state.exit_status}"
+        status = seen.state.exit_status
+        ended = "one that was cut short" if status is None else f"exit status {status}"
+        reason += f"; attempt {seen.state.attempts + 1} after {ended}"
     return Step("hook", name, reason, scope="hook")
 
 

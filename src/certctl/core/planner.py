@@ -59,6 +59,7 @@ def walk(
     *,
     only: Collection[str] | None = None,
     before_network: Callable[[], None] | None = None,
+    last: int | None = None,
     stop: Callable[[], bool] = lambda: False,
 ) -> None:
     """Call *apply* with batch after batch until nothing is left to do.
@@ -66,8 +67,8 @@ def walk(
     *apply* changes *world*; what it could not do it adds to *avoid*. Steps of one
     batch are of the same phase and touch different things, so they may be done
     concurrently. The earliest phase that has work always goes first.
-    *before_network* is called once, when all local work is done; *stop* is asked
-    before each batch, and ends the walk.
+    *before_network* is called once, when all local work is done; the walk ends before
+    phases that come after *last*; *stop* is asked before each batch, and ends it, too.
     """
     ready: dict[str, tuple[int, Step] | None] = {}
     basis: dict[str, CertificateSeen] = {}
@@ -83,7 +84,7 @@ def walk(
             before_network()
             before_network = None
             continue
-        if not batch or stop():
+        if not batch or stop() or (last is not None and rank > last):
             return
         apply(batch)
     raise RuntimeError("the plan does not settle: two rules undo each other")
@@ -119,7 +120,8 @@ def _first_batch(
 def _hook_steps(
     spec: Spec, world: World, now: datetime, avoid: Collection[object], only: Collection[str] | None
 ) -> Iterator[Step]:
-    for name, seen in world.hooks.items():
+    # One that failed, or ended certctl itself, must not keep those behind it from running.
+    for name, seen in sorted(world.hooks.items(), key=lambda item: item[1].state.attempts > 0):
         step = hook_step(name, seen)
         wanted = only is None or name in only or _serves(spec, name, only)
         if step and wanted and step.key not in avoid and not hook_blocked(seen, now):

@@ -189,6 +189,8 @@ class Spec(NamedTuple):
     """The file it came from, absolute."""
     state_dir: str = "/var/lib/certctl"
     hooks_dir: str = "/etc/certctl/hooks"
+    network_timeout: float = 5 * MINUTE
+    """Seconds that one pass gives to all whom it asks outside of this host."""
     issuers: Mapping[str, IssuerSpec] = {}
     """Holds "self-signed" and "private-ca" even where the file has no table for them."""
     certificates: Mapping[str, CertificateSpec] = {}

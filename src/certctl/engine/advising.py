@@ -11,10 +11,12 @@ from certctl.core import effects
 from certctl.core.model import Generation
 from certctl.core.observed import World
 from certctl.core.spec import HOUR, CertificateSpec, Spec
+from certctl.engine.ledger import Ledger
 from certctl.engine.outcome import Event
 from certctl.engine.ports import Adapters
 from certctl.errors import CertctlError
 from certctl.ports import RenewalAdviser
+from certctl.system import surprise
 
 AT_ONCE = 10
 ASK_AGAIN = 6 * HOUR
@@ -32,12 +34,13 @@ def due(spec: Spec, cert: CertificateSpec, current: Generation | None, now: date
     return ask_at is None or ask_at <= now
 
 
-def refresh(spec: Spec, adapters: Adapters, world: World, only: Collection[str] | None) -> None:
+def refresh(ledger: Ledger, only: Collection[str] | None) -> None:
     """Ask for every certificate whose time has come, several at once.
 
     A CA that does not answer holds up nothing: the advice before, or the share of
     the lifetime, decides.
     """
+    spec, adapters, world = ledger.spec, ledger.adapters, ledger.world
     now = adapters.clock()
     names = [
         name
@@ -51,7 +54,10 @@ def refresh(spec: Spec, adapters: Adapters, world: World, only: Collection[str] 
     from concurrent.futures import ThreadPoolExecutor
 
     currents = [current for name in names if (current := world.certificates[name].state.current)]
-    with ThreadPoolExecutor(min(len(names), AT_ONCE), thread_name_prefix="advice") as pool:
+    with (
+        ledger.outside(),
+        ThreadPoolExecutor(min(len(names), AT_ONCE), thread_name_prefix="advice") as pool,
+    ):
         answers = list(pool.map(partial(_ask, adapters, now), names, currents))
     for name, generation in zip(names, answers, strict=True):
         _keep(adapters, world, name, generation)
@@ -70,8 +76,9 @@ def _ask(adapters: Adapters, now: datetime, name: str, current: Generation) -> G
             other = issuer.renewal_info(leaf, None, now)
             if other is not None and other.renew_at <= now:
                 advice = other
-    except CertctlError as error:
-        adapters.report(Event(name, f"no renewal advice: {error.message}", "detail"))
+    except Exception as error:  # noqa: BLE001  # advice is not needed, so nothing of it stops a pass
+        why = surprise.told(error).message
+        adapters.report(Event(name, f"no renewal advice: {why}", "detail"))
         if current.advice is None:
             return current._replace(ask_advice_at=again)
         return current._replace(advice=current.advice._replace(check_at=again))
@@ -80,9 +87,13 @@ def _ask(adapters: Adapters, now: datetime, name: str, current: Generation) -> G
 
 def _keep(adapters: Adapters, world: World, name: str, generation: Generation) -> None:
     seen = world.certificates[name]
-    if generation == seen.state.current:
+    current = seen.state.current
+    if current is None or (current.number, current.issuance) != (generation.number, generation.issuance):
         return
-    state = effects.with_slot(seen.state, "current", generation)
+    advised = current._replace(advice=generation.advice, ask_advice_at=generation.ask_advice_at)
+    if advised == current:
+        return
+    state = effects.with_slot(seen.state, "current", advised)
     try:
         adapters.store.save(state)
     except CertctlError as error:

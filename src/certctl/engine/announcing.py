@@ -21,6 +21,10 @@ MOST_IN_A_PASS = 5
 """Times that one announcer is asked in one pass: after keys were made, after its hooks ran, …"""
 
 
+ELSEWHERE = ("dns", "command")
+"""Types that show pins on other hosts, or by programs: nothing of it is a file of this host."""
+
+
 class Published(NamedTuple):
     """What one announcer did."""
 
@@ -30,18 +34,28 @@ class Published(NamedTuple):
     """Certificates of which something else was shown before."""
 
 
-def publish(spec: Spec, adapters: Adapters, world: World, name: str) -> Published:
-    """Let announcer *name* show what it should. Raises CertctlError."""
+def publish(ledger: Ledger, name: str) -> Published:
+    """Let announcer *name* show what it should. Raises CertctlError.
+
+    Those that only ask others do so without the lock. What they saw of pins that another
+    certctl replaced meanwhile counts for nothing.
+    """
+    spec, adapters, world = ledger.spec, ledger.adapters, ledger.world
     before: AnnouncerSeen = world.announcers[name]
     now = adapters.clock()
     wanted = wanted_pins(spec, world, name, now)
     _forget_half_delivered(adapters, world, before)
-    sightings = adapters.announcer(name).publish(wanted, now)
+    announcer = adapters.announcer(name)
+    elsewhere = spec.announcers[name].type in ELSEWHERE
+    with ledger.outside() if elsewhere else ledger.in_time():
+        sightings = announcer.publish(wanted, now)
     ahead = before.ahead_until is not None and now < before.ahead_until
     anew = before.problem is not None or ahead or (before.due_at is not None and before.due_at <= now)
     subjects = [*wanted, *(subject for subject in before.shown if subject not in wanted)]
     changed = [s for s in subjects if anew or before.shown.get(s) != before.wanted.get(s)]
-    return Published(wanted, sightings, changed)
+    again = wanted_pins(spec, world, name, now)
+    fits = {subject: entry for subject, entry in wanted.items() if again.get(subject) == entry}
+    return Published(fits, {s: seen for s, seen in sightings.items() if s in fits}, changed)
 
 
 def _forget_half_delivered(adapters: Adapters, world: World, seen: AnnouncerSeen) -> None:
@@ -104,7 +118,12 @@ def step(ledger: Ledger, due: Step, rounds: dict[str, int]) -> None:
     rounds[name] = rounds.get(name, 0) + 1
     if rounds[name] >= MOST_IN_A_PASS:
         ledger.avoid.update(due._replace(kind=kind).key for kind in ("announce", "retract"))
-    published = publish(ledger.spec, ledger.adapters, ledger.world, name)
+    with ledger.store.in_hand([f"announcer {name}"]) as mine:
+        if not mine:
+            ledger.avoid.update(due._replace(kind=kind).key for kind in ("announce", "retract"))
+            ledger.tell(name, "another certctl has this announcer in hand: it goes on there")
+            return
+        published = publish(ledger, name)
     ledger.look_at_followers()
     seen = []
     for state, slots in recorded(ledger.spec, ledger.world, name, published):

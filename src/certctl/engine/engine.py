@@ -13,6 +13,7 @@ from certctl.core.model import Failure
 from certctl.core.observed import World
 from certctl.core.others import take_over
 from certctl.core.planner import walk
+from certctl.core.rules import PHASE_HOOKS
 from certctl.core.spec import Spec
 from certctl.core.steps import Step
 from certctl.engine import (
@@ -45,6 +46,12 @@ class Engine:
 
     def run(self, only: Collection[str] | None = None) -> Outcome:
         """Do all that is due now. Failures are isolated, kept in the state and returned."""
+        try:
+            return self._run(only)
+        finally:
+            self._ledger.close()
+
+    def _run(self, only: Collection[str] | None) -> Outcome:
         ledger = self._ledger
         ledger.store.prepare()
         for name, hook in ledger.world.hooks.items():
@@ -52,7 +59,7 @@ class Engine:
                 # Before anything is issued: what is new then would be served by nobody.
                 ledger.tell(name, hook.problem, "warning")
         self._repair(only)
-        ask = partial(advising.refresh, ledger.spec, ledger.adapters, ledger.world, only)
+        ask = partial(advising.refresh, ledger, only)
 
         def before_network() -> None:
             if only is None:
@@ -66,11 +73,21 @@ class Engine:
         if any(step.kind == "issue" for step in ledger.outcome.done):
             ask()
         self._forget_settled(only)
+        ledger.tell_surprises()
         stamps = Step("write", "stamps", "what was seen is kept", scope="stamps")
         ledger.guard(stamps, ledger.store.close)
         return ledger.outcome
 
-    def _walk(self, only: Collection[str] | None, before_network: Callable[[], None] | None = None) -> None:
+    def _serve(self, names: Collection[str]) -> None:
+        """Bring what was issued to the servers, while others are still being waited for."""
+        self._walk(names, last=PHASE_HOOKS)
+
+    def _walk(
+        self,
+        only: Collection[str] | None,
+        before_network: Callable[[], None] | None = None,
+        last: int | None = None,
+    ) -> None:
         walk(
             self._ledger.spec,
             self._ledger.world,
@@ -79,6 +96,7 @@ class Engine:
             self._ledger.avoid,
             only=only,
             before_network=before_network,
+            last=last,
             stop=self._ledger.adapters.stop,
         )
 
@@ -87,7 +105,7 @@ class Engine:
         issues = [step for step in batch if step.kind == "issue"]
         writes = [step for step in batch if step.kind == "write"]
         if issues:
-            orders.issue(ledger, issues)
+            orders.issue(ledger, issues, self._serve)
         written: set[str] = writing.write(ledger, writes) if writes else set()
         turns = [step for step in batch if step.kind in ("make-key", "promote", "rollback", "retire")]
         if turns:
@@ -114,6 +132,8 @@ class Engine:
             if only is not None and name not in only:
                 continue
             step = Step("write", name, seen.recovered or "its state cannot be read")
+            if name in ledger.surprised:
+                continue
             if seen.unreadable is not None:
                 hint = "mend that; or move it away: it is put together again from the keys on disk"
                 ledger.outcome.failed.append(Failed(step, CertctlError(seen.unreadable, hint)))

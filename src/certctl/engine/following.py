@@ -13,7 +13,9 @@ def follow(ledger: Ledger) -> None:
     """Look at the feeds of peers; their maps and the hooks of these come right after."""
     following = ledger.adapters.following
     if following is not None:
-        fail(ledger, following.refresh(ledger.now))
+        with ledger.outside():
+            asked = following.ask(ledger.now)
+        fail(ledger, following.keep(asked, ledger.now))
         ledger.look_at_followers()
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 from certctl.core import effects
 from certctl.core.model import HookState
 from certctl.core.observed import HookSeen
 from certctl.core.others import changed_files
-from certctl.core.spec import HOUR, Spec
+from certctl.core.spec import HOUR, HookSpec, Spec
 from certctl.core.steps import Step
 from certctl.core.times import duration_text
 from certctl.engine.ledger import Ledger
@@ -20,6 +21,7 @@ FIRST_RETRY = 10.0
 LONGEST_RETRY = HOUR
 MOST_ENVIRONMENT = 120_000
 KILLED = "killed after"
+INTERRUPTED = "certctl was ended while the hook ran"
 
 
 def environment(spec: Spec, name: str, changed: list[str], path: str) -> dict[str, str]:
@@ -51,10 +53,14 @@ def run(spec: Spec, adapters: Adapters, seen: HookSeen) -> HookState:
     """Run one hook for what it has not been run for. Returns its new state; raises CertctlError never.
 
     What was delivered is what was on disk *before* it ran: a file that changes
-    meanwhile is delivered by the next run.
+    meanwhile is delivered by the next run. That it is tried is durable before it
+    starts: it may restart the very unit that certctl runs in.
     """
     hook = spec.hooks[seen.state.name]
     changed = changed_files(seen)
+    # A disk that takes no note must not keep a reload back; keeping how it ended tells of that.
+    with contextlib.suppress(CertctlError):
+        adapters.store.save_hooks([_begun(adapters, hook, seen.state)])
     try:
         argv = adapters.resolve_hook(hook)
         told = environment(spec, hook.name, changed, adapters.hook_path())
@@ -72,6 +78,24 @@ def run(spec: Spec, adapters: Adapters, seen: HookSeen) -> HookState:
     return state._replace(
         attempts=attempts,
         retry_at=effects.back_off(attempts, FIRST_RETRY, LONGEST_RETRY, now),
+        basis=adapters.hook_basis(hook),
+    )
+
+
+def _begun(adapters: Adapters, hook: HookSpec, before: HookState) -> HookState:
+    """What is to be read if certctl does not live to see how the hook ends.
+
+    Once may be chance (a power cut), so the hook runs again in the next pass, after the
+    others; from then on it waits as after any other failure.
+    """
+    now, attempts = adapters.clock(), before.attempts + 1
+    wait = effects.back_off(attempts, FIRST_RETRY, LONGEST_RETRY, now) if before.attempts else None
+    return before._replace(
+        last_run=now,
+        exit_status=None,
+        output=INTERRUPTED,
+        attempts=attempts,
+        retry_at=wait,
         basis=adapters.hook_basis(hook),
     )
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from typing import NamedTuple
 
@@ -11,16 +13,21 @@ from certctl.core import effects
 from certctl.core.basis import issue_basis
 from certctl.core.bundle import Change, Material
 from certctl.core.model import CertificateRecord, CertificateState, Failure, Generation, Request, Wait
+from certctl.core.observed import CertificateSeen
 from certctl.core.rules import LOCAL_ISSUERS
 from certctl.core.spec import DAY, HOUR, CertificateSpec, Spec
 from certctl.core.steps import Step
 from certctl.engine.outcome import Event
 from certctl.engine.ports import Adapters
 from certctl.errors import CertctlError
-from certctl.ports import Issued, IssueRequest, Waiting
+from certctl.ports import Issued, Issuer, IssueRequest, Waiting
+from certctl.system import surprise
 
 AT_ONCE = 20
 """Certificates of one issuer under way at the same time, where it names no limit of its own."""
+
+OUTSIDE = ("acme", "command")
+"""Types of issuers that ask somebody outside; the others have all they need on this host."""
 
 _BACK_OFF = {"command": (10.0, HOUR), "acme": (60.0, DAY / 4)}
 """First and longest wait after failures, in seconds; local issuers are asked again in every pass."""
@@ -33,6 +40,8 @@ class Job(NamedTuple):
     cert: CertificateSpec
     state: CertificateState
     generation: Generation
+    is_outside: bool = False
+    """Whether it is done without the lock."""
 
 
 class Obtained(NamedTuple):
@@ -52,16 +61,24 @@ Ended = tuple[Job, Obtained | Waiting | CertctlError]
 
 
 def run(
-    spec: Spec, jobs: Sequence[Job], work: Callable[[Job], Obtained | Waiting], most: int
+    spec: Spec,
+    jobs: Sequence[Job],
+    work: Callable[[Job], Obtained | Waiting],
+    most: int,
+    outside: Callable[[], AbstractContextManager[None]] = nullcontext,
+    gather: float = 0.0,
 ) -> Iterator[list[Ended]]:
     """Do *jobs*, several at once where there are several: of each issuer as many as it takes.
 
     So one that is slow keeps nobody waiting whom another one serves. Yields what has
     ended as soon as anything has: all of it, up to *most*. While that is kept, the
-    others go on.
+    others go on. It is waited for *outside*, and, once one has ended, for those that
+    end within *gather* seconds from then.
     """
     if len(jobs) == 1:
-        yield [(jobs[0], _settled(lambda: work(jobs[0])))]
+        with outside():
+            only = _settled(lambda: work(jobs[0]))
+        yield [(jobs[0], only)]
         return
     from concurrent.futures import ThreadPoolExecutor
     from queue import Empty, SimpleQueue
@@ -81,10 +98,13 @@ def run(
                     pool.submit(lambda job=job: ended.put((job, _settled(lambda: work(job)))))  # type: ignore[misc]
             left = len(jobs)
             while left:
-                found = [ended.get()]
-                with contextlib.suppress(Empty):
-                    while len(found) < most:
-                        found.append(ended.get_nowait())
+                with outside():
+                    found = [ended.get()]
+                    until = time.monotonic() + gather
+                    with contextlib.suppress(Empty):
+                        while len(found) < min(left, most):
+                            wait = until - time.monotonic()
+                            found.append(ended.get(timeout=wait) if wait > 0 else ended.get_nowait())
                 left -= len(found)
                 yield found
         except BaseException:
@@ -102,22 +122,8 @@ def at_once(spec: Spec, issuer: str) -> int:
 def _settled(work: Callable[[], Obtained | Waiting]) -> Obtained | Waiting | CertctlError:
     try:
         return work()
-    except CertctlError as error:
-        return error
     except Exception as error:  # noqa: BLE001  # one certificate's bug must not keep the others from being served
-        return _internal(error)
-
-
-def _internal(error: Exception) -> CertctlError:
-    import traceback
-
-    at = traceback.extract_tb(error.__traceback__)[-1]
-    wrapped = CertctlError(
-        f"internal error: {type(error).__name__}: {error} ({at.name}, line {at.lineno})",
-        "please report it, with the output of certctl -v run",
-    )
-    wrapped.__cause__ = error
-    return wrapped
+        return surprise.told(error)
 
 
 def obtain(adapters: Adapters, job: Job) -> Obtained | Waiting:
@@ -134,8 +140,9 @@ def obtain(adapters: Adapters, job: Job) -> Obtained | Waiting:
             got = _ask(adapters, job, name, requests)
             told = tuple(error.message for error in errors)
             return got if isinstance(got, Waiting) else got._replace(refused=told)
-        except CertctlError as error:
-            error.message = f"issuer {name}: {error.message}"
+        except Exception as caught:  # noqa: BLE001  # whatever one issuer answers, the next one is asked
+            # An issuer may tell several certificates by one and the same error: it is not touched.
+            error = surprise.told(caught).within(f"issuer {name}")
             errors.append(error)
             if name != job.cert.issuers[-1]:
                 adapters.report(Event(job.cert.name, f"{error.message}; asking the next issuer", "warning"))
@@ -156,7 +163,8 @@ def _ask(
     answers: list[Issued] = []
     waits: list[Waiting] = []
     for request in requests:
-        answer = issuer.issue(request)
+        with _alone(adapters, job, issuer):
+            answer = issuer.issue(request)
         if isinstance(answer, Waiting):
             waits.append(answer)
         else:
@@ -165,6 +173,36 @@ def _ask(
         return Waiting("; ".join(dict.fromkeys(wait.reason for wait in waits)))
     asked = Request(job.cert.names, issuer_name, requests[0].now)
     return _checked(job, requests, answers, asked, adapters.clock())
+
+
+def asks_outside(spec: Spec, cert: CertificateSpec) -> bool:
+    """Whether one of the issuers of *cert* asks somebody outside."""
+    return any(spec.issuers[name].type in OUTSIDE for name in cert.issuers)
+
+
+def in_hand(spec: Spec, cert: CertificateSpec) -> list[str]:
+    """What is taken in hand to issue for *cert*: no two processes ask for it, or use one ACME account."""
+    accounts = [f"issuer {name}" for name in cert.issuers if spec.issuers[name].type == "acme"]
+    return [f"certificate {cert.name}", *accounts]
+
+
+def fits(job: Job, seen: CertificateSeen) -> bool:
+    """Whether what *job* asked for is still what its slot is without: the same keys, nothing issued since."""
+    now = seen.state.slot(job.step.slot or "next")
+    if now is None or seen.unreadable is not None:
+        return False
+    return _asked_for(now) == _asked_for(job.generation)
+
+
+def _asked_for(generation: Generation) -> tuple[int, int, int, list[str]]:
+    keys = [key.sha256 for key in generation.keys]
+    return generation.number, generation.issuance, generation.highest, keys
+
+
+def _alone(adapters: Adapters, job: Job, issuer: Issuer) -> AbstractContextManager[None]:
+    """The lock, for an issuer of this host that keeps files of its own, where others were asked before it."""
+    needed = job.is_outside and issuer.spec.type not in OUTSIDE
+    return adapters.inside() if needed else nullcontext()
 
 
 def _requests(adapters: Adapters, job: Job, now: datetime) -> tuple[IssueRequest, ...]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+import contextlib
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from typing import NamedTuple
@@ -15,7 +16,8 @@ from certctl.core.steps import Step
 from certctl.engine.observing import Observer
 from certctl.engine.outcome import Event, Failed, Outcome
 from certctl.engine.ports import Adapters
-from certctl.errors import CertctlError
+from certctl.errors import CertctlError, InternalError
+from certctl.system import deadline, surprise
 
 MOST_TOGETHER = 500
 """Steps that wait for the disk together: enough that it counts no more, few enough to hold in memory."""
@@ -43,6 +45,9 @@ class Ledger:
         """Keys of steps that are not tried again in this pass."""
         self.outcome = Outcome([], [], [])
         self._observer = Observer(spec, adapters)
+        self._has_begun = False
+        """Whether anybody outside was asked yet."""
+        self._time = contextlib.ExitStack()
         self.world = self._observer.look()
 
     @property
@@ -52,6 +57,48 @@ class Ledger:
     def state(self, name: str) -> CertificateState:
         """The state of one certificate as it is now."""
         return self.world.certificates[name].state
+
+    @contextlib.contextmanager
+    def outside(self) -> Iterator[None]:
+        """Ask others, without the lock and before the time for that is over; then see what changed."""
+        with self.in_time(), self.adapters.outside():
+            yield
+
+    @contextlib.contextmanager
+    def in_time(self) -> Iterator[None]:
+        """Do what lets go of the lock itself, where it asks others; then see what changed."""
+        if not self._has_begun:
+            self._has_begun = True
+            self._time.enter_context(deadline.limit(self.spec.network_timeout))
+        try:
+            yield
+        except Exception:
+            self.catch_up()
+            raise
+        self.catch_up()
+
+    def catch_up(self) -> None:
+        """Look at everything again, if another certctl did anything while the lock was not held."""
+        if self.store.reread():
+            if self.adapters.following is not None:
+                self.adapters.following.forget()
+            self._observer.look_at_all(self.world)
+
+    @property
+    def surprised(self) -> Collection[str]:
+        """What could not be looked at for a reason that no one foresaw."""
+        return self._observer.surprises
+
+    def tell_surprises(self) -> None:
+        """What no one foresaw while looking is a failure, too: it is told once."""
+        for subject, error in self._observer.surprises.items():
+            kind = "certificate" if subject in self.spec.certificates else "peer"
+            self.failed(Step("write", subject, "it is looked at", scope=kind), error)
+        self._observer.surprises.clear()
+
+    def close(self) -> None:
+        """The pass is over, and with it the time for asking others."""
+        self._time.close()
 
     def look_again(self, names: Collection[str]) -> None:
         """Observe these certificates and DH parameters anew, and what follows them."""
@@ -65,26 +112,28 @@ class Ledger:
         """Do one step; a failure is kept, and the rest of the pass goes on."""
         try:
             work()
-        except CertctlError as error:
-            self.failed(step, error)
+        except Exception as error:  # noqa: BLE001  # whatever one step meets, the others are done
+            self.failed(step, surprise.told(error))
 
     def failed(self, step: Step, error: CertctlError, **details: object) -> None:
         """Keep that *step* failed, in this pass and in the certificate's state."""
         self.avoid.add(step.key)
         self.outcome.failed.append(Failed(step, error))
+        trace = error.trace if isinstance(error, InternalError) else None
+        details = {"error": error.message, "path": step.path, **details, "trace": trace}
         try:
-            self.store.journal(
-                self.now, f"{step.kind}-failed", step.subject, error=error.message, path=step.path, **details
-            )
+            self.store.journal(self.now, f"{step.kind}-failed", step.subject, **details)
             if step.scope == "certificate" and step.kind != "issue":
                 self._remember(step, error)
             elif step.scope == "dhparam" and step.kind == "write":
                 self._remember_dhparam(step, error)
-        except CertctlError as second:
+        except Exception as second:  # noqa: BLE001
             # What the disk does not take cannot be kept; the pass has told it.
-            self.tell(step.subject, f"could not be recorded: {second.message}", "detail")
+            self.tell(step.subject, f"could not be recorded: {surprise.told(second).message}", "detail")
 
     def _remember(self, step: Step, error: CertctlError) -> None:
+        if self.world.certificates[step.subject].unreadable is not None:
+            return  # what is not known must not be overwritten
         state = self.state(step.subject)
         before = state.failure(step.kind, step.path or step.kind)
         attempts = before.attempts + 1 if before else 1

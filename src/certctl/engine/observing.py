@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from certctl.core import effects, pins
-from certctl.core.model import HookState
+from certctl.core.model import CertificateState, Failure, HookState
 from certctl.core.observed import AnnouncerSeen, CertificateSeen, FileSeen, HookSeen, World
 from certctl.core.others import served
-from certctl.core.spec import CertificateSpec, Spec
+from certctl.core.spec import MINUTE, CertificateSpec, Spec
 from certctl.engine.ports import Adapters
 from certctl.errors import CertctlError
+from certctl.system import surprise
 
 
 class Observer:
@@ -21,21 +22,18 @@ class Observer:
         self._spec = spec
         self._adapters = adapters
         self._places = {name: pins.place(via) for name, via in spec.announcers.items()}
+        self.surprises: dict[str, CertctlError] = {}
+        """By what was looked at: why it could not be."""
 
     def look(self) -> World:
         """The whole world."""
-        store, now = self._adapters.store, self._adapters.clock()
-        spec = self._spec
-        world = World(
-            {name: self._certificate(cert, now) for name, cert in spec.certificates.items()},
-            {name: store.observe_dhparam(dhparam) for name, dhparam in spec.dhparams.items()},
-            hooks={},
-            announcers={},
-            peers={},
-            maps={},
-        )
-        self.look_at_followers(world)
+        world = World({}, {}, hooks={}, announcers={}, peers={}, maps={})
+        self.look_at_all(world)
         return world
+
+    def look_at_all(self, world: World) -> None:
+        """Look anew at everything."""
+        self.look_again(world, [*self._spec.certificates, *self._spec.dhparams])
 
     def look_again(self, world: World, names: Collection[str]) -> None:
         """Look anew at the certificates and DH parameters called *names*, and at what follows them."""
@@ -48,17 +46,27 @@ class Observer:
         self.look_at_followers(world)
 
     def _certificate(self, cert: CertificateSpec, now: datetime) -> CertificateSeen:
-        """One certificate, with the sightings that count under this configuration."""
-        seen = self._adapters.store.observe_certificate(cert, now)
+        """One certificate, with the sightings that count under this configuration.
+
+        Where looking at it fails in a way that no one foresaw, nothing of it is planned.
+        """
+        try:
+            seen = self._adapters.store.observe_certificate(cert, now)
+        except Exception as error:  # noqa: BLE001
+            failed = self.surprises[cert.name] = surprise.told(error)
+            return CertificateSeen(CertificateState(cert.name), unreadable=failed.message)
         state = effects.still_seen(seen.state, {name: self._places[name] for name in cert.announce})
         return seen if state is seen.state else seen._replace(state=state, amended=True)
 
     def look_at_followers(self, world: World) -> None:
         """What peers' maps, announcers and hooks have to follow, given the files and pins of *world*."""
         if self._adapters.following is not None:
-            peers, maps = self._adapters.following.observe()
-            world.peers.update(peers)
-            world.maps.update(maps)
+            try:
+                peers, maps = self._adapters.following.observe()
+                world.peers.update(peers)
+                world.maps.update(maps)
+            except Exception as error:  # noqa: BLE001  # then no map is written
+                self.surprises["peers"] = surprise.told(error)
         self._look_at_hooks(world)
         for name in self._spec.announcers:
             world.announcers[name] = self._announcer(world, name)
@@ -76,6 +84,13 @@ class Observer:
         except CertctlError:
             # The step that is due then fails for the same reason, and that is told.
             return AnnouncerSeen({certificate: pins.digest(entry) for certificate, entry in wanted.items()})
+        except Exception as error:  # noqa: BLE001  # it counts as failed, and the other announcers go on
+            failed, now = surprise.told(error), self._adapters.clock()
+            self.surprises[name] = failed
+            again = now + timedelta(seconds=MINUTE)
+            return AnnouncerSeen(
+                failure=Failure("announce", name, failed.message, failed.hint, now, 1, again)
+            )
 
 
 def wanted_pins(spec: Spec, world: World, announcer: str, now: datetime) -> dict[str, pins.Announced]:

@@ -1,8 +1,13 @@
-"""Issue steps: several at once, kept or remembered as failed as soon as they have ended."""
+"""Issue steps: several at once, kept or remembered as failed as soon as they have ended.
+
+Others are asked without the lock. What comes of it is kept if it still fits, written
+and delivered at once, whoever else is still being waited for.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
+from contextlib import nullcontext
 from functools import partial
 
 from certctl.core.model import CertificateState
@@ -15,25 +20,72 @@ from certctl.errors import CertctlError
 from certctl.ports import Waiting
 
 Result = issuing.Obtained | Waiting | CertctlError
+Serve = Callable[[Collection[str]], None]
+"""Writes the files of these certificates and runs their hooks."""
+
+GATHER = 2.0
+"""Seconds for which a certificate that was issued waits for others, so that they share a reload."""
 
 
-def issue(ledger: Ledger, steps: Sequence[Step]) -> None:
-    """Do all of *steps*."""
-    jobs = []
-    for step in steps:
-        state = ledger.state(step.subject)
-        generation = state.slot(step.slot or "next")
-        assert generation is not None
-        jobs.append(Job(step, ledger.spec.certificates[step.subject], state, generation))
-    for ended in issuing.run(ledger.spec, jobs, partial(issuing.obtain, ledger.adapters), MOST_TOGETHER):
+def issue(ledger: Ledger, steps: Sequence[Step], serve: Serve) -> None:
+    """Do all of *steps*; certificates that come while others are waited for are served by *serve*."""
+    spec = ledger.spec
+    asking = [step for step in steps if issuing.asks_outside(spec, spec.certificates[step.subject])]
+    here = [step for step in steps if step not in asking]
+    if here:
+        _issue(ledger, [_job(ledger, step) for step in here], None)
+    if asking:
+        wanted = {s.subject: issuing.in_hand(spec, spec.certificates[s.subject]) for s in asking}
+        with ledger.store.in_hand(sorted({name for names in wanted.values() for name in names})) as mine:
+            ours = [step for step in asking if _is_free(ledger, step, wanted[step.subject], mine)]
+            if ours:
+                _issue(ledger, [_job(ledger, step)._replace(is_outside=True) for step in ours], serve)
+
+
+def _is_free(ledger: Ledger, step: Step, names: Sequence[str], mine: Collection[str]) -> bool:
+    """Whether all that *step* needs is in our hands; another process goes on with it otherwise."""
+    others = [name for name in names if name not in mine]
+    if others:
+        ledger.avoid.add(step.key)
+        ledger.tell(step.subject, f"another certctl has {others[-1]} in hand: it goes on there")
+    return not others
+
+
+def _job(ledger: Ledger, step: Step) -> Job:
+    state = ledger.state(step.subject)
+    generation = state.slot(step.slot or "next")
+    assert generation is not None
+    return Job(step, ledger.spec.certificates[step.subject], state, generation)
+
+
+def _issue(ledger: Ledger, jobs: Sequence[Job], serve: Serve | None) -> None:
+    """Do *jobs*; without *serve* under the lock: they are done in a moment."""
+    left = len(jobs)
+    obtain = partial(issuing.obtain, ledger.adapters)
+    outside, gather = (ledger.outside, GATHER) if serve else (nullcontext, 0.0)
+    for ended in issuing.run(ledger.spec, jobs, obtain, MOST_TOGETHER, outside, gather):
         ready: list[Ready] = []
         for job, result in ended:
             ledger.guard(job.step, partial(_settle_into, ready, ledger, job, result))
         ledger.commit(ready)
-    ledger.look_again({step.subject for step in steps})
+        left -= len(ended)
+        names = {job.step.subject for job, _ in ended}
+        if serve or not left:
+            ledger.look_again(names if serve else {job.step.subject for job in jobs})
+        if serve and left:
+            serve(names)
 
 
 def _settle_into(ready: list[Ready], ledger: Ledger, job: Job, result: Result) -> None:
+    if not issuing.fits(job, ledger.world.certificates[job.cert.name]):
+        ledger.avoid.add(job.step.key)
+        ledger.tell(job.cert.name, "another certctl changed it meanwhile: what was asked for is not used")
+        return
+    # What others wished meanwhile is in the state as it is now.
+    state = ledger.state(job.cert.name)
+    generation = state.slot(job.step.slot or "next")
+    assert generation is not None
+    job = job._replace(state=state, generation=generation)
     if isinstance(result, CertctlError):
         _fail(ledger, job, result)
     elif isinstance(result, Waiting):

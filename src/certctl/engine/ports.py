@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,7 +13,7 @@ if TYPE_CHECKING:
     from certctl.core.model import CertificateState
     from certctl.core.spec import CertificateSpec, DhparamSpec, HookSpec
     from certctl.engine.outcome import Report
-    from certctl.ports import Announcer, Following, HookRunner, Issuer, Store
+    from certctl.ports import Announcer, Following, Hold, HookRunner, Issuer, Store
 
 Progress = Callable[[object], None]
 """Called now and then during long work, with a value that the CLI knows how to show."""
@@ -42,6 +43,8 @@ class Adapters:
         following: Following | None = None,
         prove: Callable[[CertificateSpec, CertificateState], Sequence[str]] = lambda *_: (),
         hook_problem: Callable[[HookSpec], str | None] = lambda _: None,
+        outside: Hold = nullcontext,
+        inside: Hold = nullcontext,
     ) -> None:
         self.store = store
         self.issuer = issuer
@@ -68,3 +71,7 @@ class Adapters:
         """Follows peers' feeds; None where there are no peers."""
         self.prove = prove
         """Probes what is really served, until it has settled; what is wrong then, a sentence each."""
+        self.outside = outside
+        """A context without the lock, for what is asked of others; only the thread of the pass enters it."""
+        self.inside = inside
+        """A context with the lock, for a thread while the pass is outside."""

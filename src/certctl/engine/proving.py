@@ -22,6 +22,7 @@ from certctl.core.times import minute_text
 from certctl.engine.ledger import Ledger
 from certctl.engine.outcome import Failed
 from certctl.errors import CertctlError
+from certctl.system import surprise
 
 RENEWED_AGAIN = DAY
 """Seconds after which a renewal that was taken back is tried again; less where the old one ends sooner."""
@@ -82,11 +83,22 @@ def _look(ledger: Ledger, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
         return {}
     from concurrent.futures import ThreadPoolExecutor
 
-    def one(name: str) -> tuple[str, ...]:
-        return tuple(ledger.adapters.prove(ledger.spec.certificates[name], ledger.state(name)))
+    states = {name: ledger.state(name) for name in names}
 
-    with ThreadPoolExecutor(min(len(names), 20), thread_name_prefix="probe") as pool:
-        return dict(zip(names, pool.map(one, names), strict=True))
+    def one(name: str) -> tuple[str, ...]:
+        try:
+            return tuple(ledger.adapters.prove(ledger.spec.certificates[name], states[name]))
+        except Exception as error:  # noqa: BLE001  # what one server answers keeps no other from being proved
+            return (surprise.told(error).message,)
+
+    with ledger.outside(), ThreadPoolExecutor(min(len(names), 20), thread_name_prefix="probe") as pool:
+        found = dict(zip(names, pool.map(one, names), strict=True))
+    # What another certctl has put in its place meanwhile was not looked at.
+    return {name: said for name, said in found.items() if _same(ledger.state(name), states[name])}
+
+
+def _same(state: CertificateState, before: CertificateState) -> bool:
+    return (state.current, state.unproved) == (before.current, before.unproved)
 
 
 def judge(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from functools import partial
 
 from certctl.core import effects
@@ -14,6 +15,15 @@ from certctl.engine.ledger import Ledger, Ready
 
 def turn(ledger: Ledger, steps: Sequence[Step]) -> None:
     """Do steps of the kinds make-key, promote, rollback and retire, one for each certificate at the most."""
+    retiring = [f"certificate {step.subject}" for step in steps if step.kind == "retire"]
+    with ledger.store.in_hand(retiring) if retiring else nullcontext(frozenset()) as mine:
+        # Another process may still ask for a certificate for it.
+        busy = [s for s in steps if s.kind == "retire" and f"certificate {s.subject}" not in mine]
+        ledger.avoid.update(step.key for step in busy)
+        _turn_all(ledger, [step for step in steps if step not in busy])
+
+
+def _turn_all(ledger: Ledger, steps: Sequence[Step]) -> None:
     certificates = ledger.spec.certificates
     new = [certificates[step.subject].keys for step in steps if step.kind == "make-key" and not step.reuse]
     make = keymaking.for_all(ledger.adapters.make_keys, new)

@@ -63,6 +63,7 @@ def run(argv: Sequence[str], environment: Mapping[str, str], data: bytes, timeou
     OUTPUT_MAX bytes. Raises IssuerError if it cannot be started, for the last
     two, and not for its exit status.
     """
+    timeout = deadline.left(timeout)
     # A file, so that it need not be read, and may be opened again as /dev/stdin.
     source = os.memfd_create("request", os.MFD_CLOEXEC)
     try:
@@ -78,7 +79,7 @@ def run(argv: Sequence[str], environment: Mapping[str, str], data: bytes, timeou
         try:
             if not pipes.follow(process.pid, time.monotonic() + timeout):
                 _terminate(process.pid, pipes)
-                raise IssuerError(f"{argv[0]} was ended after {timeout:g} s{pipes.said()}")
+                raise IssuerError(f"{argv[0]} was ended after {timeout:.3g} s{pipes.said()}")
         finally:
             # Not reaped yet, so that the group's number cannot be a stranger's.
             _kill_group(process.pid)

@@ -22,7 +22,7 @@ from certctl.peers import known as memory
 from certctl.peers.known import Known
 from certctl.peers.merge import inside, is_marked, merge
 from certctl.store import outputs
-from certctl.system import files
+from certctl.system import files, surprise
 
 RETRY = (MINUTE, HOUR)
 MOST_AT_ONCE = 32
@@ -235,6 +235,9 @@ class Follower:
             if before.known != looked.before.known or before.lost != looked.before.lost:
                 self._recalled[name] = before
                 continue
+            if looked.error is not None and looked.known.serial and before.trouble is None:
+                stays = looked.error.saying(f"{looked.error.message}; its pins stay as they were")
+                looked = looked._replace(error=stays)  # noqa: PLW2901
             outcomes[name] = looked.error or self._taken(peer)
             known = _settled(peer, looked, now)
             if known is None:
@@ -248,6 +251,10 @@ class Follower:
             self._recalled[name] = asked[name].before
             outcomes[name] = outcomes[name] or error
         return outcomes
+
+    def forget(self) -> None:
+        """Others may have changed what is believed: it is read again when it is needed."""
+        self._recalled.clear()
 
     def _waits(self, peer: PeerSpec, now: datetime) -> bool:
         failure = self._seen(peer).failure
@@ -278,12 +285,9 @@ class Follower:
             trusted = known.key if known.configured_key == peer.key and known.key else peer.key
             served = None if force else self._served
             believed = judge(peer, known, verify(got.data, trusted, where), now, served)
-        except CertctlError:
-            raise
         except Exception as error:
             # Whatever a peer finds to send that nobody foresaw: the others go on.
-            words = f"{type(error).__name__}: {error}"[:200]
-            raise CertctlError(f"the feed {where} cannot be judged, which is a bug: {words}") from error
+            raise surprise.told(error) from error
         return believed._replace(place=peer.feed, etag=got.etag)
 
     def prepare(self, path: str) -> Prepared:
@@ -326,8 +330,6 @@ def _settled(peer: PeerSpec, looked: Looked, now: datetime) -> Known | None:
         return looked.known._replace(checked_at=now, failure=None)
     if looked.before.trouble is not None:
         return None
-    if looked.known.serial:
-        looked.error.message += "; its pins stay as they were"
     return looked.known._replace(failure=_failure(peer, looked.known, looked.error, now))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -22,7 +23,17 @@ from certctl.core.observed import CertificateSeen, DhparamSeen, FileSeen
 from certctl.core.others import take_over
 from certctl.core.spec import CertificateSpec, DhparamSpec
 from certctl.errors import CertctlError, StateError, StoreError, UnreadableError
-from certctl.store import atomic, generations, journal, keyfiles, outputs, recorded, records, unknown
+from certctl.store import (
+    atomic,
+    generations,
+    journal,
+    keyfiles,
+    meanwhile,
+    outputs,
+    recorded,
+    records,
+    unknown,
+)
 from certctl.store.files import Files
 from certctl.store.layout import Layout
 from certctl.store.materials import Materials
@@ -65,6 +76,7 @@ class DiskStore:
         self._known: records.Known = {}
         self._replace_unknown = replace_unknown
         """Certificates in whose files a person gives up keys that the state does not have."""
+        self._left, self._changed = meanwhile.marks(self.layout), False
         self._hooks = records.load_hooks(self.layout)
         self._dhparams = records.load_dhparams(self.layout)
 
@@ -95,6 +107,26 @@ class DiskStore:
             atomic.make_directory(path, 0o700)
         for path in ("", "/state", "/live", "/dhparam"):
             atomic.sweep(self.layout.root + path)
+
+    def leave(self) -> None:
+        """Remember how everything looks: the lock is about to be let go of."""
+        self._left = meanwhile.marks(self.layout)
+
+    def come_back(self) -> None:
+        """The lock is held again: what others kept meanwhile counts."""
+        if meanwhile.marks(self.layout) != self._left:
+            self._changed = True
+            self._hooks = records.load_hooks(self.layout)
+            self._dhparams = records.load_dhparams(self.layout)
+
+    def reread(self) -> bool:
+        """Whether others changed anything since the pass was last outside."""
+        changed, self._changed = self._changed, False
+        return changed
+
+    def in_hand(self, names: Collection[str]) -> AbstractContextManager[frozenset[str]]:
+        """Take in hand what of *names* no other process has."""
+        return meanwhile.in_hand(self.layout.in_hand, names)
 
     # Certificates
 

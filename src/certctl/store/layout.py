@@ -27,6 +27,10 @@ class Layout(NamedTuple):
         return f"{self.root}/dhparam/.lock"
 
     @property
+    def in_hand(self) -> str:
+        return f"{self.root}/lock.in-hand"
+
+    @property
     def journal(self) -> str:
         return f"{self.root}/journal.jsonl"
 
