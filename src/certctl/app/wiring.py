@@ -16,6 +16,7 @@ from certctl.engine.outcome import Event, Report
 from certctl.engine.ports import Adapters, Progress
 from certctl.errors import CertctlError
 from certctl.store.disk import DiskStore
+from certctl.system import clocks
 
 if TYPE_CHECKING:
     from certctl.ports import Announcer, Following, HookOutcome, Issuer
@@ -59,6 +60,7 @@ def adapters(
         following=_following(spec) if spec.peers else None,
         prove=partial(_prove, store),
         hook_problem=_hook_problems(spec),
+        clocks=clocks,
     )
 
 

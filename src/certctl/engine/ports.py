@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from certctl.core.model import CertificateState
     from certctl.core.spec import CertificateSpec, DhparamSpec, HookSpec
     from certctl.engine.outcome import Report
-    from certctl.ports import Announcer, Following, HookRunner, Issuer, Store
+    from certctl.ports import Announcer, Clocks, Following, HookRunner, Issuer, Store
 
 Progress = Callable[[object], None]
 """Called now and then during long work, with a value that the CLI knows how to show."""
@@ -42,6 +42,7 @@ class Adapters:
         following: Following | None = None,
         prove: Callable[[CertificateSpec, CertificateState], Sequence[str]] = lambda *_: (),
         hook_problem: Callable[[HookSpec], str | None] = lambda _: None,
+        clocks: Clocks | None = None,
     ) -> None:
         self.store = store
         self.issuer = issuer
@@ -68,3 +69,5 @@ class Adapters:
         """Follows peers' feeds; None where there are no peers."""
         self.prove = prove
         """Probes what is really served, until it has settled; what is wrong then, a sentence each."""
+        self.clocks = clocks
+        """What the time of day is checked against; None: it is believed."""
