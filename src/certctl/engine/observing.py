@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 
 from certctl.core import effects, pins
+from certctl.core.clock import ClockSeen, Marks, Reading, judge
 from certctl.core.model import CertificateState, Failure, HookState
 from certctl.core.observed import AnnouncerSeen, CertificateSeen, FileSeen, HookSeen, World
 from certctl.core.others import served
@@ -24,26 +25,63 @@ class Observer:
         self._places = {name: pins.place(via) for name, via in spec.announcers.items()}
         self.surprises: dict[str, CertctlError] = {}
         """By what was looked at: why it could not be."""
+        self.marks: Marks | None = None
+        """What is to be remembered of the clock; None: nothing."""
+        self.had: Marks | None = None
+        """What was remembered of it before."""
+        self.mended: set[str] = set()
+        """Certificates whose state a clock that was ahead has written; the world has it put right."""
 
     def look(self) -> World:
         """The whole world."""
-        world = World({}, {}, hooks={}, announcers={}, peers={}, maps={})
+        clock = self._look_at_clock(self._adapters.clock())
+        world = World({}, {}, hooks={}, announcers={}, peers={}, maps={}, clock=clock)
         self.look_at_all(world)
         return world
 
     def look_at_all(self, world: World) -> None:
         """Look anew at everything."""
-        self.look_again(world, [*self._spec.certificates, *self._spec.dhparams])
+        self._look_at(world, [*self._spec.certificates, *self._spec.dhparams])
+        self._put_in_time(world, self._adapters.clock())
+        self.look_at_followers(world)
+
+    def _look_at_clock(self, now: datetime) -> ClockSeen:
+        clocks = self._adapters.clocks
+        if clocks is None:
+            return ClockSeen()
+        try:
+            self.had = self._adapters.store.clock_marks()
+        except CertctlError as error:
+            return ClockSeen(f"it is not known when certctl ran last: {error.message}")
+        reading = Reading(now, clocks.boot(), clocks.uptime())
+        seen, self.marks = judge(self.had, reading)
+        if seen.doubt is not None and clocks.synchronized():
+            seen, self.marks = judge(self.had, reading._replace(synchronized=True))
+        return seen
+
+    def _put_in_time(self, world: World, now: datetime) -> None:
+        if world.clock.doubt is not None:
+            return
+        for name, seen in world.certificates.items():
+            if (
+                seen.unreadable is None
+                and (state := effects.in_time(seen.state, now, world.clock.unproved)) is not seen.state
+            ):
+                world.certificates[name] = seen._replace(state=state)
+                self.mended.add(name)
 
     def look_again(self, world: World, names: Collection[str]) -> None:
         """Look anew at the certificates and DH parameters called *names*, and at what follows them."""
+        self._look_at(world, names)
+        self.look_at_followers(world)
+
+    def _look_at(self, world: World, names: Collection[str]) -> None:
         store, now = self._adapters.store, self._adapters.clock()
         for name in names:
             if name in self._spec.certificates:
                 world.certificates[name] = self._certificate(self._spec.certificates[name], now)
             if name in self._spec.dhparams:
                 world.dhparams[name] = store.observe_dhparam(self._spec.dhparams[name])
-        self.look_at_followers(world)
 
     def _certificate(self, cert: CertificateSpec, now: datetime) -> CertificateSeen:
         """One certificate, with the sightings that count under this configuration.
@@ -78,7 +116,7 @@ class Observer:
         world.hooks.update(_hooks(self._spec, world, self._adapters))
 
     def _announcer(self, world: World, name: str) -> AnnouncerSeen:
-        wanted = wanted_pins(self._spec, world, name, self._adapters.clock())
+        wanted = wanted_pins(self._spec, world, name, world.clock.sure or self._adapters.clock())
         try:
             return self._adapters.announcer(name).observe(wanted)
         except CertctlError:
