@@ -117,16 +117,16 @@ def test_read_only_state(world: World) -> None:
     invariants.check_settled(world)
 
 
-# Which call, which error, on which path below the world; and what the message says.
+# Which call, which error, on which path (or in which directory) below the world; and what the message says.
 INJECTED = (
     ("fsync", "EIO", "", "input/output error"),
     ("syncfs", "EIO", "", "input/output error"),
     ("write", "ENOSPC", "tls/.mx1.pem.certctl-tmp", "no space left on device"),
     ("write", "ENOSPC", "state/state/.mx1.json.certctl-tmp", "no space left on device"),
-    ("rename", "EROFS", "tls/.mx1.pem.certctl-tmp", "read-only file system"),
-    ("rename", "EIO", "state/live/.mx1.certctl-tmp", "input/output error"),
-    ("symlink", "EACCES", "state/live/.mx1.certctl-tmp", "permission denied"),
-    ("mkdir", "ENOSPC", "state/certificates/mx1", "no space left on device"),
+    ("renameat", "EROFS", "tls", "read-only file system"),
+    ("renameat", "EIO", "state/live", "input/output error"),
+    ("symlinkat", "EACCES", "state/live", "permission denied"),
+    ("mkdirat", "ENOSPC", "state/certificates", "no space left on device"),
 )
 
 
@@ -146,7 +146,7 @@ def test_injected(world: World, require_program: Require, fault: tuple[str, str,
     invariants.check_settled(world)
 
 
-@pytest.mark.parametrize("call", ["rename", "fsync", "syncfs", "symlink", "fchmod"])
+@pytest.mark.parametrize("call", ["renameat", "fsync", "syncfs", "symlinkat", "fchmod"])
 def test_killed_in_a_call(world: World, require_program: Require, call: str) -> None:
     """The kernel kills the real command within a system call; the next pass converges."""
     world.configure(scenarios.SELF_SIGNED)

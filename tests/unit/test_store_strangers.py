@@ -15,7 +15,7 @@ import pytest
 
 from certctl.errors import StoreError
 from certctl.store import atomic
-from tests.support import strangers
+from tests.support import crash, strangers
 from tests.support.strangers import NOBODY
 
 # Exchanges two names for each other, a directory and a link, until it is killed: there is always one
@@ -77,7 +77,6 @@ ACTS: dict[str, Callable[[str, int], None]] = {
     "cache": lambda inner, _: atomic.replace_cache(f"{inner}/file", b"new", 0o644),
     "remove": lambda inner, _: atomic.remove(f"{inner}/file"),
     "directory": lambda inner, n: atomic.make_directory(f"{inner}/{n}/more", 0o755),
-    "itself": lambda inner, _: atomic.make_directory(inner, 0o755),
 }
 
 
@@ -98,6 +97,22 @@ def test_a_race_is_never_won(foreign: Path, victim: Path, act: str) -> None:
     assert (victim / "file").read_bytes() == b"precious"
     assert os.listdir(victim) == ["file"]
     assert mode(victim) == 0o700
+
+
+def test_a_new_directory_is_exchanged(foreign: Path, victim: Path) -> None:
+    """A directory that its parent's owner exchanges for a link when it was just made: only ours is opened."""
+    exchanged = []
+
+    def at(_: int, name: str, path: str) -> None:
+        if name in ("chmod", "fchmod", "fsync") and not exchanged:
+            exchanged.append(name)
+            os.rename(foreign / "inner", foreign / "kept")
+            os.symlink(victim, foreign / "inner")
+
+    with crash.watching(at):
+        atomic.make_directory(f"{foreign}/inner", 0o755)
+    assert exchanged == ["fchmod"]
+    assert (mode(victim), mode(foreign / "kept")) == (0o700, 0o755)
 
 
 def test_a_strangers_link_is_told(foreign: Path, victim: Path) -> None:
