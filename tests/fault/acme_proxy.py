@@ -141,6 +141,46 @@ def leaf_only(exchange: Exchange) -> Reply:
     return reply._replace(body=reply.body.partition(end)[0] + end) if end in reply.body else reply
 
 
+def _with(reply: Reply, **fields: Any) -> Reply:
+    return reply._replace(body=json.dumps({**json.loads(reply.body), **fields}).encode())
+
+
+def other_name(exchange: Exchange) -> Reply:
+    """The authorization is for a name of somebody else."""
+    return _with(exchange.forward(), identifier={"type": "dns", "value": "bank.example.test"})
+
+
+def other_kind(exchange: Exchange) -> Reply:
+    """The authorization is for an address that reads like nothing that was ordered."""
+    return _with(exchange.forward(), identifier={"type": "ip", "value": "127.0.0.1"})
+
+
+def wildcard(exchange: Exchange) -> Reply:
+    """The authorization is for all names below the one that was ordered."""
+    return _with(exchange.forward(), wildcard=True)
+
+
+def many_authorizations(exchange: Exchange) -> Reply:
+    """The order has its authorization three thousand times."""
+    reply = exchange.forward()
+    if reply.status >= 300:
+        return reply
+    urls = json.loads(reply.body)["authorizations"]
+    return _with(reply, authorizations=[f"{url}/{n}" for url in urls for n in range(3000)])
+
+
+def endless_link(exchange: Exchange) -> Reply:
+    """A Link header that makes a backtracking parser work for a minute; the answer is right besides."""
+    reply = exchange.forward()
+    return reply._replace(headers=[*reply.headers, ("Link", "<" * 60000)])
+
+
+def packed(exchange: Exchange) -> Reply:
+    """The body is said to be compressed."""
+    reply = exchange.forward()
+    return reply._replace(headers=[*reply.headers, ("Content-Encoding", "gzip")])
+
+
 def the_nth(number: int) -> Callable[[int, str], bool]:
     """Pick one request by its number, from 0."""
     return lambda seen, _: seen == number

@@ -140,6 +140,56 @@ def test_certificate_that_is_none(faulty: FaultyWorld, fault: Fault, words: str)
     checked(faulty.world.issuer(f"issuers/{label}", **faulty.options()).issue(request), request)
 
 
+@pytest.mark.parametrize(
+    ("fault", "words"),
+    [
+        (faults.other_name, "'bank.example.test', which was not ordered"),
+        (faults.other_kind, r"'127\.0\.0\.1', which was not ordered"),
+        (faults.wildcard, r"'\*\.wildcard\.example\.test', which was not ordered"),
+    ],
+    ids=lambda value: getattr(value, "__name__", ""),
+)
+def test_authorization_for_something_else(faulty: FaultyWorld, fault: Fault, words: str) -> None:
+    """Nothing is proved, and the CA is not told to look; the next order is a new one, and succeeds."""
+    label = fault.__name__.replace("_", "-")
+    request = faulty.world.request(f"{label}.example.test", certificate=label)
+    faulty.proxy.reset(fault, lambda _, path: path.startswith("/authZ/"))
+    with pytest.raises(CertctlError, match=words):
+        faulty.world.issuer(f"issuers/{label}", **faulty.options()).issue(request)
+    assert not any("chalZ" in path for path in faulty.proxy.requests)
+    assert os.listdir(request.work_dir) == [], "the order is not gone on with"
+    faulty.proxy.reset()
+    checked(faulty.world.issuer(f"issuers/{label}", **faulty.options()).issue(request), request)
+
+
+def test_authorizations_without_end(faulty: FaultyWorld) -> None:
+    """An order for one name with three thousand authorizations: none of them is asked for."""
+    request = faulty.world.request("many.example.test", certificate="many")
+    faulty.proxy.reset(faults.many_authorizations, lambda _, path: path == "/order-plz")
+    with pytest.raises(CertctlError, match="wants 3000 authorizations for an order of 1 names"):
+        faulty.world.issuer("issuers/many", **faulty.options()).issue(request)
+    assert not any("authZ" in path for path in faulty.proxy.requests)
+
+
+def test_link_header_without_end(faulty: FaultyWorld) -> None:
+    """A certificate that comes with a Link header of 60,000 brackets is there as soon as any other."""
+    request = faulty.world.request("links.example.test", certificate="links")
+    faulty.proxy.reset(faults.endless_link, lambda _, path: path.startswith("/certZ/"))
+    issuer = faulty.world.issuer("issuers/links", **faulty.options(), preferred_chain="none has it")
+    began = time.process_time()
+    checked(issuer.issue(request), request)
+    assert time.process_time() - began < 20
+
+
+def test_packed(faulty: FaultyWorld) -> None:
+    """A body that is said to be compressed is not unpacked."""
+    faulty.proxy.reset(faults.packed, lambda *_: True)
+    with pytest.raises(CertctlError, match="nobody asked for"):
+        faulty.world.issuer("issuers/packed", **faulty.options()).issue(
+            faulty.world.request("packed.example.test", certificate="packed")
+        )
+
+
 class Leisurely:
     """A CA that is not done when it is first asked, and says when to ask again."""
 

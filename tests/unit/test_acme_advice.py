@@ -103,6 +103,14 @@ def test_window_in_the_past_means_now(ca: Ca, issuer: AcmeIssuer) -> None:
     assert found.renew_at == NOW
 
 
+def test_window_beyond_the_end(ca: Ca, issuer: AcmeIssuer) -> None:
+    """A window that reaches beyond the certificate's end never leads to a renewal after it."""
+    ca.window(NOW + timedelta(days=88), NOW + timedelta(days=9000))
+    found = issuer.renewal_info(leaf(), None, NOW)
+    assert found is not None
+    assert found.renew_at <= NOW + timedelta(days=89)
+
+
 @pytest.mark.parametrize(
     ("retry_after", "seconds"), [(None, 21600), ("7200", 7200), ("1", 60), ("99999999", 86400), ("x", 21600)]
 )
@@ -128,9 +136,14 @@ KNOWN = Advice(NOW + timedelta(days=5), NOW, NOW + timedelta(days=9), NOW, "http
         Said(b"{}", 200),
         Said(b'{"suggestedWindow": {"start": "x", "end": "y"}}', 200),
         Said(b'{"suggestedWindow": {"start": "2026-01-02T00:00:00Z", "end": "2026-01-01T00:00:00Z"}}', 200),
+        Said(b'{"suggestedWindow": {"start": "2027-02-22T00:00:00Z", "end": "2027-02-23T00:00:00Z"}}', 200),
+        Said(
+            b'{"suggestedWindow": {"start": "2026-12-01T00:00:00Z", "end": "9999-12-31T23:59:59-12:00"}}', 200
+        ),
+        Said(b'{"suggestedWindow": {"start": "2026-12-01", "end": "2026-12-02"}}', 200),
         Said(b"{}", 429, (("Retry-After", "7200"),)),
     ],
-    ids=["503", "page", "nothing", "nonsense", "backwards", "429"],
+    ids=["503", "page", "nothing", "nonsense", "backwards", "too late", "overflow", "no zone", "429"],
 )
 def test_ca_that_cannot_be_asked(ca: Ca, issuer: AcmeIssuer, said: Said) -> None:
     """What is known holds on, and the certificates after that one do not wait for the CA again."""

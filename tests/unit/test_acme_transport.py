@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import time
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -16,6 +17,7 @@ from certctl.issuers.acme.issuer import AcmeIssuer
 from certctl.issuers.acme.pace import Pace
 from certctl.issuers.acme.pause import Pause
 from certctl.issuers.acme.transport import LARGEST, Transport
+from certctl.system import deadline
 from tests.unit.acme_tiny_ca import Said, tiny_ca
 
 
@@ -24,7 +26,7 @@ def client(url: str, home: Path) -> Client:
 
 
 def transport(timeout: float = 5.0) -> Transport:
-    return Transport("", timeout, 4)
+    return Transport("http://127.0.0.1/dir", "", timeout, 4)
 
 
 def test_user_agent() -> None:
@@ -80,6 +82,31 @@ def test_answer_without_end() -> None:
         transport().request("GET", f"{ca.url}/pour")
 
 
+@pytest.mark.parametrize("coding", ["gzip", "br", "deflate, gzip"])
+def test_answer_that_is_compressed(coding: str) -> None:
+    """Nobody asked for a body that may grow a thousandfold when it is unpacked: it is not."""
+    asked: list[str] = []
+
+    def pack(handler: BaseHTTPRequestHandler) -> Said:
+        asked.append(handler.headers.get("Accept-Encoding", ""))
+        return Said(gzip.compress(b"{}"), 200, (("Content-Encoding", coding),))
+
+    with tiny_ca({"/packed": pack}) as ca, pytest.raises(CertctlError, match=r"encoded .*nobody asked for"):
+        transport().request("GET", f"{ca.url}/packed")
+    assert asked == ["identity"]
+
+
+def test_deadline_of_the_pass() -> None:
+    """A CA that is slow is left alone when the pass's time for others is over, whatever `timeout` says."""
+    began = time.monotonic()
+    with tiny_ca({"/slow": lambda _: time.sleep(20)}) as ca, deadline.limit(0.5):
+        with pytest.raises(CertctlError, match="it takes too long"):
+            transport(60).request("GET", f"{ca.url}/slow")
+        with pytest.raises(CertctlError):
+            transport(60).request("GET", f"{ca.url}/slow")
+    assert time.monotonic() - began < 10
+
+
 def test_answer_that_trickles() -> None:
     """A byte now and then does not hold a request open beyond its time."""
 
@@ -125,6 +152,10 @@ def test_redirect(tmp_path: Path) -> None:
         (
             b'{"newNonce": "http://ca.test/n", "newAccount": "https://x", "newOrder": "https://x"}',
             "is not https",
+        ),
+        (
+            b'{"newNonce": "https://x:99999/", "newAccount": "https://x", "newOrder": "https://x"}',
+            "is no address",
         ),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import time
 from datetime import datetime, timezone
 
 import pytest
@@ -12,7 +13,7 @@ import urllib3
 
 from certctl.core.spec import AcmeOptions, IssuerSpec
 from certctl.errors import CertctlError
-from certctl.issuers.acme.directory import NAMED, check_url, directory_url, staging
+from certctl.issuers.acme.directory import NAMED, Bounds, directory_url, staging
 from certctl.issuers.acme.problem import RefusedError, parse_problem
 from certctl.issuers.acme.retryafter import LONGEST, seconds_to_wait
 from certctl.issuers.acme.revoke import reason_code
@@ -36,6 +37,13 @@ TWO_MINUTES_LATER = "Tue, 24 Nov 2026 12:02:00 GMT"
         ("Tue Nov 24 12:02:00 2026", None, 120.0),
         ("Tue, 24 Nov 2026 11:00:00 GMT", None, 0.0),
         ("99999999999", None, LONGEST),
+        ("315360000", None, LONGEST),
+        ("9" * 64, None, LONGEST),
+        ("9" * 5000, None, None),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", None, LONGEST),
+        ("Fri, 31 Dec 9999 23:59:59 -1200", None, None),
+        ("Tue, 24 Nov 2026 12:02:00 +999999", None, None),
+        (TWO_MINUTES_LATER, "Fri, 31 Dec 9999 23:59:59 -1200", 120.0),
         ("-5", None, None),
         ("1.5", None, None),
         ("soon", None, None),
@@ -140,22 +148,104 @@ def test_staging() -> None:
         staging(IssuerSpec("other", "acme", acme=AcmeOptions("https://ca.example/dir")))
 
 
-@pytest.mark.parametrize(
-    "url", ["https://ca.test/", "http://localhost:1/", "http://127.0.0.9/", "http://[::1]:80/"]
-)
+HERE = ["http://localhost:1/", "http://127.0.0.9/", "http://[::1]:80/", "https://127.0.0.1/"]
+
+
+@pytest.mark.parametrize("url", ["https://ca.test/", "https://ca.test:14000/", *HERE])
 def test_addresses_that_may_be_spoken_to(url: str) -> None:
-    """https everywhere, plain http to this host only."""
-    assert check_url(url) == url
+    """A CA at this host may name https everywhere, and plain http to this host."""
+    assert Bounds("https://localhost:14000/dir").check(url) == url
     assert directory_url(url) == url
 
 
 @pytest.mark.parametrize(
-    "url", ["http://ca.test/", "ftp://localhost/", "file:///etc/passwd", "localhost", ""]
+    "url",
+    [
+        *("http://ca.test/", "ftp://localhost/", "file:///etc/passwd", "localhost", "", "//ca.test/"),
+        *("http://127.evil.example/", "http://localhost.evil.example/", "http://127.0.0.1@evil.example/"),
+        *(
+            "https://x:99999/",
+            "https://x:port/",
+            "https://[::1",
+            "https://[x]/",
+            "https:///dir",
+            "https://x:0/",
+        ),
+        *("https://ca.test/a b", "https://ca.test/\r\nHost: x", "https://u:p@ca.test/", "https://ca.tést/"),
+        "https://ca.test/" + "a" * 5000,
+    ],
 )
 def test_addresses_that_may_not(url: str) -> None:
-    """A CA cannot send us to another scheme."""
-    with pytest.raises(CertctlError, match="is not https"):
-        check_url(url)
+    """A CA cannot send us to another scheme, nor to what only looks like this host or like an address."""
+    with pytest.raises(CertctlError, match=r"is not https|is no address") as caught:
+        Bounds("http://localhost:14000/dir").check(url)
+    assert len(caught.value.message) < 1000
+
+
+@pytest.mark.parametrize(
+    "url", [*HERE, "https://[::ffff:127.0.0.1]/", "https://0.0.0.0/", "https://a.localhost/"]
+)
+def test_addresses_of_this_host_that_a_ca_elsewhere_names(url: str) -> None:
+    """What listens at this host alone is nothing that a CA elsewhere may make us speak to."""
+    for directory in ("https://ca.test/dir", "https://127.evil.example/dir"):
+        with pytest.raises(CertctlError, match=r"is one of this host|is not https"):
+            Bounds(directory).check(url)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        *("<" * 60000, "<>" * 30000, "<" * 30000 + ">" * 30000, '<a>;"' * 12000, "<a>" + ";" * 60000),
+        *("<a>;" + "rel=" * 15000, "<a>;" + '"' * 60000, "<a>," * 15000, "<a>;\\" + "\\" * 60000),
+    ],
+    ids=range(9),
+)
+def test_link_header_that_never_ends(value: str) -> None:
+    """Whatever a header of 60,000 characters is made of, reading it takes no time worth mentioning."""
+    began = time.process_time()
+    answer(200, b"", *([("Link", value)] * 20)).links("alternate")
+    assert time.process_time() - began < 3
+
+
+def test_link_headers_that_are_odd() -> None:
+    """Commas and semicolons in quotes, several relations, the first rel, no more links than anybody has."""
+    found = answer(
+        200,
+        b"",
+        (
+            "Link",
+            '<https://a>; title="x, y; rel=no \\" z"; rel="next Alternate"; rel="other", <https://b>;rel=up',
+        ),
+        ("Link", "<https://c>; REL = alternate ,<https://d"),
+        ("Link", ", ".join(f'<https://e{n}>;rel="many"' for n in range(100))),
+    )
+    assert found.links("alternate") == ["https://a", "https://c"]
+    assert found.links("other") == []
+    assert found.links("many") == [f"https://e{n}" for n in range(16)]
+
+
+def test_problem_of_a_talker() -> None:
+    """What is kept of 900 kB of detail, and of subproblems without end, fits a state file and a mail."""
+    inner: dict[str, object] = {"type": "x" * 9000, "detail": "d" * 9000, "identifier": {"value": "n" * 9000}}
+    document: dict[str, object] = {"type": "t" * 9000, "instance": "i" * 9000}
+    for detail in ("d", "d" * 900_000):
+        found = parse_problem({**document, "detail": detail, "subproblems": [inner] * 5000}, 403)
+        assert found is not None
+        assert len(str(found)) <= 4000
+        assert len(found.subproblems) <= 100
+    for _ in range(50):
+        inner = {"type": "x", "detail": "d", "subproblems": [inner]}
+    found = parse_problem(inner, 403)
+    assert found is not None
+    assert [sub.subproblems for sub in found.subproblems] == [()]
+
+
+@pytest.mark.parametrize("body", [b"[" * 500_000, b'{"a":' * 100_000, b'{"a":' + b"9" * 100_000 + b"}"])
+def test_json_that_is_a_trap(body: bytes) -> None:
+    """Brackets and digits without end are no JSON, and no crash."""
+    with pytest.raises(CertctlError, match="where JSON was due"):
+        answer(200, body).document()
+    assert answer(500, body).problem().status == 500
 
 
 def test_reasons() -> None:

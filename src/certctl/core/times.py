@@ -19,7 +19,7 @@ def parse_rfc3339(text: str) -> datetime:
 
     So does a moment that UTC's calendar does not have (9999-12-31T23:59:59-12:00).
     """
-    moment = datetime.fromisoformat(text[:-1] + "+00:00" if text.endswith("Z") else text)
+    moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError(f"no time zone in {text!r}")
     try:

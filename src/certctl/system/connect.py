@@ -51,17 +51,12 @@ def resolve(host: str, port: int, seconds: float) -> list[Address]:
     """
     import threading
 
-    try:
-        return _ask(host, port, socket.AI_NUMERICHOST)
-    except socket.gaierror as error:
-        if error.errno != socket.EAI_NONAME:
-            raise
     found: list[Address] = []
     problem: list[OSError] = []
 
     def ask() -> None:
         try:
-            found.extend(_ask(host, port, 0))
+            found.extend(_ask(host, port))
         except OSError as error:
             problem.append(error)
 
@@ -75,9 +70,9 @@ def resolve(host: str, port: int, seconds: float) -> list[Address]:
     return found
 
 
-def _ask(host: str, port: int, flags: int) -> list[Address]:
+def _ask(host: str, port: int) -> list[Address]:
     try:
-        answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=flags)
+        answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     except (UnicodeError, OverflowError) as error:  # a label without end, a port beyond 65535
         raise OSError(errno.EINVAL, f"{host[:255]!r} is no host name") from error
     return list(dict.fromkeys(Address(family, place) for family, _, _, _, place in answers))

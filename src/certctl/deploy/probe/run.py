@@ -15,6 +15,8 @@ from certctl.deploy.probe.link import Failed, Link, connect
 from certctl.deploy.probe.starttls import begin_tls, greets_inside, say_goodbye
 from certctl.deploy.probe.url import Target, parse_url, server_name
 from certctl.deploy.probe.values import Expected, Served
+from certctl.errors import CertctlError
+from certctl.system.deadline import left
 
 _FAREWELL = 1.0
 """Seconds that a server gets for its goodbye, so that it does not log a lost connection."""
@@ -57,7 +59,7 @@ def probe(url: str, expected: Expected, *, timeout: float = 10.0, connections: i
     target = parse_url(url)
     sni = server_name(target, expected.names)
     try:
-        addresses = resolve(target.host, target.port, timeout)
+        addresses = resolve(target.host, target.port, _time(timeout))
     except Failed as failed:
         return [Served(url, target.host, target.port, sni, "", failed.failure)]
     everywhere = [_Look(target, family, address, sni, "", timeout) for family, address in addresses]
@@ -105,9 +107,9 @@ def _look_and_hold(look: _Look, together: threading.Barrier) -> Served:
 def _look(look: _Look) -> _Open:
     target = look.target
     nothing = Served(target.url, look.address, target.port, look.sni, look.offered)
-    deadline = time.monotonic() + look.timeout
     link = None
     try:
+        deadline = time.monotonic() + _time(look.timeout)
         link = connect((look.address, target.port), look.family, look.timeout, deadline)
         begin_tls(target.scheme, link)
         done = shake_hands(link, look.sni, look.offered, "http/1.1" if target.scheme == "https" else "")
@@ -129,6 +131,14 @@ def _look(look: _Look) -> _Open:
         note=done.note,
     )
     return _Open(seen, link, done.session)
+
+
+def _time(timeout: float) -> float:
+    """Return the seconds for one connection: *timeout*, or what the pass has left for others."""
+    try:
+        return left(timeout)
+    except CertctlError as error:
+        raise Failed("timeout", error.message) from error
 
 
 def _close(scheme: str, opened: _Open) -> None:

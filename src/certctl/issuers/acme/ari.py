@@ -7,8 +7,9 @@ import time
 from datetime import datetime
 
 from certctl.core.model import Advice
-from certctl.core.times import after, parse_rfc3339, to_milliseconds
+from certctl.core.times import after, parse_rfc3339, rfc3339, to_milliseconds
 from certctl.issuers.acme.client import Client
+from certctl.issuers.acme.directory import LONGEST
 from certctl.issuers.acme.jws import b64
 from certctl.issuers.acme.problem import RefusedError, UnreachableError
 from certctl.issuers.acme.transport import Answer
@@ -58,8 +59,9 @@ class Adviser:
         if self._down and time.monotonic() < self._down[0]:
             return _kept(known, now, self._down[1])
         try:
-            url = self._url(leaf_pem, now)
-            return _read(self._client.get(url, patient=False), known, now) if url else None
+            ends = not_after(leaf_pem)
+            url = self._url(leaf_pem) if ends > now else ""  # §4.3: nobody asks for one that has expired
+            return _read(self._client.get(url, patient=False), known, now, ends) if url else None
         except RefusedError as refusal:
             if refusal.problem.status < 500 and refusal.problem.status != 429:
                 return None  # another CA's certificate, or one that it has forgotten
@@ -67,12 +69,8 @@ class Adviser:
         except UnreachableError as error:
             return self._note_down(known, now, error)
 
-    def _url(self, leaf_pem: bytes, now: datetime) -> str:
+    def _url(self, leaf_pem: bytes) -> str:
         """Return where to ask; empty where there is nobody to ask."""
-        from cryptography import x509
-
-        if x509.load_pem_x509_certificate(leaf_pem).not_valid_after_utc <= now:
-            return ""  # §4.3: nobody asks for one that has expired
         identifier = certificate_id(leaf_pem)
         base = self._client.directory().renewal_info
         return f"{base.rstrip('/')}/{identifier}" if base and identifier else ""
@@ -90,7 +88,14 @@ def _kept(known: Advice | None, now: datetime, error: RefusedError | Unreachable
     return known._replace(check_at=after(now, max(error.retry_after or 0.0, AFTER_FAILURE)))
 
 
-def _read(answer: Answer, known: Advice | None, now: datetime) -> Advice:
+def not_after(leaf_pem: bytes) -> datetime:
+    from cryptography import x509
+
+    return x509.load_pem_x509_certificate(leaf_pem).not_valid_after_utc
+
+
+def _read(answer: Answer, known: Advice | None, now: datetime, ends: datetime) -> Advice:
+    """Read what the CA advises for a certificate that *ends* then. Raises `UnreachableError`."""
     found = answer.document()
     try:
         window = found["suggestedWindow"]
@@ -103,17 +108,21 @@ def _read(answer: Answer, known: Advice | None, now: datetime) -> Advice:
         raise UnreachableError(
             f"{answer.url} gave a renewal window that ends before it begins ({start} to {end})"
         )
+    if start >= ends:
+        raise UnreachableError(
+            f"{answer.url} gave a renewal window from {rfc3339(start)}, when the certificate has ended"
+        )
     start, end = to_milliseconds(start), to_milliseconds(end)
     wanted = answer.retry_after()
     pause = DEFAULT_CHECK if wanted is None else min(max(wanted, SHORTEST_CHECK), LONGEST_CHECK)
     explanation = found.get("explanationURL")
     same = known is not None and (known.window_start, known.window_end) == (start, end)
     return Advice(
-        renew_at=known.renew_at if known and same else _moment(start, end, now),
+        renew_at=known.renew_at if known and same else _moment(start, min(end, ends), now),
         window_start=start,
         window_end=end,
         check_at=after(now, pause),
-        explanation_url=explanation if isinstance(explanation, str) else None,
+        explanation_url=explanation if isinstance(explanation, str) and len(explanation) <= LONGEST else None,
     )
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any, NamedTuple
 
 from certctl.core.spec import CHALLENGES
-from certctl.errors import IssuerError
+from certctl.core.x509_names import address
+from certctl.errors import CertctlError, IssuerError
 from certctl.issuers.acme.account import Account
 from certctl.issuers.acme.order import Order, Patience
 from certctl.issuers.acme.problem import (
@@ -19,6 +20,7 @@ from certctl.issuers.acme.problem import (
     hint,
     parse_problem,
     permanent,
+    shorten,
 )
 from certctl.issuers.acme.proof import Asked, Proof, Solver
 from certctl.issuers.acme.shared import at_once
@@ -26,6 +28,9 @@ from certctl.issuers.acme.transport import Answer
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{16,}")
 """RFC 8555 §8.1 forbids anything else, and it becomes a file name."""
+
+MOST_CHALLENGES = 32
+"""Of one authorization that are looked at."""
 
 UNSEEN = 2.0
 """Seconds after which the CA is asked although it has not come: it may never, or may not need to."""
@@ -72,9 +77,18 @@ class Prover:
         self._solver = solver
         self._kind = kind
 
-    def prove(self, order: Order, patience: Patience) -> None:
-        """Return when all authorizations are valid. Raises `OrderFailedError` with the CA's words."""
+    def prove(self, order: Order, names: Collection[str], patience: Patience) -> None:
+        """Return when all authorizations are valid. Raises `OrderFailedError` with the CA's words.
+
+        *names*: what was ordered. An authorization for anything else is an error, before any proof is
+        put up: whoever can ask for proofs of other names could get certificates for them elsewhere. One
+        for each name is not demanded: which are needed is the CA's policy (RFC 8555 §7.1.3).
+        """
+        if len(order.authorizations) > len(names):
+            count, ordered = len(order.authorizations), len(names)
+            raise OrderFailedError(f"{self._ca} wants {count} authorizations for an order of {ordered} names")
         found = at_once(self._look, order.authorizations)
+        self._check_names(found, names)
         self._check(found)
         open_ones = [one for one in found if one.status == "pending"]
         if not open_ones:
@@ -93,7 +107,7 @@ class Prover:
                 self._check(at_once(lambda one: self._verdict(*one, visit, patience), waiting))
             except OrderFailedError:
                 raise
-            except IssuerError:
+            except CertctlError:
                 # The CA may be looking at this moment; finding nothing would cost the whole order.
                 time.sleep(GRACE)
                 raise
@@ -135,13 +149,22 @@ class Prover:
             dear=bool(one.retry_after),
         )
 
+    def _check_names(self, found: list[Authorization], names: Collection[str]) -> None:
+        ordered = {_canonical(name) for name in names}
+        for one in found:
+            if _canonical(one.title) not in ordered or one.is_ip != (address(one.name) is not None):
+                raise OrderFailedError(
+                    f"{self._ca} wants a proof for {one.title[:255]!r}, which was not ordered",
+                    "nothing was published for it; ask the CA, or give the certificate another issuer",
+                )
+
     def _check(self, found: list[Authorization]) -> None:
         """Raise `OrderFailedError` if one can never become valid any more."""
         lost = [one for one in found if one.status not in ("pending", "valid")]
         if not lost:
             return
         problems = [_problem(one) for one in lost]
-        words = "; ".join(f"{one.title}: {problem}" for one, problem in zip(lost, problems, strict=True))
+        words = shorten("; ".join(f"{o.title}: {problem}" for o, problem in zip(lost, problems, strict=True)))
         whole = Problem(0, "", "", subproblems=tuple(problems))
         raise OrderFailedError(
             f"{self._ca} could not validate {words}", hint(whole), transient=not permanent(whole)
@@ -167,6 +190,12 @@ class Prover:
         )
 
 
+def _canonical(name: str) -> str:
+    """Return *name* such that equal ones are equal: CAs spell IPv6 addresses in their own way."""
+    known = address(name)
+    return name.lower() if known is None else str(known)
+
+
 def _wait_for_visit(asked: Asked | None, until: float, patience: Patience, proof: Proof) -> None:
     """Wait for the CA to look at *proof*, where that can be seen: a poll before it can only be too early."""
     if asked:
@@ -182,13 +211,14 @@ def _read(answer: Answer, url: str) -> Authorization:
     found = answer.document()
     try:
         identifier = found["identifier"]
+        challenges = found["challenges"][:MOST_CHALLENGES]
         return Authorization(
             url=url,
             name=str(identifier["value"]),
             is_ip=identifier["type"] == "ip",
             wildcard=found.get("wildcard") is True,
             status=str(found["status"]),
-            challenges=tuple(_challenge(item, answer.status) for item in found["challenges"]),
+            challenges=tuple(_challenge(item, answer.status) for item in challenges),
             retry_after=answer.retry_after(),
         )
     except (KeyError, TypeError) as error:

@@ -10,7 +10,8 @@ from certctl.issuers.acme.transport import Answer
 from certctl.ports import Issued, IssueRequest
 
 ACCEPT = "application/pem-certificate-chain"
-_MOST_ALTERNATES = 8
+MOST = 16
+"""Certificates in one chain: a public CA's have two to four."""
 
 
 class UnusableError(IssuerError):
@@ -27,7 +28,7 @@ def download(account: Account, ca: str, url: str, request: IssueRequest, preferr
     issued = read_chain(answer, ca, request)
     if not preferred or _leads_to(issued, preferred):
         return issued
-    for alternate in answer.links("alternate")[:_MOST_ALTERNATES]:
+    for alternate in answer.links("alternate"):
         other = read_chain(account.get(alternate, what="an alternate chain", accept=ACCEPT), ca, request)
         if _leads_to(other, preferred):
             return other
@@ -38,6 +39,8 @@ def read_chain(answer: Answer, ca: str, request: IssueRequest) -> Issued:
     """Return the chain in *answer* for the key and the names of *request*. Raises `UnusableError`."""
     if b"-----BEGIN " not in answer.body:
         raise UnusableError(f"{ca} gave {answer.excerpt()} where the certificate was due")
+    if answer.body.count(b"-----BEGIN ") > MOST:
+        raise UnusableError(f"{ca} gave a chain of more than {MOST} certificates")
     try:
         found = pem.certificates(answer.body)
         chain, root = order_chain(found, key_facts(request.key_pem).key.sha256, now=request.now)

@@ -12,7 +12,7 @@ from josepy.interfaces import JSONDeSerializable
 
 from certctl.core.times import after, minute_text
 from certctl.errors import IssuerError
-from certctl.issuers.acme.directory import check_url
+from certctl.issuers.acme.directory import LONGEST
 from certctl.issuers.acme.jws import Signer, dump, sign
 from certctl.issuers.acme.nonces import NoncePool
 from certctl.issuers.acme.pace import Pace
@@ -27,6 +27,7 @@ WAITS = (0.2, 1.0)
 SHORT = 5.0
 """A Retry-After up to this many seconds with a 5xx is waited for on the spot."""
 DIRECTORY_AGE = 3600.0
+MOST_PROFILES = 32
 FAILURE_AGE = 10.0
 """Twenty orders that wait for the directory of a dead CA learn of it together, not one after the other."""
 
@@ -75,7 +76,7 @@ class Client:
             if self._failure and now - self._failure[1] < FAILURE_AGE:
                 raise self._failure[0]
             try:
-                found = _directory(self.get(self.url))
+                found = _directory(self.get(self.url), self._transport.check)
             except IssuerError as error:
                 self._failure = (error, time.monotonic())
                 raise
@@ -163,7 +164,7 @@ class Client:
     def _refusal(self, answer: Answer, what: str, wanted: float | None) -> IssuerError:
         if answer.status < 400:
             return UnreachableError(
-                f"{answer.url} redirects to {answer.header('Location') or 'nowhere'}",
+                f"{answer.url} redirects to {(answer.header('Location') or 'nowhere')[:LONGEST]}",
                 "set the issuer's directory to the address that the CA documents",
             )
         problem = answer.problem()
@@ -200,7 +201,7 @@ def _plain(payload: JSONDeSerializable | dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-def _directory(answer: Answer) -> Directory:
+def _directory(answer: Answer, check: Callable[[str], str]) -> Directory:
     found = answer.document()
     meta = found.get("meta")
     meta = meta if isinstance(meta, dict) else {}
@@ -214,7 +215,7 @@ def _directory(answer: Answer) -> Directory:
 
     def url(key: str) -> str:
         value = found.get(key)
-        return check_url(value) if isinstance(value, str) else ""
+        return check(value) if isinstance(value, str) else ""
 
     return Directory(
         new_nonce=url("newNonce"),
@@ -223,7 +224,7 @@ def _directory(answer: Answer) -> Directory:
         revoke_cert=url("revokeCert"),
         key_change=url("keyChange"),
         renewal_info=url("renewalInfo"),
-        terms=str(meta.get("termsOfService") or ""),
+        terms=str(meta.get("termsOfService") or "")[:LONGEST],
         external_account_required=meta.get("externalAccountRequired") is True,
-        profiles=tuple(profiles) if isinstance(profiles, dict) else None,
+        profiles=tuple(profiles)[:MOST_PROFILES] if isinstance(profiles, dict) else None,
     )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
+import contextlib
+import ipaddress
+from urllib.parse import SplitResult, urlsplit
 
 from certctl.core.spec import IssuerSpec
 from certctl.errors import CertctlError, IssuerError
@@ -15,7 +17,6 @@ STAGING = {
     NAMED["letsencrypt"]: NAMED["letsencrypt-staging"],
     "https://dv.acme-v02.api.pki.goog/directory": "https://dv.acme-v02.test-api.pki.goog/directory",
 }
-LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def directory_url(directory: str) -> str:
@@ -43,19 +44,59 @@ def staging(spec: IssuerSpec) -> IssuerSpec:
     return spec._replace(acme=spec.acme._replace(directory=STAGING[url]))
 
 
+LONGEST = 4096
+"""Characters of a URL."""
+
+
 def is_loopback(url: str) -> bool:
-    """True if *url* cannot leave this host."""
-    host = urlsplit(url).hostname or ""
-    return host in LOOPBACK or host.startswith("127.")
+    """True if *url* cannot leave this host: its host is localhost, or a loopback address."""
+    return _is_loopback(_split(url))
 
 
-def check_url(url: str) -> str:
-    """Return *url* if it may be spoken to: https, or http to this host. Raises `IssuerError`."""
-    scheme = urlsplit(url).scheme
-    if scheme == "https" or (scheme == "http" and is_loopback(url)):
+class Bounds:
+    """Which addresses a CA with this directory may name: in its directory, orders, Location and Link."""
+
+    def __init__(self, directory: str) -> None:
+        """*directory*: the URL that is configured. Raises `IssuerError` where it is none."""
+        self._here = _is_loopback(_split(directory))
+
+    def check(self, url: str) -> str:
+        """Return *url* if it may be spoken to. Raises `IssuerError`.
+
+        https everywhere but at this host, which only a CA at this host may name; plain http there alone.
+        """
+        parts = _split(url)
+        loopback = _is_loopback(parts)
+        if parts.scheme != "https" and not (parts.scheme == "http" and loopback and self._here):
+            raise _bad(
+                url,
+                "is not https",
+                "give the directory's https:// address; plain http is taken only for this host itself",
+            )
+        if loopback and not self._here:
+            raise _bad(url, "is one of this host, which no CA elsewhere may name")
         return url
-    raise IssuerError(
-        f"the CA's address {url!r} is not https",
-        "give the directory's https:// address; plain http is taken only for this host itself",
-        transient=False,
-    )
+
+
+def _split(url: str) -> SplitResult:
+    """Return the parts of *url*, every one of which can be looked at. Raises `IssuerError`."""
+    if len(url) <= LONGEST and url.isascii() and url.isprintable() and " " not in url:
+        with contextlib.suppress(ValueError):  # a port beyond 65535, a bracket that is not closed
+            parts = urlsplit(url)
+            if parts.hostname and parts.port != 0 and "@" not in parts.netloc:
+                return parts
+    raise _bad(url, "is no address")
+
+
+def _is_loopback(parts: SplitResult) -> bool:
+    host = parts.hostname or ""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host.rstrip(".") == "localhost" or host.rstrip(".").endswith(".localhost")
+    mapped = getattr(address, "ipv4_mapped", None) or address
+    return bool(mapped.is_loopback or mapped.is_unspecified)
+
+
+def _bad(url: str, why: str, hint: str | None = None) -> IssuerError:
+    return IssuerError(f"the CA's address {url[:200]!r} {why}", hint, transient=False)

@@ -51,7 +51,7 @@ def obtain(session: Session, request: IssueRequest) -> Issued:
 def _finish(session: Session, request: IssueRequest, order: Order, patience: Patience) -> Issued:
     if order.status == "pending":
         prover = Prover(session.name, session.account, session.solver(), session.options.challenge)
-        prover.prove(order, patience)
+        prover.prove(order, request.names, patience)
         order = order._replace(status="ready")  # if the CA sees it otherwise, it will say so
     order = _finalize(session, request, order, patience)
     for left in reversed(range(DOWNLOAD_TRIES)):

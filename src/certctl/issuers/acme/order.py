@@ -17,6 +17,7 @@ from certctl.issuers.acme.client import Client
 from certctl.issuers.acme.pace import Pace, longer
 from certctl.issuers.acme.problem import Problem, UnreachableError, parse_problem
 from certctl.issuers.acme.transport import Answer
+from certctl.system.deadline import left
 
 Seen = TypeVar("Seen")
 
@@ -125,6 +126,12 @@ class Patience:
 
     def wait(self, seconds: float) -> None:
         """Wait; raise `IssuerError` instead if the time would be over."""
+        if left(seconds) < seconds:
+            raise IssuerError(
+                f"{self._what} is not done, and this pass has no time left to wait for it",
+                "the next pass goes on with the same order",
+                retry_after=seconds,
+            )
         if time.monotonic() + seconds > self._deadline:
             raise IssuerError(
                 f"{self._what} was not done after {self._seconds:g} s",

@@ -43,6 +43,13 @@ HINTS = {
 }
 
 
+LONGEST = 4000
+"""Characters of a CA's words that are kept."""
+_DETAIL, _WORD = 1000, 255
+MOST_SUBPROBLEMS = 100
+"""As many as an order has names, at the most generous CA."""
+
+
 class Problem(NamedTuple):
     """One problem document."""
 
@@ -71,7 +78,7 @@ class Problem(NamedTuple):
             f"{sub.identifier}: {sub}" if sub.identifier else str(sub) for sub in self.subproblems
         )
         where = f" <{self.instance}>" if self.instance else ""
-        return text + code + where + (f": {inner}" if inner else "")
+        return shorten(text + code + where + (f": {inner}" if inner else ""))
 
 
 class RefusedError(IssuerError):
@@ -93,6 +100,11 @@ class UnreachableError(IssuerError):
         self.by_chance = by_chance
 
 
+def shorten(text: str) -> str:
+    """Return *text*, cut to `LONGEST` characters."""
+    return text if len(text) <= LONGEST else text[: LONGEST - 1] + "…"
+
+
 def permanent(problem: Problem) -> bool:
     """True if trying again without changing the configuration cannot help."""
     leaves = problem.subproblems or (problem,)
@@ -107,26 +119,31 @@ def hint(problem: Problem) -> str | None:
     return None
 
 
-def parse_problem(document: object, status: int) -> Problem | None:
-    """Read a problem document; None if *document* is not one. Nothing in it is demanded but an object."""
+def parse_problem(document: object, status: int, *, nested: bool = False) -> Problem | None:
+    """Read a problem document; None if *document* is not one. Nothing in it is demanded but an object.
+
+    *nested*: it is a subproblem, which has none itself (RFC 8555 §6.7.1).
+    """
     if not isinstance(document, Mapping):
         return None
     kind, detail, title = (document.get(key) for key in ("type", "detail", "title"))
     if not isinstance(kind, str) and not isinstance(detail, str):
         return None
     inner = document.get("subproblems")
-    found = [parse_problem(sub, status) for sub in inner] if isinstance(inner, list) else []
+    if nested or not isinstance(inner, list):
+        inner = []
+    found = [parse_problem(sub, status, nested=True) for sub in inner[:MOST_SUBPROBLEMS]]
     identifier = document.get("identifier")
     named = identifier.get("value") if isinstance(identifier, Mapping) else ""
     return Problem(
         status=status,
-        type=kind if isinstance(kind, str) else "about:blank",
-        detail=detail if isinstance(detail, str) else title if isinstance(title, str) else "",
-        identifier=named if isinstance(named, str) else "",
+        type=kind[:_WORD] if isinstance(kind, str) else "about:blank",
+        detail=_text(detail if isinstance(detail, str) else title, LONGEST if not nested else _DETAIL),
+        identifier=_text(named, _WORD),
         subproblems=tuple(sub for sub in found if sub),
-        instance=_text(document.get("instance")),
+        instance=_text(document.get("instance"), _WORD),
     )
 
 
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
+def _text(value: object, longest: int) -> str:
+    return value[:longest] if isinstance(value, str) else ""

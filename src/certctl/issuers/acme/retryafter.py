@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 
-LONGEST = 30 * 86400.0
-"""No CA's rate limit lasts longer; whatever asks for more is taken for a mistake."""
+LONGEST = 86400.0
+"""Whoever is told to wait for longer asks again after a day: it costs the CA one request."""
+_CHARACTERS = 64
+"""A date has 29."""
 
 
 def seconds_to_wait(value: str | None, date: str | None, now: datetime) -> float | None:
@@ -15,7 +17,7 @@ def seconds_to_wait(value: str | None, date: str | None, now: datetime) -> float
     A date is compared with the answer's own *date* where it has one, so that a clock that is
     wrong here does not lengthen or shorten the wait.
     """
-    if not value:
+    if not value or len(value) > _CHARACTERS:
         return None
     text = value.strip()
     if text.isascii() and text.isdigit():
@@ -23,14 +25,14 @@ def seconds_to_wait(value: str | None, date: str | None, now: datetime) -> float
     until = _moment(text)
     if until is None:
         return None
-    since = _moment(date or "") or now
+    since = _moment((date or "")[:_CHARACTERS]) or now
     return min(max((until - since).total_seconds(), 0.0), LONGEST)
 
 
 def _moment(text: str) -> datetime | None:
     try:
         moment = parsedate_to_datetime(text)
-    except (ValueError, TypeError, IndexError):
+        # "-0000" and the asctime form carry no zone; HTTP dates are always UTC.
+        return moment.astimezone(timezone.utc) if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+    except (ValueError, TypeError, IndexError, OverflowError):
         return None
-    # "-0000" and the asctime form carry no zone; HTTP dates are always UTC.
-    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)

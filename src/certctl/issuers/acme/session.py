@@ -27,8 +27,8 @@ class Session:
         assert spec.acme is not None
         self.name = spec.name
         self.options = options = spec.acme
-        transport = Transport(options.ca_file, options.timeout, options.max_orders + 2)
         url = directory_url(options.directory)
+        transport = Transport(url, options.ca_file, options.timeout, options.max_orders + 2)
         self.client = Client(spec.name, url, transport, _pace, Pause(spec.name, url, home))
         self.account = Account(self.client, options, home)
         self.adviser = Adviser(self.client)

@@ -17,6 +17,7 @@ def terms(url: str, ca_file: str = "") -> str:
 
     *ca_file*: roots to trust in place of the system's. Nothing is kept. Raises `IssuerError`.
     """
+    transport = Transport(url, ca_file, TIMEOUT, 1)
     name = urlsplit(url).hostname or url
-    client = Client(name, url, Transport(ca_file, TIMEOUT, 1), Pace(), Pause(name, url, ""))
+    client = Client(name, url, transport, Pace(), Pause(name, url, ""))
     return client.directory().terms

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
-import re
+import socket
 import ssl
 import threading
 import time
@@ -20,15 +20,18 @@ from urllib3.exceptions import HTTPError, LocationParseError, ProxyError, SSLErr
 
 from certctl import __version__
 from certctl.errors import IssuerError
-from certctl.issuers.acme.directory import check_url
+from certctl.issuers.acme.directory import Bounds
+from certctl.issuers.acme.linkheader import links
 from certctl.issuers.acme.problem import Problem, UnreachableError, parse_problem
 from certctl.issuers.acme.retryafter import seconds_to_wait
+from certctl.system import connect
+from certctl.system.deadline import left
 
 LARGEST = 1 << 20
-CONNECT = 8.0
-"""Seconds for each address: one that swallows packets must leave time for the next."""
-_LINK = re.compile(r"""<([^>]*)>[^,<]*?;\s*rel="?([^",;]*)""", re.IGNORECASE)
+CONNECT = 10.0
+"""Seconds to look up a name and connect to one of its addresses."""
 USER_AGENT = f"certctl/{__version__} urllib3/{urllib3_version}"
+_HEADERS = {"User-Agent": USER_AGENT, "Accept-Language": "en", "Accept-Encoding": "identity"}
 
 
 class Answer(NamedTuple):
@@ -46,7 +49,7 @@ class Answer(NamedTuple):
         """Return the body as a JSON object. Raises `UnreachableError`, quoting what came instead."""
         try:
             found = json.loads(self.body)
-        except ValueError:
+        except (ValueError, RecursionError):
             found = None
         if isinstance(found, dict):
             return found
@@ -56,7 +59,7 @@ class Answer(NamedTuple):
         """Return what an error status came with; where it is no problem document, one that quotes it."""
         try:
             found = parse_problem(json.loads(self.body), self.status)
-        except ValueError:
+        except (ValueError, RecursionError):
             found = None
         if found:
             return found
@@ -70,8 +73,7 @@ class Answer(NamedTuple):
 
     def links(self, relation: str) -> list[str]:
         """Return the targets of all Link header fields of this *relation* (RFC 8288)."""
-        links = [link for value in self.headers.getlist("Link") for link in _LINK.findall(value)]
-        return [target for target, relations in links if relation in relations.lower().split()]
+        return links(self.headers.getlist("Link"), relation)
 
     def excerpt(self) -> str:
         """Say what kind of body it is, with its beginning."""
@@ -85,8 +87,10 @@ class Answer(NamedTuple):
 class Transport:
     """Sends requests; shared by all threads that speak to one CA."""
 
-    def __init__(self, ca_file: str, timeout: float, connections: int) -> None:
-        """*ca_file*: roots to trust in place of the system's; *timeout*: seconds for one whole request."""
+    def __init__(self, directory: str, ca_file: str, timeout: float, connections: int) -> None:
+        """*directory*: the CA's URL, which says what else it may name; *ca_file*: roots to trust in place
+        of the system's; *timeout*: seconds for one whole request."""
+        self._bounds = Bounds(directory)
         self._timeout = timeout
         self._context = _tls_context(ca_file)
         self._ca_file = ca_file
@@ -100,19 +104,21 @@ class Transport:
     ) -> Answer:
         """Return the answer, whatever its status. Raises `UnreachableError` where there is none.
 
-        Redirects are not followed: a signed request names its URL (RFC 8555 §6.4).
+        It ends within the pass's deadline, too. Redirects are not followed: a signed request names
+        its URL (RFC 8555 §6.4).
         """
-        check_url(url)
-        _limit.until = time.monotonic() + self._timeout
+        self.check(url)
+        seconds = left(self._timeout)
+        _limit.until = time.monotonic() + seconds
         try:
             response = self._pool(url).request(
                 method,
                 url,
                 body=body,
-                headers={"User-Agent": USER_AGENT, "Accept-Language": "en", **(headers or {})},
+                headers={**_HEADERS, **(headers or {})},
                 retries=False,
                 redirect=False,
-                timeout=urllib3.Timeout(connect=min(self._timeout, CONNECT), read=self._timeout),
+                timeout=urllib3.Timeout(connect=min(seconds, CONNECT), read=seconds),
                 preload_content=False,
             )
             try:
@@ -124,6 +130,10 @@ class Transport:
         except (HTTPError, OSError, http.client.HTTPException, LocationParseError) as error:
             raise self._unreachable(url, error) from error
         return Answer(url, response.status, response.headers, data)
+
+    def check(self, url: str) -> str:
+        """Return *url* if the CA may name it; see `Bounds.check`."""
+        return self._bounds.check(url)
 
     def _pool(self, url: str) -> urllib3.PoolManager:
         parts = urlsplit(url)
@@ -143,7 +153,7 @@ class Transport:
             "ssl_context": self._context,
         }
         if not proxy:
-            return urllib3.PoolManager(**options)
+            return _pooled(urllib3.PoolManager(**options))
         parts = urlsplit(proxy)
         if parts.scheme not in ("http", "https"):
             raise IssuerError(
@@ -153,7 +163,7 @@ class Transport:
             )
         credentials = f"{unquote(parts.username)}:{unquote(parts.password or '')}" if parts.username else None
         extra = urllib3.make_headers(proxy_basic_auth=credentials) if credentials else None
-        return urllib3.ProxyManager(proxy, proxy_headers=extra, **options)
+        return _pooled(urllib3.ProxyManager(proxy, proxy_headers=extra, **options))
 
     def _unreachable(self, url: str, error: Exception) -> IssuerError:
         untrusted = _find(error, ssl.SSLCertVerificationError)
@@ -195,6 +205,41 @@ class _Socket(ssl.SSLSocket):
         return super().recv_into(buffer, nbytes, flags)
 
 
+class _Plain(urllib3.connection.HTTPConnection):
+    """Connects as everything here does."""
+
+    def _new_conn(self) -> socket.socket:
+        return _connected(self)
+
+
+class _Tls(urllib3.connection.HTTPSConnection):
+    """The same over TLS."""
+
+    def _new_conn(self) -> socket.socket:
+        return _connected(self)
+
+
+class _PlainPool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _Plain
+
+
+class _TlsPool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _Tls
+
+
+def _pooled(manager: urllib3.PoolManager) -> urllib3.PoolManager:
+    manager.pool_classes_by_scheme = {"http": _PlainPool, "https": _TlsPool}
+    return manager
+
+
+def _connected(connection: urllib3.connection.HTTPConnection) -> socket.socket:
+    port = connection.port or connection.default_port
+    made = connect.connect(connection._dns_host, port, min(_limit.left(), CONNECT))
+    made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    made.settimeout(_limit.left())
+    return made
+
+
 def _tls_context(ca_file: str) -> ssl.SSLContext:
     try:
         context = ssl.create_default_context(cafile=ca_file or None)
@@ -215,12 +260,15 @@ def _tls_context(ca_file: str) -> ssl.SSLContext:
 
 
 def _read(response: urllib3.BaseHTTPResponse) -> bytes:
-    data = b""
+    coding = response.headers.get("Content-Encoding", "identity")
+    if coding.strip().lower() not in ("", "identity"):
+        raise OSError(f"the answer is encoded ({coding[:40]!r}), which nobody asked for")
+    data = bytearray()
     while True:
         _limit.left()
         piece = response.read1(65536) if hasattr(response, "read1") else response.read(65536)
         if not piece:
-            return data
+            return bytes(data)
         data += piece
         if len(data) > LARGEST:
             raise OSError(f"the answer has more than {LARGEST} bytes")
