@@ -361,12 +361,16 @@ def _peers_add(arguments: Arguments, console: Console, spec: Spec) -> int:
             console.insist("nothing was added")
             return EXIT_FAILED
     wanted = peering.Wanted(arguments.name, tuple(arguments.nexthop), arguments.map, tuple(arguments.hook))
-    name, text = peering.add(spec, offer, wanted)
-    synced = peering.sync(load_spec(arguments), _options(arguments, console), names=[name])
+    added = peering.add(spec, offer, wanted)
+    for nexthop, why in added.refused:
+        console.insist(f"refused {nexthop}: it {why}")
+    synced = peering.sync(load_spec(arguments), _options(arguments, console), names=[added.name])
     failed = synced.ran is not None and bool(synced.ran.failed)
     for item in synced.ran.failed if synced.ran else ():
         console.error(item.error, item.step.subject)
-    shown.added(console, name, text, spec.path, {"peers": synced.peers})
+    refused = [{"nexthop": nexthop, "reason": why} for nexthop, why in added.refused]
+    document = {"peers": synced.peers, "refused": refused}
+    shown.added(console, added.name, added.text, spec.path, document)
     return EXIT_FAILED if failed else EXIT_OK
 
 
