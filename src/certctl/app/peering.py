@@ -13,11 +13,12 @@ from certctl.app.following import follower
 from certctl.core.planner import plan as make_plan
 from certctl.core.spec import Spec
 from certctl.core.times import rfc3339
-from certctl.errors import UsageError
+from certctl.errors import CertctlError, UsageError
 
 if TYPE_CHECKING:
     from certctl.peers.follow import Follower
 
+POSTFIX = "/etc/postfix"
 DEFAULT_MAP = "/etc/postfix/tls_policy.certctl"
 
 
@@ -153,10 +154,12 @@ class Added(NamedTuple):
     text: str
     refused: tuple[tuple[str, str], ...]
     """Next-hops that its feed claims and that were not taken, each with the reason."""
+    map: str
 
 
 def add(spec: Spec, offer: Offer, wanted: Wanted) -> Added:
     """Append the peer to the configuration, unless that raises CertctlError."""
+    from certctl.config import load
     from certctl.config.file import parse, read
     from certctl.config.loading import build
     from certctl.store import atomic
@@ -183,7 +186,19 @@ def add(spec: Spec, offer: Offer, wanted: Wanted) -> Added:
     real = os.path.realpath(spec.path)
     info = os.stat(real)
     atomic.write(real, new.encode(), info.st_mode & 0o7777, info.st_uid, info.st_gid)
-    return Added(name, text, refused)
+    return Added(name, text, refused, load(spec.path).peers[name].map)
+
+
+def unused(path: str) -> str | None:
+    """What to type so that this host's Postfix uses the map at *path*; None: it does, or is not there."""
+    from certctl.servers.policy_maps import adding, uses
+    from certctl.servers.postfix import read_postfix
+
+    try:
+        postfix = read_postfix(POSTFIX)
+    except CertctlError:
+        return None
+    return None if uses(postfix, path) else adding(postfix, path)
 
 
 def _claims(

@@ -12,7 +12,6 @@ from certctl.doctor.finding import Finding, Place, Used
 from certctl.doctor.trust import issued_by_root
 from certctl.errors import CertctlError
 
-
 ISSUE_ANEW = (
     "certctl renew NAME; who pins the key is not touched, who pins the certificate breaks, "
     'unless pin = "certificate" has it announced before'
