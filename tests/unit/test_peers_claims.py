@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -100,6 +101,15 @@ def test_what_a_person_says_counts(web: Web) -> None:
     """--nexthop takes what the peer is known to serve, wherever its feed lies."""
     assert web.add("--nexthop", "[mx.bank.example]").code == 0
     assert web.nexthops() == ("[mx.bank.example]",)
+
+
+def test_added_again(web: Web) -> None:
+    """Whoever adds a peer anew says that it is to be believed, though the map still holds its pins."""
+    assert web.add().code == 0
+    shutil.rmtree(web.world.layout.root)
+    web.world.configure('[certificate.mx1]\nnames = ["mx1.example.org"]\n')
+    assert web.add().code == 0
+    assert web.nexthops() == ("[localhost]", "[localhost]:25")
 
 
 @pytest.mark.parametrize("said", [(), ("--nexthop", "[localhost]")])

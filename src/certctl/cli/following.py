@@ -56,7 +56,8 @@ def add(arguments: Arguments, console: Console, options: Options) -> int:
     added = peering.add(spec, offer, wanted)
     for nexthop, why in added.refused:
         console.insist(f"refused {nexthop}: it {why}")
-    synced = peering.sync(load_spec(arguments), options, names=[added.name])
+    # Whoever adds a peer says that its feed is to be believed, whatever a map still holds of it.
+    synced = peering.sync(load_spec(arguments), options, names=[added.name], accept=True)
     failed = synced.ran is not None and bool(synced.ran.failed)
     for item in synced.ran.failed if synced.ran else ():
         console.error(item.error, item.step.subject)
