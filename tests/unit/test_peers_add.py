@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import pty
 import subprocess
@@ -9,11 +10,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from certctl import config
 from certctl.peers.verify import fingerprint
 from tests.support.world import World
-from tests.unit.peers_world import NEXTHOP, Signer, document, pin
+from tests.unit.peers_world import NEXTHOP, Signer, b64, document, pin
 
 
 class Contact:
@@ -27,11 +29,10 @@ class Contact:
         self.publish()
 
     def publish(self, **other: object) -> None:
-        import json
-
         self.feed.write_bytes(self.signer.sign(json.dumps(document(**other)).encode()))  # type: ignore[arg-type]
 
     def add(self, *more: str, code: int = 0) -> tuple[str, str]:
+        more = more if "--nexthop" in more else (*more, "--nexthop", NEXTHOP)
         ran = self.world("peers", "add", str(self.feed), "--map", str(self.map), "--hook", "reload", *more)
         assert ran.code == code, ran
         return ran.out, ran.err
@@ -92,7 +93,7 @@ def test_the_question(contact: Contact, answer: str, added: bool) -> None:
         "add",
         str(contact.feed),
     ]
-    command += ["--map", str(contact.map), "--hook", "reload", "-q"]
+    command += ["--map", str(contact.map), "--hook", "reload", "--nexthop", NEXTHOP, "-q"]
     process = subprocess.Popen(command, stdin=theirs, stdout=subprocess.PIPE, stderr=theirs)
     os.close(theirs)
     os.write(ours, f"{answer}\n".encode())
@@ -154,18 +155,29 @@ def test_names_in_the_feed_cannot_write_toml(contact: Contact, name: str) -> Non
     told["certificates"][0] |= {"names": [name], "nexthops": [NEXTHOP]}
     contact.publish(certificates=told["certificates"])
     ran = contact.world(
-        "peers", "add", str(contact.feed), "--map", str(contact.map), "--hook", "reload", "--yes"
-    )
+        "peers", "add", str(contact.feed), "--map", str(contact.map), "--hook", "reload", "--yes",
+        "--nexthop", NEXTHOP,
+    )  # fmt: skip
     spec = config.load(contact.world.path)
     assert set(spec.hooks) == {"reload"} or not spec.peers
     assert len(spec.peers) == (1 if ran.code == 0 else len(spec.peers))
     assert set(spec.certificates) == {"mx1"}
 
 
+def test_a_key_of_another_curve(contact: Contact) -> None:
+    """A feed that carries a key of another curve is refused in words."""
+    other = ec.generate_private_key(ec.SECP384R1()).public_key().public_numbers()
+    x, y = (b64(number.to_bytes(48, "big")) for number in (other.x, other.y))
+    jwk = {"crv": "P-384", "kty": "EC", "x": x, "y": y}
+    contact.feed.write_bytes(contact.signer.sign(json.dumps(document()).encode(), jwk=jwk))
+    _, err = contact.add("--yes", code=1)
+    assert "no P-256 key" in err
+
+
 def test_json(contact: Contact) -> None:
     """--json: one document on standard output, the fingerprint on standard error."""
     ran = contact.world("--json", "peers", "add", str(contact.feed), "--map", str(contact.map), "--yes",
-                        "--hook", "reload")  # fmt: skip
+                        "--hook", "reload", "--nexthop", NEXTHOP)  # fmt: skip
     assert ran.code == 0
     assert ran.document["peer"] == "mx.peer.example"
     assert ran.document["peers"][0]["state"] == "ok"

@@ -213,6 +213,24 @@ def test_redirected_elsewhere(serve: Callable[..., Server], target: str) -> None
     assert len(server.requests) == 1
 
 
+@pytest.mark.parametrize(
+    "target",
+    [
+        "https://localhost:99999/",
+        "http://[::1",
+        "http://[localhost]/",
+        "http://localhost:x/",
+        "//[",
+        "http://a]b/",
+    ],
+)
+def test_redirected_to_nonsense(serve: Callable[..., Server], target: str) -> None:
+    """A redirect to what is no URL is refused like any other that is not followed."""
+    reason = refused(serve(says(f"HTTP/1.1 302 Found\nLocation: {target}\nContent-Length: 0")).url)
+    assert "redirects to" in reason
+    assert reason.isprintable()
+
+
 def test_redirected_at_home(serve: Callable[..., Server]) -> None:
     """On its own host a redirect is followed, but not for ever."""
 

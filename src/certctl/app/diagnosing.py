@@ -11,6 +11,7 @@ from certctl.app import wiring
 from certctl.core.spec import Spec
 from certctl.core.times import rfc3339
 from certctl.doctor.finding import INFO, Finding, findings_as_json
+from certctl.doctor.followed import FollowedLine
 from certctl.doctor.managed import ManagedFile
 from certctl.doctor.run import Target, doctor, installed_targets
 
@@ -23,7 +24,8 @@ def diagnose(spec: Spec | None, targets: Sequence[tuple[str, str]]) -> tuple[lis
     """
     chosen = [Target(kind, _place(kind, path)) for kind, path in targets] or installed_targets()
     managed = _managed(spec) if spec is not None and not targets else []
-    return chosen, doctor(chosen, wiring.clock(), managed=managed)
+    followed = _followed(spec) if spec is not None and spec.peers else []
+    return chosen, doctor(chosen, wiring.clock(), managed=managed, followed=followed)
 
 
 def _place(kind: str, path: str) -> str:
@@ -44,6 +46,20 @@ def _managed(spec: Spec) -> list[ManagedFile]:
                     leaf = key.certificate.sha256
                     files.append(ManagedFile(file.path, cert.name, leaf, probed=bool(cert.probe)))
     return files
+
+
+def _followed(spec: Spec) -> list[FollowedLine]:
+    """The lines that certctl keeps in policy maps, as what is believed of peers has it."""
+    from certctl.app.following import follower
+
+    following, found = follower(spec), []
+    for path in dict.fromkeys(peer.map for peer in spec.peers.values()):
+        for peer, lines in following.lines(path).items():
+            for line in lines:
+                nexthop, _, *pins = line.split()
+                told = tuple(pin.removeprefix("match=") for pin in pins)
+                found.append(FollowedLine(path, peer, nexthop.lower(), told))
+    return found
 
 
 def serious(findings: Sequence[Finding]) -> bool:

@@ -13,12 +13,13 @@ from certctl.app.following import follower
 from certctl.core.planner import plan as make_plan
 from certctl.core.spec import Spec
 from certctl.core.times import rfc3339
-from certctl.errors import UsageError
+from certctl.errors import CertctlError, UsageError
 from certctl.system import deadline
 
 if TYPE_CHECKING:
     from certctl.peers.follow import Follower
 
+POSTFIX = "/etc/postfix"
 DEFAULT_MAP = "/etc/postfix/tls_policy.certctl"
 
 
@@ -32,6 +33,8 @@ class Offer(NamedTuple):
     nexthops: tuple[str, ...]
     names: tuple[str, ...]
     expires_at: str
+    host: str = ""
+    """Where it was fetched; "": from a file."""
 
 
 class Wanted(NamedTuple):
@@ -142,13 +145,24 @@ def first_contact(feed: str) -> Offer:
     names = tuple(dict.fromkeys(name for entry in found.entries for name in entry.names))
     hops = tuple(dict.fromkeys(hop for entry in found.entries for hop in entry.nexthops))
     host = place.partition("://")[2].partition("/")[0].rpartition("@")[2] if "://" in place else ""
-    host = host.strip("[]").partition(":")[0] if host.count(":") < 2 else ""
+    host = host.strip("[]").partition(":")[0].lower() if host.count(":") < 2 else ""
     name = host if host in names else next(iter(names), host)
-    return Offer(place, key, fingerprint(key), name, hops, names, rfc3339(found.expires_at))
+    return Offer(place, key, fingerprint(key), name, hops, names, rfc3339(found.expires_at), host)
 
 
-def add(spec: Spec, offer: Offer, wanted: Wanted) -> tuple[str, str]:
-    """Append the peer to the configuration, unless that raises CertctlError; its name, and what was added."""
+class Added(NamedTuple):
+    """A peer that was added to the configuration."""
+
+    name: str
+    text: str
+    refused: tuple[tuple[str, str], ...]
+    """Next-hops that its feed claims and that were not taken, each with the reason."""
+    map: str
+
+
+def add(spec: Spec, offer: Offer, wanted: Wanted) -> Added:
+    """Append the peer to the configuration, unless that raises CertctlError."""
+    from certctl.config import load
     from certctl.config.file import parse, read
     from certctl.config.loading import build
     from certctl.store import atomic
@@ -159,10 +173,11 @@ def add(spec: Spec, offer: Offer, wanted: Wanted) -> tuple[str, str]:
     maps = list(dict.fromkeys(peer.map for peer in spec.peers.values()))
     path = wanted.map or (maps[0] if len(maps) == 1 else DEFAULT_MAP)
     hooks = wanted.hooks or next((p.hooks for p in spec.peers.values() if p.map == path), ("postmap",))
+    nexthops, refused = _claims(spec, offer, wanted, path)
     rows = {
         "feed": offer.feed,
         "key": offer.key,
-        "nexthops": list(wanted.nexthops or offer.nexthops),
+        "nexthops": list(nexthops),
         "map": path,
         "hooks": list(hooks),
     }
@@ -174,7 +189,52 @@ def add(spec: Spec, offer: Offer, wanted: Wanted) -> tuple[str, str]:
     real = os.path.realpath(spec.path)
     info = os.stat(real)
     atomic.write(real, new.encode(), info.st_mode & 0o7777, info.st_uid, info.st_gid)
-    return name, text
+    return Added(name, text, refused, load(spec.path).peers[name].map)
+
+
+def unused(path: str) -> str | None:
+    """What to type so that this host's Postfix uses the map at *path*; None: it does, or is not there."""
+    from certctl.servers.policy_maps import adding, uses
+    from certctl.servers.postfix import read_postfix
+
+    try:
+        postfix = read_postfix(POSTFIX)
+    except CertctlError:
+        return None
+    return None if uses(postfix, path) else adding(postfix, path)
+
+
+def _claims(
+    spec: Spec, offer: Offer, wanted: Wanted, path: str
+) -> tuple[tuple[str, ...], tuple[tuple[str, str], ...]]:
+    """The next-hops to take, and those that are refused, each with the reason. Raises CertctlError."""
+    from certctl.config.problems import quoted
+    from certctl.peers.claims import is_own
+    from certctl.peers.merge import by_hand
+    from certctl.system.files import read_file
+
+    text = read_file(os.path.join(os.path.dirname(spec.path), path))
+    lines = by_hand(None if text is None else text.decode("utf-8", "surrogateescape"))
+    owners = {nexthop.lower(): peer.name for peer in spec.peers.values() for nexthop in peer.nexthops}
+    where = f"at or below {offer.host} or its parent domain" if offer.host else "known to be its, in a file"
+    taken, refused = [], []
+    for nexthop in wanted.nexthops or offer.nexthops:
+        key = nexthop.lower()
+        if key in owners:
+            refused.append((nexthop, f"is a next-hop of [peer.{quoted(owners[key])}]"))
+        elif key in lines:
+            refused.append((nexthop, f"has a line of its own in {path}, line {lines[key]}"))
+        elif not wanted.nexthops and not is_own(nexthop, offer.host):
+            refused.append((nexthop, f"is not {where}"))
+        else:
+            taken.append(nexthop)
+    if not taken or (wanted.nexthops and refused):
+        words = "; ".join(f"{nexthop} {why}" for nexthop, why in refused) or "its feed names none"
+        raise UsageError(
+            f"no next-hop to follow {offer.name} for: {words}" if not taken else words,
+            "take the other line or next-hop out first; or say which are the peer's: --nexthop '[HOST]'",
+        )
+    return tuple(taken), tuple(refused)
 
 
 def _known(spec: Spec, names: Sequence[str]) -> None:

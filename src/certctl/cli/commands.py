@@ -323,52 +323,11 @@ def _announce(arguments: Arguments, console: Console) -> int:
 
 
 def _peers(arguments: Arguments, console: Console) -> int:
-    from certctl.app import peering
-    from certctl.app.wiring import clock
-    from certctl.cli.show import peers as shown
-    from certctl.core.times import rfc3339
+    from certctl.cli import following
 
-    spec, options = load_spec(arguments), _options(arguments, console)
     if arguments.action == "add":
-        return _peers_add(arguments, console, spec)
-    if arguments.dry_run:
-        synced = peering.dry_run(spec, arguments.what, force=arguments.force, accept=arguments.accept_serial)
-    else:
-        synced = peering.sync(
-            spec, options, names=arguments.what, force=arguments.force, accept=arguments.accept_serial
-        )
-    return shown.show(console, synced, rfc3339(clock()))
-
-
-def _peers_add(arguments: Arguments, console: Console, spec: Spec) -> int:
-    from certctl.app import peering
-    from certctl.cli.show import peers as shown
-
-    if len(arguments.what) != 1:
-        raise UsageError(
-            "one feed is expected", "certctl peers add https://HOST/.well-known/certctl-pins.jws"
-        )
-    offer = peering.first_contact(arguments.what[0])
-    shown.offer(console, offer, asked=arguments.key is None and not arguments.yes)
-    if arguments.key is not None and arguments.key != offer.key:
-        raise CertctlError("the feed has another key than --key says", "ask the peer for its key again")
-    if arguments.key is None and not arguments.yes:
-        agreed = shown.agreed()
-        if agreed is None:
-            raise UsageError(
-                "nobody is there to compare the fingerprint", "--key KEY, or --yes if you have compared it"
-            )
-        if not agreed:
-            console.insist("nothing was added")
-            return EXIT_FAILED
-    wanted = peering.Wanted(arguments.name, tuple(arguments.nexthop), arguments.map, tuple(arguments.hook))
-    name, text = peering.add(spec, offer, wanted)
-    synced = peering.sync(load_spec(arguments), _options(arguments, console), names=[name])
-    failed = synced.ran is not None and bool(synced.ran.failed)
-    for item in synced.ran.failed if synced.ran else ():
-        console.error(item.error, item.step.subject)
-    shown.added(console, name, text, spec.path, {"peers": synced.peers})
-    return EXIT_FAILED if failed else EXIT_OK
+        return following.add(arguments, console, _options(arguments, console))
+    return following.sync(arguments, console, _options(arguments, console))
 
 
 _COMMANDS: dict[str, Callable[[Arguments, Console], int]] = {

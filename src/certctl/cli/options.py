@@ -299,7 +299,11 @@ def _peers(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--key", metavar="KEY", help="add: the key it must have; then nothing is asked")
     parser.add_argument("--name", metavar="NAME", default="", help="add: what to call the peer")
     parser.add_argument(
-        "--nexthop", action="append", default=[], metavar="'[HOST]:25'", help="add: as often as wanted"
+        "--nexthop",
+        action="append",
+        default=[],
+        metavar="'[HOST]:25'",
+        help="add: as often as wanted; default: what the feed names at or below its host or parent domain",
     )
     parser.add_argument("--map", metavar="FILE", default="", help="add: the policy map for its lines")
     parser.add_argument("--hook", action="append", default=[], metavar="HOOK", help="add: default postmap")

@@ -10,6 +10,7 @@ from certctl.doctor.chain import Scene
 from certctl.doctor.dovecot import check_dovecot
 from certctl.doctor.exim import check_exim
 from certctl.doctor.finding import ERROR, INFO, WARNING, Finding, Place, Used
+from certctl.doctor.followed import FollowedLine, check_followed
 from certctl.doctor.haproxy import check_haproxy
 from certctl.doctor.managed import ManagedFile, check_managed
 from certctl.doctor.nginx import check_nginx
@@ -21,7 +22,7 @@ from certctl.doctor.postfix_tls import check_settings
 from certctl.errors import CertctlError, UsageError
 from certctl.servers.detect import detect
 from certctl.servers.dovecot import read_dovecot
-from certctl.servers.postfix import read_postfix
+from certctl.servers.postfix import Postfix, read_postfix
 from certctl.servers.postfix_sight import enabled_instances
 
 KINDS = ("postfix", "dovecot", "nginx", "haproxy", "exim", "pem")
@@ -54,19 +55,27 @@ def installed_targets(root: str = "/") -> list[Target]:
     return targets
 
 
-def doctor(targets: Sequence[Target], now: datetime, *, managed: Sequence[ManagedFile] = ()) -> list[Finding]:
+def doctor(
+    targets: Sequence[Target],
+    now: datetime,
+    *,
+    managed: Sequence[ManagedFile] = (),
+    followed: Sequence[FollowedLine] = (),
+) -> list[Finding]:
     """Look at *targets* and return what is wrong, the worst first; nothing is changed.
 
     *managed* are the files that certctl writes: a certificate among them that no target uses is a finding.
+    *followed* are the lines that it keeps in policy maps: one that no Postfix goes by is a finding.
     A target that cannot be read at all is a finding too, and the others are looked at all the same.
     Raises UsageError for a target of an unknown kind.
     """
     findings: list[Finding] = []
     used: list[Used] = []
+    servers: list[Postfix] = []
     for target in targets:
         place = Place(f"{target.kind} {target.path}", target.kind)
         try:
-            for one in _look_at(target, now):
+            for one in _look_at(target, now, servers):
                 if isinstance(one, Used):
                     used.append(one)
                 else:
@@ -79,12 +88,13 @@ def doctor(targets: Sequence[Target], now: datetime, *, managed: Sequence[Manage
             )
     if targets:
         findings += check_managed(managed, used)
+    findings += check_followed(servers, followed)
     return sorted(dict.fromkeys(findings), key=lambda finding: _RANK[finding.severity])
 
 
-def _look_at(target: Target, now: datetime) -> Findings:
+def _look_at(target: Target, now: datetime, servers: list[Postfix]) -> Findings:
     if target.kind == "postfix":
-        yield from _look_at_postfix(target, now)
+        yield from _look_at_postfix(target, now, servers)
     elif target.kind == "dovecot":
         yield from check_dovecot(read_dovecot(target.path, ask_doveconf=target.ask), now)
     elif target.kind == "nginx":
@@ -100,8 +110,9 @@ def _look_at(target: Target, now: datetime) -> Findings:
         raise UsageError(f"the doctor knows no {target.kind}", hint=f"one of {', '.join(KINDS)}")
 
 
-def _look_at_postfix(target: Target, now: datetime) -> Iterator[Finding | Used]:
+def _look_at_postfix(target: Target, now: datetime, servers: list[Postfix]) -> Iterator[Finding | Used]:
     postfix = read_postfix(target.path, ask_postconf=target.ask)
+    servers.append(postfix)
     scene = Scene(Place(postfix.subject, "postfix"), now, reload=postfix.reload)
     yield from check_keys(postfix, scene)
     yield from check_settings(postfix)

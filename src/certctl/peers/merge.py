@@ -50,6 +50,17 @@ def inside(text: str | None) -> list[str]:
     return there[begins[0] + 1 : ends[0]] if begins and ends else []
 
 
+def by_hand(text: str | None) -> dict[str, int]:
+    """The keys of the lines that are not certctl's, in lower case, each with the number of its line."""
+    own = False
+    found: dict[str, int] = {}
+    for number, line in enumerate((text or "").split("\n"), 1):
+        own = (own or line.startswith(_BEGIN_MARK)) and not line.startswith(_END_MARK)
+        if not own and line.strip() and not line[0].isspace() and not line.startswith("#"):
+            found.setdefault(line.split()[0].lower(), number)
+    return found
+
+
 def _check_outside(before: Sequence[str], behind: Sequence[str], lines: Sequence[str], path: str) -> None:
     ours = {line.split()[0].lower() for line in lines if line.split()}
     for number, line in enumerate(before, 1):
