@@ -49,7 +49,7 @@ class Host:
         return dict(self.world.spec.certificates)
 
     def pass_(self) -> None:
-        """Run a pass; its hooks find no server, and where none is installed they fail: all files are there."""
+        """Run a pass; its hooks find no server that runs, and fail where none is installed."""
         assert self.world("run").code in (0, 1)
 
 
