@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -176,3 +177,15 @@ def test_foreign_files_in_the_state(home: Home) -> None:
     assert len(list(Path(home / "state").rglob("notes.txt"))) == 2
     assert (home / "state/state/old.json").read_text() == "mine"
     home("plan", "--check")
+
+
+@pytest.mark.parametrize("command", ["fingerprints --file", "accept a"])
+def test_files_that_never_end(home: Home, command: str) -> None:
+    """A FIFO that nobody writes to, a device without an end and a missing file are refused at once."""
+    home.config('certificate.a = {names = ["a.example"], issuer = "c"}\nissuer.c.type = "csr"\n')
+    home("run", code=None)
+    os.mkfifo(home / "fifo")
+    for path, why in (("fifo", "not a regular file"), ("/dev/zero", "not a regular file"), ("no", "no such")):
+        refused = home(*command.split(), path, code=1).err
+        assert f"cannot read {path}: " in refused
+        assert why in refused

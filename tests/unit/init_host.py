@@ -49,8 +49,8 @@ class Host:
         return dict(self.world.spec.certificates)
 
     def pass_(self) -> None:
-        """Run a pass; its hooks fail, since no server runs here, but that is after all files are there."""
-        assert self.world("run").code == 1
+        """Run a pass; its hooks find no server that runs, and fail where none is installed."""
+        assert self.world("run").code in (0, 1)
 
 
 def pin(path: Path) -> str:

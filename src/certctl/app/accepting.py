@@ -10,6 +10,7 @@ from certctl.core.model import CertificateState
 from certctl.core.spec import Spec
 from certctl.errors import CertctlError
 from certctl.store.layout import Layout
+from certctl.system import files
 
 
 def accept(spec: Spec, name: str, paths: Sequence[str], options: passes.Options) -> passes.Ran:
@@ -21,7 +22,7 @@ def accept(spec: Spec, name: str, paths: Sequence[str], options: passes.Options)
     from certctl.issuers import accepting
 
     certificates(spec, [name])
-    data = [_read(path) for path in paths]
+    data = [files.read_given(path) for path in paths]
 
     def take(state: CertificateState) -> CertificateState:
         layout = Layout(spec.state_dir)
@@ -38,12 +39,3 @@ def accept(spec: Spec, name: str, paths: Sequence[str], options: passes.Options)
         return state._replace(waiting=None)
 
     return passes.ask(spec, [name], take, "accepted", options)
-
-
-def _read(path: str) -> bytes:
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except OSError as error:
-        why = (error.strerror or str(error)).lower()
-        raise CertctlError(f"cannot read {path}: {why}", transient=False) from error

@@ -23,6 +23,7 @@ from certctl.core.pins import (
 from certctl.core.spec import CertificateSpec, Spec
 from certctl.errors import CertctlError, UsageError
 from certctl.store.disk import DiskStore
+from certctl.system import files
 
 if TYPE_CHECKING:
     from certctl.core.x509 import Digests
@@ -134,11 +135,7 @@ def of_file(path: str, query: Query) -> Found:
     Raises CertctlError for a file that holds neither.
     """
     check(query)
-    try:
-        with open(path, "rb") as file:
-            data = file.read()
-    except OSError as error:
-        raise CertctlError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
+    data = files.read_given(path)
     try:
         names, entries = _entries(data)
     except CertctlError as error:

@@ -37,7 +37,10 @@ def rehearse(spec: Spec, names: Collection[str], report: Report) -> list[Rehears
         if spec.issuers[name].type == "acme"
     ]
     if not chosen:
-        raise UsageError("no certificate of an ACME issuer is among these: there is nothing to rehearse")
+        raise UsageError(
+            "no certificate of an ACME issuer is among these: there is nothing to rehearse",
+            "certctl plan shows what a pass would do",
+        )
     results = []
     for cert, issuer in chosen:
         error = _one(cert, issuer)

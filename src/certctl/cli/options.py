@@ -86,7 +86,10 @@ def _run(parser: argparse.ArgumentParser) -> None:
 
 def _dry_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--dry-run", action="store_true", help="ask the ACME CA's staging directory, and keep nothing"
+        "--dry-run",
+        action="store_true",
+        help="keep nothing: only order from the ACME CA's staging directory, to see whether it would issue "
+        "(what a pass would do: certctl plan)",
     )
 
 
@@ -256,7 +259,9 @@ def _import(parser: argparse.ArgumentParser) -> None:
         help="pem: the certificate that serves this key now, whatever the state says of it; "
         "without PATH the key in its configured files",
     )
-    parser.add_argument("--dry-run", action="store_true", help="only show what would be taken over")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="keep nothing: only show what would be taken over"
+    )
     _wait(parser)
 
 
@@ -286,7 +291,9 @@ def _announce(parser: argparse.ArgumentParser) -> None:
 def _peers(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", nargs="?", choices=("sync", "add"), default="sync", help="default: sync")
     parser.add_argument("what", nargs="*", metavar="NAME|URL", help="sync: peers; add: the feed")
-    parser.add_argument("--dry-run", action="store_true", help="sync: tell what would change, write nothing")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="sync: keep nothing: only show what would change in the maps"
+    )
     parser.add_argument(
         "--force", action="store_true", help="sync: believe feeds that drop a pin which is still served"
     )

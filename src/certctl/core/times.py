@@ -62,6 +62,11 @@ def from_now(moment: datetime, now: datetime) -> str:
     return f"in {duration_text(max(seconds, 1))}" if seconds > 0 else f"{duration_text(-seconds)} ago"
 
 
+def again(moment: datetime, now: datetime) -> str:
+    """When something is done again: ``again in 9s``; what is overdue waits for no moment, but for a pass."""
+    return f"again {from_now(moment, now)}" if moment > now else "again by the next pass"
+
+
 def after(moment: datetime, seconds: float) -> datetime:
     """*moment* plus *seconds*, at most the end of the calendar."""
     try:

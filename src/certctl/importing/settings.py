@@ -7,6 +7,8 @@ import binascii
 import re
 from collections.abc import Iterator, Mapping
 
+MOST_VALUE = 65_536
+"""Characters that variables may put into one value."""
 _ASSIGNMENT = re.compile(r"^\s*(?:export\s+)?([A-Za-z_][A-Za-z0-9_]*) *=(.*)$")
 _VARIABLE = re.compile(r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)\}|([A-Za-z_][A-Za-z0-9_]*))")
 _ACME_SH_BASE64 = re.compile(r"^__ACME_BASE64__START_(.*)__ACME_BASE64__END_$")
@@ -40,7 +42,21 @@ def _value(text: str, known: Mapping[str, str]) -> str | None:
         text = (text.split("#", 1)[0] if text.startswith("#") else text).split(" ", 1)[0].rstrip(";")
     if "$(" in text or "`" in text:
         return None
-    return _VARIABLE.sub(lambda match: known.get(match[1] or match[2], ""), text)
+    return _filled(text, known)
+
+
+def _filled(text: str, known: Mapping[str, str]) -> str | None:
+    """*text* with its variables put in; None where they make it longer than any setting is."""
+    left = MOST_VALUE
+
+    def put(match: re.Match[str]) -> str:
+        nonlocal left
+        value = known.get(match[1] or match[2], "")
+        left -= len(value)
+        return value if left >= 0 else ""
+
+    filled = _VARIABLE.sub(put, text)
+    return filled if left >= 0 else None
 
 
 def acme_sh_text(value: str) -> str:

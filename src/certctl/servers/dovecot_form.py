@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import glob
 import os
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from certctl.servers.files import read_text
+from certctl.servers.including import Includes
 
-_DEEPEST = 10
 _PREFIXES = ("ssl_server", "ssl_client")
 """2.4 also takes, and doveconf 2.4 prints, `ssl_server { cert_file = F }` for `ssl_server_cert_file = F`."""
 
@@ -33,13 +31,14 @@ class Block(NamedTuple):
         return f"{self.name} {self.argument}".strip()
 
 
-def parse(text: str, path: str = "", depth: int = 0) -> Block:
+def parse(text: str, path: str = "", includes: Includes | None = None) -> Block:
     """Parse *text*; includes are relative to the directory of *path*, and taken in where they stand."""
+    includes = includes or Includes()
     root = Block("", "", {}, [])
     stack = [root]
     for line in _lines(text):
         if line.startswith(("!include ", "!include_try ")):
-            _include(stack[-1], line.split(None, 1)[1], path, depth)
+            _include(stack[-1], line.split(None, 1)[1], path, includes)
         elif line == "}":
             if len(stack) > 1:
                 stack.pop()
@@ -94,13 +93,8 @@ def _unquote(value: str) -> str:
     return value[1:-1] if len(value) > 1 and value[0] == value[-1] and value[0] in "\"'" else value
 
 
-def _include(into: Block, pattern: str, path: str, depth: int) -> None:
-    if depth >= _DEEPEST:
-        return
-    pattern = os.path.join(os.path.dirname(path), _unquote(pattern.strip()))
-    for name in sorted(glob.glob(pattern)):
-        text = read_text(name)
-        if text is not None:
-            inner = parse(text, name, depth + 1)
-            into.settings.update(inner.settings)
-            into.blocks.extend(inner.blocks)
+def _include(into: Block, pattern: str, path: str, includes: Includes) -> None:
+    for name, text in includes.texts(os.path.join(os.path.dirname(path), _unquote(pattern.strip()))):
+        inner = parse(text, name, includes)
+        into.settings.update(inner.settings)
+        into.blocks.extend(inner.blocks)

@@ -6,15 +6,14 @@ a configuration that has the very fault that is looked for.
 
 from __future__ import annotations
 
-import glob
 import os
 import re
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from certctl.servers.files import read_text
+from certctl.errors import CertctlError
+from certctl.servers.including import Includes
 
-_DEEPEST = 10
 _TOKEN = re.compile(
     r"""\#[^\n]*
     | (?P<quoted>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')
@@ -44,12 +43,18 @@ class Directive(NamedTuple):
     line: int
 
 
-def parse_nginx(text: str, path: str, base: str, depth: int = 0) -> list[Directive]:
-    """Parse *text*, with what it includes in place; relative includes are below *base*."""
-    return list(_directives(_tokens(text), path, base, depth))
+def parse_nginx(text: str, path: str, base: str) -> list[Directive]:
+    """Parse *text*, with what it includes in place; relative includes are below *base*.
+
+    Raises CertctlError for blocks that are nested too deeply.
+    """
+    try:
+        return list(_directives(_tokens(text), path, base, Includes()))
+    except RecursionError:
+        raise CertctlError(f"{path} has blocks that are nested too deeply") from None
 
 
-def _directives(tokens: Iterator[_Token], path: str, base: str, depth: int) -> Iterator[Directive]:
+def _directives(tokens: Iterator[_Token], path: str, base: str, includes: Includes) -> Iterator[Directive]:
     words: list[_Token] = []
     for token in tokens:
         if token.is_mark("}"):
@@ -61,18 +66,12 @@ def _directives(tokens: Iterator[_Token], path: str, base: str, depth: int) -> I
             continue
         name, *arguments = (word.text for word in words)
         line, words = words[0].line, []
-        block = list(_directives(tokens, path, base, depth)) if token.text == "{" else None
-        if name == "include" and arguments and depth < _DEEPEST:
-            yield from _include(os.path.join(base, arguments[0]), base, depth)
+        block = list(_directives(tokens, path, base, includes)) if token.text == "{" else None
+        if name == "include" and arguments:
+            for place, more in includes.texts(os.path.join(base, arguments[0])):
+                yield from _directives(_tokens(more), place, base, includes)
         else:
             yield Directive(name, tuple(arguments), block, path, line)
-
-
-def _include(pattern: str, base: str, depth: int) -> Iterator[Directive]:
-    for name in sorted(glob.glob(pattern)):
-        text = read_text(name)
-        if text is not None:
-            yield from parse_nginx(text, name, base, depth + 1)
 
 
 def _tokens(text: str) -> Iterator[_Token]:

@@ -121,12 +121,14 @@ def _services(directory: str) -> list[Service]:
 def _ask(directory: str) -> Postfix | None:
     """Ask postconf(1); None if it is not there or does not answer."""
     everything = run_program(["postconf", "-c", directory, "-x"])
+    if everything is None:
+        return None
     explicit = run_program(["postconf", "-c", directory, "-xn"])
     # Without a master.cf, as in a directory that only holds an example, postconf -M fails, and slowly.
     has_master = os.path.exists(os.path.join(directory, "master.cf"))
     master = run_program(["postconf", "-c", directory, "-M"]) if has_master else ""
     types = run_program(["postconf", "-m"])
-    if everything is None or explicit is None or types is None:
+    if explicit is None or types is None:
         return None
     services = _services(directory) if master is None else parse_master(master)
     values = parse_main(everything)

@@ -11,6 +11,8 @@ _CONDITION = re.compile(
     r"\{(?P<left>.*?)\}\s*(?P<operator><=level|>=level|==|!=|<=|>=|<level|>level|<|>)\s*\{(?P<right>.*?)\}"
 )
 _DEEPEST = 20
+_MOST_LOOKS = 1000
+_LONGEST = 65_536
 
 
 class Logical(NamedTuple):
@@ -105,8 +107,27 @@ def split_words(text: str, separators: str = " \t\r\n") -> list[str]:
     return [*words, word] if word else words
 
 
-def expand(value: str, parameters: Mapping[str, str], depth: int = 0) -> str:
-    """Expand $name, ${name}, $(name), ${name?text}, ${name:text} and ${{a} op {b} ? {c} : {d}} in *value*."""
+def expand(value: str, parameters: Mapping[str, str]) -> str:
+    """Expand $name, ${name}, $(name), ${name?text}, ${name:text} and ${{a} op {b} ? {c} : {d}} in *value*.
+
+    Of what refers to itself, or to ever more of the others, something is left as it stands.
+    """
+    return _expand(value, _Counted(parameters), 0)
+
+
+class _Counted:
+    """Parameters that can be asked for a bounded number of times."""
+
+    def __init__(self, parameters: Mapping[str, str]) -> None:
+        self._parameters = parameters
+        self.left = _MOST_LOOKS
+
+    def get(self, name: str) -> str:
+        self.left -= 1
+        return self._parameters.get(name, "")[:_LONGEST] if self.left > 0 else ""
+
+
+def _expand(value: str, parameters: _Counted, depth: int) -> str:
     if depth > _DEEPEST or "$" not in value:
         return value
     out, at = "", 0
@@ -126,7 +147,7 @@ def expand(value: str, parameters: Mapping[str, str], depth: int = 0) -> str:
         else:
             name = _NAME.match(value, at)
             if name:
-                out += expand(parameters.get(name[0], ""), parameters, depth + 1)
+                out += _expand(parameters.get(name[0]), parameters, depth + 1)
                 at = name.end()
             else:
                 out += "$"
@@ -143,21 +164,21 @@ def _balanced(text: str, start: int) -> str:
     return text[start + 1 :]
 
 
-def _expression(inner: str, parameters: Mapping[str, str], depth: int) -> str:
+def _expression(inner: str, parameters: _Counted, depth: int) -> str:
     inner = inner.strip()
     condition = _CONDITION.match(inner)
     if condition:
-        holds = _compare(*(expand(part.strip(), parameters, depth + 1) for part in condition.groups()))
-        return expand(_choose(inner[condition.end() :], holds), parameters, depth + 1)
+        holds = _compare(*(_expand(part.strip(), parameters, depth + 1) for part in condition.groups()))
+        return _expand(_choose(inner[condition.end() :], holds), parameters, depth + 1)
     name = _NAME.match(inner)
     if not name:
         return ""
-    value = parameters.get(name[0], "")
+    value = parameters.get(name[0])
     rest = inner[name.end() :].lstrip()
     if not rest:
-        return expand(value, parameters, depth + 1)
-    is_set = bool(expand(value, parameters, depth + 1))
-    return expand(_choose(rest, is_set), parameters, depth + 1)
+        return _expand(value, parameters, depth + 1)
+    is_set = bool(_expand(value, parameters, depth + 1))
+    return _expand(_choose(rest, is_set), parameters, depth + 1)
 
 
 def _choose(rest: str, holds: bool) -> str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from certctl.errors import CertctlError
+from certctl.system.safety import check_safe_executable
+
 _PLACES = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-_TIMEOUT = 20.0
+_TIMEOUT = 10.0
 
 
 class Answer(NamedTuple):
@@ -28,10 +32,15 @@ def ask(argv: Sequence[str]) -> Answer | None:
     """Run *argv* and return what it said; None if it is not installed or takes too long."""
     import subprocess
 
-    path = f"{os.environ.get('PATH', '')}:{_PLACES}"
+    # An empty part of PATH means the current directory, where anybody may have put anything.
+    ours = [place for place in os.environ.get("PATH", "").split(":") if place.startswith("/")]
+    path = ":".join(dict.fromkeys([*ours, *_PLACES.split(":")]))
+    program = _find(argv[0], path)
+    if program is None:
+        return None
     try:
         done = subprocess.run(
-            list(argv),
+            [program, *argv[1:]],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             env={"PATH": path, "LC_ALL": "C"},
@@ -42,6 +51,17 @@ def ask(argv: Sequence[str]) -> Answer | None:
         return None
     texts = (data.decode("utf-8", "surrogateescape") for data in (done.stdout, done.stderr))
     return Answer(done.returncode, *texts)
+
+
+def _find(name: str, path: str) -> str | None:
+    """The first program of that name which nobody but root and ourselves could have changed."""
+    for place in path.split(":"):
+        found = os.path.join(place, name)
+        if os.path.isfile(found) and os.access(found, os.X_OK):
+            with contextlib.suppress(CertctlError):
+                check_safe_executable(found)
+                return found
+    return None
 
 
 def run_program(argv: Sequence[str]) -> str | None:

@@ -66,6 +66,19 @@ def _read(fd: int, size: int, most: int, path: str) -> bytes:
     return b"".join(parts)
 
 
+def read_given(path: str) -> bytes:
+    """The content of a file that a person named; ``-`` is standard input. Raises UnreadableError."""
+    if path in ("-", "/dev/stdin"):
+        try:
+            return _read(0, 0, MOST, path)
+        except OSError as error:
+            raise unreadable(error, path) from error
+    data = read_file(path, follow=True)
+    if data is None:
+        raise unreadable(OSError(errno.ENOENT, os.strerror(errno.ENOENT)), path)
+    return data
+
+
 def entries(path: str) -> list[str]:
     """The names in a directory, sorted; none where it is not there. Raises UnreadableError."""
     try:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from certctl.cli.console import Console, table
-from certctl.core.times import from_now, minute_text, parse_rfc3339
+from certctl.core.times import again, from_now, minute_text, parse_rfc3339
 from certctl.errors import EXIT_OK
 
 Document = dict[str, Any]
@@ -52,11 +52,11 @@ def _asked(rows: Sequence[Document]) -> Iterator[str]:
 def _notes(row: Document, now: datetime) -> Iterator[str]:
     if row["last_error"]:
         retry_at = row["retry_at"] and parse_rfc3339(row["retry_at"])
-        again = f" (tried again {from_now(retry_at, now)})" if retry_at else ""
-        yield f"  {row['name']}: {row['last_error']}{again}"
+        later = f" (tried {again(retry_at, now)})" if retry_at else ""
+        yield f"  {row['name']}: {row['last_error']}{later}"
     for why in dict.fromkeys(row["unseen"].values()):
         ask_at = row["ask_at"] and parse_rfc3339(row["ask_at"])
-        yield f"  {row['name']}: {why}{f' (asked again {from_now(ask_at, now)})' if ask_at else ''}"
+        yield f"  {row['name']}: {why}{f' (asked {again(ask_at, now)})' if ask_at else ''}"
 
 
 def _seen(document: Document) -> Iterator[tuple[str, ...]]:

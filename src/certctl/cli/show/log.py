@@ -8,7 +8,7 @@ from typing import Any
 from certctl.app import names
 from certctl.cli.console import Console
 from certctl.core.spec import Spec
-from certctl.core.times import minute_text, parse_rfc3339
+from certctl.core.times import UTC, parse_rfc3339
 from certctl.errors import EXIT_OK
 from certctl.store import journal
 from certctl.store.layout import Layout
@@ -42,8 +42,8 @@ def show(console: Console, spec: Spec, name: str | None, most: int) -> int:
 
 def _lines(event: dict[str, Any]) -> list[str]:
     try:
-        at = minute_text(parse_rfc3339(event["at"]))
-    except (ValueError, TypeError, AttributeError):
+        at = parse_rfc3339(event["at"]).astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+    except (ValueError, TypeError, AttributeError, OverflowError):
         at = "?"
     told = [str(event[name]) for name in ("reason", "error") if event.get(name)]
     told += [f"{name} {_words(value)}" for name, value in event.items() if name not in _TOLD]

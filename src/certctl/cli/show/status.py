@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from certctl.cli.console import Console, table
-from certctl.core.times import from_now, minute_text, parse_rfc3339
+from certctl.core.times import again, from_now, minute_text, parse_rfc3339
 
 Document = dict[str, Any]
 
@@ -81,8 +81,8 @@ def _moment(text: str | None, now: datetime) -> str:
 def _notes(cert: Document, now: datetime) -> list[str]:
     name, notes = cert["name"], []
     if cert["last_error"]:
-        again = f" (tried again {_moment(cert['retry_at'], now)})" if cert["retry_at"] else ""
-        notes.append(f"  {name}: {cert['last_error']}{again}")
+        later = f" (tried {again(parse_rfc3339(cert['retry_at']), now)})" if cert["retry_at"] else ""
+        notes.append(f"  {name}: {cert['last_error']}{later}")
     lost = [slot for slot in ("current", "previous") if cert[slot] and cert[slot]["compromised"]]
     notes += [f"  {name}: the {slot} key, #{cert[slot]['generation']}, is compromised" for slot in lost]
     if cert["held"]:
@@ -122,9 +122,9 @@ def hooks(document: Document, now: datetime) -> list[str]:
         status = "-" if row["exit_status"] is None else str(row["exit_status"])
         rows.append((row["name"], row["state"], _moment(row["last_run"], now), status))
         if row["state"] == "failing":
-            again = f", tried again {_moment(row['retry_at'], now)}" if row["retry_at"] else ""
+            later = f", tried {again(parse_rfc3339(row['retry_at']), now)}" if row["retry_at"] else ""
             times = "once" if row["attempts"] == 1 else f"{row['attempts']} times"
-            notes.append(f"  {row['name']}: failed {times}{again}")
+            notes.append(f"  {row['name']}: failed {times}{later}")
             notes += [f"    {line}" for line in row["output"].splitlines()[-5:]]
         elif row["state"] == "pending":
             notes.append(f"  {row['name']}: {', '.join(row['pending'])} changed (certctl run)")
