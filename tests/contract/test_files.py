@@ -236,6 +236,26 @@ def test_owner_and_group(home: Home) -> None:
     assert owners() == expected
 
 
+def test_files_without_an_owner_in_the_configuration(home: Home) -> None:
+    """They are root's, and its group's, if root runs certctl: whoever they were given to loses them again."""
+    require.root("another owner")
+    home.config(
+        '[certificate.mx1]\nnames = ["mx1.example"]\n[[certificate.mx1.file]]\npath = "a.pem"\n'
+        '[[certificate.mx1.file]]\npath = "b.pem"\nparts = ["cert"]\n'
+        '[dhparam.dh]\npath = "dh.pem"\nsource = "ffdhe"\n'
+    )
+    home("run")
+    for name, uid, gid in (("a.pem", 65534, -1), ("b.pem", -1, 1), ("dh.pem", 65534, 1)):
+        os.chown(home / name, uid, gid)
+    reasons = " ".join(step["reason"] for step in home.json("plan")["steps"])
+    assert "a.pem belongs to nobody, not root" in reasons
+    assert "b.pem has group daemon, not root" in reasons
+    home("run")
+    assert {(home / name).stat().st_uid for name in ("a.pem", "b.pem", "dh.pem")} == {0}
+    assert {(home / name).stat().st_gid for name in ("a.pem", "b.pem", "dh.pem")} == {os.getegid()}
+    assert home.steps() == []
+
+
 def test_an_owner_that_does_not_exist(home: Home) -> None:
     """A user that is unknown is an error of that file, with its name, and no file is left half made."""
     home.config(

@@ -297,3 +297,37 @@ def test_hook_states(home: Home) -> None:
     write(home / "map", "2")
     pending = hook()
     assert (pending["state"], pending["exit_status"]) == ("pending", 0)
+
+
+def test_certificate_whose_hook_fails(home: Home) -> None:
+    """As long as its server was not told, a certificate is failing, for the hook's reason; others are not."""
+    home.script("reload", "exit 7")
+    home.config(
+        '[certificate.mx1]\nnames = ["mx1.example"]\n[[certificate.mx1.file]]\npath = "a.pem"\n'
+        'hooks = ["reload"]\n[certificate.other]\nnames = ["other.example"]\n'
+        '[hook.reload]\ncommand = ["./reload"]\n'
+    )
+    home("run", code=1)
+    failing = home.certificate()
+    assert failing["state"] == "failing"
+    assert "hook reload fails with exit status 7" in failing["last_error"]
+    assert home.certificate("other")["state"] == "ok"
+    assert "hook" in home("run", "-q", code=1).err
+    home.script("reload", "exit 0")
+    home("run")
+    assert (home.certificate()["state"], home.certificate()["last_error"]) == ("ok", None)
+
+
+def test_certificate_whose_announcer_fails(home: Home) -> None:
+    """A certificate whose pins cannot be shown is failing, and names the announcer; a pass says so, with 1."""
+    (home / "pins").mkdir()
+    home.config(
+        '[certificate.mx1]\nnames = ["mx1.example"]\nannounce = ["partners"]\n'
+        '[announce.partners]\ntype = "command"\ncommand = ["./show"]\n'
+    )
+    home.script("show", "exit 3")
+    home("run", code=1)
+    failing = home.certificate()
+    assert failing["state"] == "failing"
+    assert "announcer partners fails" in failing["last_error"]
+    assert "partners" in home("run", "-q", code=1).err

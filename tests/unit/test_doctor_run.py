@@ -123,6 +123,36 @@ def test_several_algorithms_in_a_managed_file(tmp_path: os.PathLike[str]) -> Non
     assert [one for one in doctor(case.targets, NOW, managed=managed) if "managed" in one.check] == []
 
 
+def test_directories_above_a_key(tmp_path: os.PathLike[str]) -> None:
+    """A directory in which anybody may write, however far above the key, is named with what to type."""
+    case = put_up("postfix-chain-with-root", os.path.join(tmp_path, "above", "etc"))
+    before = doctor(case.targets, NOW)
+    above = os.path.join(tmp_path, "above")
+    os.chmod(above, 0o777)
+    (found,) = [one for one in doctor(case.targets, NOW) if one not in before]
+    assert (found.severity, found.check, found.fix) == (
+        "error",
+        "postfix-key-directory-open",
+        f"chmod o-w {above}",
+    )
+    os.chmod(above, 0o1777)
+    assert doctor(case.targets, NOW) == before
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a file away: run the tests as root")
+def test_key_of_somebody_else(tmp_path: os.PathLike[str]) -> None:
+    """A key of Postfix, or a directory above it, that belongs to another user than root is named."""
+    case = put_up("postfix-chain-with-root", str(tmp_path))
+    before = doctor(case.targets, NOW)
+    os.chown(os.path.join(tmp_path, "mx.pem"), 65534, -1)
+    os.chown(tmp_path, 65534, -1)
+    found = {one.check: one.fix for one in doctor(case.targets, NOW) if one not in before}
+    assert found == {
+        "postfix-key-owner": f"chown root {tmp_path}/mx.pem",
+        "postfix-key-directory-owner": f"chown root {tmp_path}",
+    }
+
+
 def test_without_targets_nothing_is_said() -> None:
     """Where no server is, no certificate is missed."""
     assert doctor([], NOW, managed=[ManagedFile("/x", "mx1", "AA")]) == []

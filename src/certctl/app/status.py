@@ -9,7 +9,7 @@ from typing import Any
 from certctl.app import passes, wiring
 from certctl.app.names import known
 from certctl.core.gate import announced_at, hold_until
-from certctl.core.holds import condition, trouble
+from certctl.core.holds import condition, trouble, undelivered_through
 from certctl.core.model import Generation
 from certctl.core.observed import CertificateSeen, DhparamSeen, HookSeen, World
 from certctl.core.others import changed_files, dhparam_due
@@ -39,14 +39,7 @@ def describe(spec: Spec, world: World, made: Plan, names: Collection[str] = ()) 
         "now": rfc3339(made.now),
         "clock": {"doubt": world.clock.doubt, "until": _moment(world.clock.until)},
         "certificates": [
-            _certificate(
-                spec,
-                cert,
-                world.certificates[name],
-                made.now,
-                ("certificate", name) in due,
-                world.clock.doubt,
-            )
+            _certificate(spec, cert, world, made.now, ("certificate", name) in due)
             for name, cert in spec.certificates.items()
             if not names or name in names
         ],
@@ -75,9 +68,8 @@ def _peers(spec: Spec) -> list[dict[str, Any]]:
     return document(spec)
 
 
-def _certificate(
-    spec: Spec, cert: CertificateSpec, seen: CertificateSeen, now: datetime, due: bool, doubt: str | None
-) -> dict[str, Any]:
+def _certificate(spec: Spec, cert: CertificateSpec, world: World, now: datetime, due: bool) -> dict[str, Any]:
+    seen = world.certificates[cert.name]
     state = seen.state
     current = state.current
     retries = [failure.retry_at for failure in state.failures if failure.retry_at]
@@ -86,14 +78,16 @@ def _certificate(
         "name": cert.name,
         "names": list(cert.names),
         "issuer": (current and current.issued_by) or cert.issuers[0],
-        "state": condition(spec, cert, seen, now, due, doubt),
+        "state": condition(spec, cert, world, now, due),
         **{slot: _generation(cert, state.slot(slot)) for slot in ("current", "next", "previous")},
         "rotation_wanted": bool(state.rotation),
         "hold_until": rfc3339(end) if end and end > now else None,
         "renew_at": _moment(renew_at(cert, current) if current else None),
         "rotate_at": _moment(rotate_at(cert, current)),
         "retry_at": _moment(min(retries, default=None)),
-        "last_error": seen.unreadable or trouble(seen, now) or _last_error(seen),
+        "last_error": seen.unreadable
+        or trouble(seen, now)
+        or (_last_error(seen) if state.failures else undelivered_through(world, cert) or seen.recovered),
         "held": state.held,
         "waiting": state.waiting.reason if state.waiting else None,
         "not_seen_through": [name for name in cert.announce if _unseen(cert, state.next, name)],
@@ -114,9 +108,7 @@ def _unseen(cert: CertificateSpec, generation: Generation | None, announcer: str
     )
 
 
-def _last_error(seen: CertificateSeen) -> str | None:
-    if not seen.state.failures:
-        return seen.recovered
+def _last_error(seen: CertificateSeen) -> str:
     failure = max(seen.state.failures, key=lambda failure: failure.at)
     return failure.message
 

@@ -9,7 +9,7 @@ from certctl.core.basis import waits
 from certctl.core.gate import gate, hold_until
 from certctl.core.model import CertificateState, Failure
 from certctl.core.observed import CertificateSeen, World
-from certctl.core.others import changed_files, dhparam_due, hook_blocked, take_over, unsighted
+from certctl.core.others import changed_files, dhparam_due, hook_blocked, take_over, undelivered, unsighted
 from certctl.core.pins import previous_ends
 from certctl.core.rules import Case, promotion_reason, rotation_wish
 from certctl.core.spec import CertificateSpec, Spec
@@ -204,30 +204,36 @@ def trouble(seen: CertificateSeen, now: datetime) -> str | None:
     return None
 
 
-def condition(
-    spec: Spec,
-    cert: CertificateSpec,
-    seen: CertificateSeen,
-    now: datetime,
-    due: bool,
-    doubt: str | None = None,
-) -> str:
-    """The one word for a certificate: new ok due held failing expired. *due*: the plan has steps for it.
+def undelivered_through(world: World, cert: CertificateSpec) -> str | None:
+    """Why what is on disk has not reached servers or peers: a hook or an announcer of *cert* that fails."""
+    for file in world.certificates[cert.name].files:
+        for name in file.hooks:
+            hook = world.hooks.get(name)
+            if hook is not None and hook.state.attempts and undelivered([file], {name: hook}):
+                status = hook.state.exit_status
+                return f"hook {name} fails with exit status {status}: the server may have the old {file.path}"
+    for name in cert.announce:
+        seen = world.announcers.get(name)
+        if seen is not None and seen.failure is not None:
+            return f"announcer {name} fails: {seen.failure.message}"
+    return None
 
-    *doubt*: why *now* is not believed.
-    """
+
+def condition(spec: Spec, cert: CertificateSpec, world: World, now: datetime, due: bool) -> str:
+    """The one word for a certificate: new ok due held failing expired. *due*: the plan has steps for it."""
+    seen = world.certificates[cert.name]
     state: CertificateState = seen.state
     if seen.unreadable is not None:
         return "failing"
     if has_expired(seen, now):
         return "expired"
-    if state.failures or seen.conflicts or trouble(seen, now):
+    if state.failures or seen.conflicts or trouble(seen, now) or undelivered_through(world, cert):
         return "failing"
     if state.current is None:
         return "held" if state.waiting else "new"
     if state.waiting or state.held:
         return "held"
-    wish = promotion_reason(Case(spec, cert, seen, now))
+    wish, doubt = promotion_reason(Case(spec, cert, seen, now)), world.clock.doubt
     if wish and state.next and not state.forced and (doubt or not gate(cert, state.next, now).open):
         return "held"
     return "due" if due else "ok"

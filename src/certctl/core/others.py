@@ -53,7 +53,7 @@ def undelivered(files: Iterable[FileSeen], hooks: Mapping[str, HookSeen]) -> boo
 def take_over(name: str, path: str) -> str:
     """What to type where the file at *path* holds a key that the state of *name* does not have."""
     return (
-        f"take it over: certctl import pem {path}; "
+        f"take it over: certctl import pem {path} --name {name}; "
         f"or give it up, with the pins of who knows it: certctl run --replace-unknown-keys {name}"
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from certctl.core.holds import has_expired
+from certctl.core.holds import has_expired, trouble
 from certctl.core.observed import AnnouncerSeen, CertificateSeen, World
 from certctl.core.spec import CertificateSpec, Spec
 from certctl.core.steps import Plan
@@ -36,7 +36,7 @@ def _at_rest(cert: CertificateSpec, seen: CertificateSeen, now: datetime) -> boo
     odd = seen.unreadable or seen.recovered or seen.amended or seen.lost or seen.damaged or seen.conflicts
     state = seen.state
     to_prove = state.unproved and cert.probe
-    return not (odd or to_prove or state.failures or state.waiting)
+    return not (odd or to_prove or state.failures or state.waiting or trouble(seen, now))
 
 
 def _is_seen(announcer: AnnouncerSeen) -> bool:

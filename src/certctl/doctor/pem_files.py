@@ -9,6 +9,7 @@ from certctl.core import pem, x509
 from certctl.core.x509_load import load
 from certctl.doctor.chain import Scene, check_chain
 from certctl.doctor.finding import Finding, Used
+from certctl.doctor.key_place import check_place
 from certctl.errors import CertctlError
 from certctl.servers.files import Content, read
 
@@ -101,25 +102,9 @@ def _read(scene: Scene, paths: Sequence[str] | dict[str, None]) -> tuple[list[_P
             message = f"{path} holds {pem.quote(content.data)}, no key and no certificate"
             findings.append(scene.place.error("pem-empty", message, f"write it anew: {_bundle(path)}"))
         if any(part.is_key for part in found):
-            findings += _check_mode(scene, content)
+            findings += check_place(scene.place, content)
         parts += found
     return parts, findings
-
-
-def _check_mode(scene: Scene, content: Content) -> Iterator[Finding]:
-    if content.mode & 0o007:
-        yield scene.place.error(
-            "key-world-readable",
-            f"{content.path} holds a private key, and everybody here may use it (mode {content.mode:04o})",
-            f"chmod o-rwx {content.path}; who could read the key may keep it: certctl rotate NAME, "
-            "which changes what peers pin, and says from when",
-        )
-    elif content.mode & 0o020:
-        yield scene.place.warning(
-            "key-group-writable",
-            f"{content.path} holds a private key that its group may replace (mode {content.mode:04o})",
-            f"chmod g-w {content.path}",
-        )
 
 
 def _check_group(scene: Scene, key_part: _Part, rest: Sequence[_Part], algorithms: list[str]) -> Findings:

@@ -15,6 +15,7 @@ class Content(NamedTuple):
     path: str
     data: bytes
     mode: int
+    uid: int | None = None
 
 
 class Unreadable(NamedTuple):
@@ -46,7 +47,7 @@ def read(path: str) -> Content | Unreadable:
                 path, "unreadable", f"{path} is {info.st_size} bytes large: that is no such file"
             )
         with open(fd, "rb", closefd=False) as file:
-            return Content(path, file.read(_LARGEST), stat.S_IMODE(info.st_mode))
+            return Content(path, file.read(_LARGEST), stat.S_IMODE(info.st_mode), info.st_uid)
     except OSError as error:
         return Unreadable(path, "unreadable", f"{path} cannot be read: {(error.strerror or '').lower()}")
     finally:

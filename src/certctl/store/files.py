@@ -51,7 +51,7 @@ class Files:
     def _kept_problem(self, name: str, current: Generation, sources: _Sources) -> str | None:
         """What is wrong with the generation's own files, content and all."""
         for path, data, mode in self._kept_files(name, current, sources):
-            wrong = outputs.attributes_problem(outputs.Target(path, mode), outputs.lstat(path))
+            wrong = outputs.attributes_problem(outputs.Target(path, mode, os.geteuid()), outputs.lstat(path))
             if wrong is None and outputs.read(path) != data:
                 wrong = "is damaged"
             if wrong:
@@ -140,7 +140,9 @@ class Files:
         """Repair the generation's own files where they are damaged, then point live/NAME at them."""
         batch = atomic.Batch()
         for path, data, mode in self._kept_files(cert.name, current, sources):
-            problem = outputs.attributes_problem(outputs.Target(path, mode), outputs.lstat(path))
+            problem = outputs.attributes_problem(
+                outputs.Target(path, mode, os.geteuid()), outputs.lstat(path)
+            )
             if problem or outputs.read(path) != data:
                 atomic.make_directory(os.path.dirname(path))
                 if mode == 0o600:

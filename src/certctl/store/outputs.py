@@ -9,7 +9,7 @@ from certctl.values import NamedTuple
 
 
 class Target(NamedTuple):
-    """A file with its final mode and owner; -1: whoever runs certctl."""
+    """A file with its final mode and owner; -1: whoever makes it."""
 
     path: str
     mode: int
@@ -26,13 +26,16 @@ _groups: dict[str, int] = {}
 
 
 def target(path: str, mode: int, owner: str | None, group: str | None, *, secret: bool) -> Target:
-    """Look up owner and group. Raises CertctlError where one does not exist."""
+    """Look up owner and group; without them it is whoever runs certctl, and their group.
+
+    Raises CertctlError where one does not exist.
+    """
     return Target(path, mode, _uid(owner, path), _gid(group, path), secret)
 
 
 def _uid(owner: str | None, path: str) -> int:
     if owner is None:
-        return -1
+        return os.geteuid()
     if owner not in _users:
         import pwd
 
@@ -49,7 +52,7 @@ def _uid(owner: str | None, path: str) -> int:
 
 def _gid(group: str | None, path: str) -> int:
     if group is None:
-        return -1
+        return os.getegid()
     if group not in _groups:
         import grp
 
