@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from certctl.core.gate import gate, hold_until
 from certctl.core.model import CertificateState, Failure
@@ -26,12 +27,15 @@ def holds(spec: Spec, world: World, now: datetime, only: Collection[str] | None 
         if only is None or name in only:
             yield from _certificate_holds(spec, world, spec.certificates[name], now)
     for name, dhparam in world.dhparams.items():
+        if dhparam.unreadable is not None:
+            yield Hold("dhparam", name, dhparam.unreadable, None)
         for failure in dhparam.state.failures:
             if failure.retry_at and failure.retry_at > now:
                 yield Hold("dhparam", name, f"failed: {failure.message}", failure.retry_at)
     for name, hook in world.hooks.items():
-        if hook.problem is not None:
-            yield Hold("hook", name, hook.problem, None, wrong=True)
+        why = hook.unreadable or hook.problem
+        if why is not None:
+            yield Hold("hook", name, why, None, wrong=True)
             continue
         if changed_files(hook) and hook_blocked(hook, now):
             reason = f"failed with exit status {hook.state.exit_status}, attempt {hook.state.attempts}"
@@ -104,6 +108,9 @@ def _unseen(world: World, cert: CertificateSpec) -> dict[str, str]:
 def next_moment(spec: Spec, world: World, now: datetime) -> datetime | None:
     """The earliest moment after *now* at which a plan can differ from the one at *now*; None: never."""
     moments: list[datetime | None] = []
+    looked: list[Mapping[str, Any]] = [world.certificates, world.dhparams, world.hooks]
+    if any(seen.unreadable is not None for part in looked for seen in part.values()):
+        moments.append(now + timedelta(seconds=RETRY_UNPLANNED))
     for name, seen in world.certificates.items():
         moments += _certificate_moments(spec, spec.certificates[name], seen, now)
     for name, dhparam in world.dhparams.items():
@@ -126,7 +133,7 @@ def _certificate_moments(
     state = seen.state
     moments: list[datetime | None] = _retries(state.failures)
     moments.append(state.waiting.until if state.waiting else None)
-    if state.current is None:
+    if state.current is None or seen.unreadable is not None:
         return moments
     moments += [previous_ends(cert, state, spec.announcers[name]) for name in cert.announce]
     renewal, rotation = renew_at(cert, state.current), rotate_at(cert, state.current)
