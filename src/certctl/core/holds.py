@@ -14,7 +14,7 @@ from certctl.core.pins import previous_ends
 from certctl.core.rules import Case, promotion_reason, rotation_wish
 from certctl.core.spec import CertificateSpec, Spec
 from certctl.core.steps import Hold
-from certctl.core.times import minute_text
+from certctl.core.times import after, minute_text
 from certctl.core.when import renew_at, rotate_at
 
 RETRY_UNPLANNED = 60.0
@@ -135,6 +135,7 @@ def _certificate_moments(
     moments.append(state.waiting.until if state.waiting else None)
     if state.current is None or seen.unreadable is not None:
         return moments
+    moments += [after(at, cert.hold_down) for at in state.aside.values()]
     moments += [previous_ends(cert, state, spec.announcers[name]) for name in cert.announce]
     renewal, rotation = renew_at(cert, state.current), rotate_at(cert, state.current)
     if state.held is not None:
