@@ -319,7 +319,7 @@ def test_certificate_whose_hook_fails(home: Home) -> None:
 
 
 def test_certificate_whose_announcer_fails(home: Home) -> None:
-    """A certificate whose pins cannot be shown is failing, and names the announcer; a pass says so, with 1."""
+    """A certificate whose pins cannot be shown is failing, and names the announcer; a pass ends with 1."""
     (home / "pins").mkdir()
     home.config(
         '[certificate.mx1]\nnames = ["mx1.example"]\nannounce = ["partners"]\n'

@@ -60,7 +60,7 @@ GARBAGE: tuple[bytes, ...] = (
     b"{" * 50,
     DEEP.encode(),
     b'{"version": 1}',
-    b'{"version": 2, "name": "mx1"}',
+    b'{"version": 0, "name": "mx1"}',
     b'{"at": "yesterday", "event": "\\ud800"}',
     b"-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n",
 )

@@ -169,7 +169,7 @@ def test_promote(what: str) -> None:
         assert [(hold.reason, hold.wrong) for hold in told] == [
             (f"a rotation was asked for, but {DOUBT}", True)
         ]
-        assert condition(SPEC, CERT, _world(before, doubt), NOW, False) == "held"
+        assert condition(SPEC, CERT, seen_world(before, doubt), NOW, False) == "held"
 
 
 @pytest.mark.parametrize(("doubt", "number"), [(None, 1), (DOUBT, 0)])

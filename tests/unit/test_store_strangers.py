@@ -101,7 +101,7 @@ def test_a_race_is_never_won(foreign: Path, victim: Path, act: str) -> None:
 
 def test_a_new_directory_is_exchanged(foreign: Path, victim: Path) -> None:
     """A directory that its parent's owner exchanges for a link when it was just made: only ours is opened."""
-    exchanged = []
+    exchanged: list[str] = []
 
     def at(_: int, name: str, path: str) -> None:
         if name in ("chmod", "fchmod", "fsync") and not exchanged:

@@ -183,7 +183,7 @@ def rotate(
             )
         state = effects.without_failure(state, "issue")._replace(waiting=None)
         if abort:
-            return effects.aborted(state)
+            return effects.aborted(state, wiring.clock())
         if compromised:
             return effects.compromised(state, "current")._replace(rollback_wanted=False)
         rotation = "forced" if force else "wanted"

@@ -150,7 +150,7 @@ def _advice(generation: Generation | None) -> dict[str, Any] | None:
 
 def _dhparam(spec: Spec, name: str, seen: DhparamSeen, due: bool) -> dict[str, Any]:
     dhparam, state = spec.dhparams[name], seen.state
-    failed = state.failures[-1].message if state.failures else None
+    failed = seen.unreadable or (state.failures[-1].message if state.failures else None)
     word = "failing" if failed else "new" if state.made_at is None else "due" if due else "ok"
     return {
         "name": name,
@@ -168,7 +168,7 @@ def _hook(name: str, seen: HookSeen) -> dict[str, Any]:
     state, changed = seen.state, changed_files(seen)
     return {
         "name": name,
-        "state": "failing" if state.attempts else "pending" if changed else "ok",
+        "state": "failing" if state.attempts or seen.unreadable else "pending" if changed else "ok",
         "last_run": _moment(state.last_run),
         "exit_status": state.exit_status,
         "retry_at": _moment(state.retry_at) if state.attempts else None,

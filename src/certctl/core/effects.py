@@ -25,10 +25,9 @@ def with_next(
     state: CertificateState, number: int, keys: tuple[KeyRecord, ...], now: datetime
 ) -> CertificateState:
     """A new next generation; the one that stood there, if any, is retired and its pins are void."""
-    dropped = (state.next.number,) if state.next else ()
+    state = _without_next(state, now)
     return state._replace(
         next=Generation(number, now, keys),
-        retired=state.retired + dropped,
         last_number=max(state.last_number, number),
     )
 
@@ -135,10 +134,22 @@ def compromised(state: CertificateState, slot: str) -> CertificateState:
     return state._replace(rotation="forced", held=None) if slot == "current" else state
 
 
-def aborted(state: CertificateState) -> CertificateState:
-    """The next generation goes, and with it every wish for a rotation; a new one is made by the pass."""
-    dropped = (state.next.number,) if state.next else ()
-    return state._replace(next=None, retired=state.retired + dropped, rotation="", held=None)
+def aborted(state: CertificateState, now: datetime | None = None) -> CertificateState:
+    """The next generation goes, and with it every wish for a rotation; a new one is made by the pass.
+
+    *now*: its keys are still good, and are kept aside if others may pin them.
+    """
+    return _without_next(state, now)._replace(rotation="", held=None)
+
+
+def _without_next(state: CertificateState, now: datetime | None) -> CertificateState:
+    """The next generation is retired; one that others were told of is put aside from *now* on."""
+    old = state.next
+    if old is None:
+        return state
+    told = bool(old.seen or old.acks or old.promoted_at)
+    aside = {**state.aside, old.number: now} if told and now is not None else state.aside
+    return state._replace(next=None, retired=(*state.retired, old.number), aside=aside)
 
 
 def rolled_back(state: CertificateState, now: datetime) -> CertificateState:
@@ -196,7 +207,10 @@ def still_seen(state: CertificateState, places: Mapping[str, str]) -> Certificat
 
 def removed(state: CertificateState, number: int) -> CertificateState:
     """The directory of a retired generation is gone."""
-    return state._replace(retired=tuple(n for n in state.retired if n != number))
+    return state._replace(
+        retired=tuple(n for n in state.retired if n != number),
+        aside={n: at for n, at in state.aside.items() if n != number},
+    )
 
 
 def with_slot(state: CertificateState, slot: str, generation: Generation | None) -> CertificateState:

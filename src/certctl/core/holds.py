@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 from certctl.core.basis import waits
 from certctl.core.gate import gate, hold_until
 from certctl.core.model import CertificateState, Failure
-from certctl.core.observed import CertificateSeen, World
+from certctl.core.observed import CertificateSeen, HookSeen, World
 from certctl.core.others import changed_files, dhparam_due, hook_blocked, take_over, undelivered, unsighted
 from certctl.core.pins import previous_ends
 from certctl.core.rules import Case, promotion_reason, rotation_wish
 from certctl.core.spec import CertificateSpec, Spec
 from certctl.core.steps import Hold
-from certctl.core.times import minute_text
+from certctl.core.times import after, minute_text
 from certctl.core.when import due_at, paused_until, renew_at, rotate_at
 
 CLOCK = "clock"
@@ -32,21 +33,27 @@ def holds(spec: Spec, world: World, now: datetime, only: Collection[str] | None 
         if only is None or name in only:
             yield from _certificate_holds(spec, world, spec.certificates[name], now)
     for name, dhparam in world.dhparams.items():
+        if dhparam.unreadable is not None:
+            yield Hold("dhparam", name, dhparam.unreadable, None)
         for failure in dhparam.state.failures:
             if waits(failure, now):
                 yield Hold("dhparam", name, f"failed: {failure.message}", failure.retry_at)
     for name, hook in world.hooks.items():
-        if hook.problem is not None:
-            yield Hold("hook", name, hook.problem, None, wrong=True)
-            continue
-        if changed_files(hook) and hook_blocked(hook, now):
-            reason = f"failed with exit status {hook.state.exit_status}, attempt {hook.state.attempts}"
-            yield Hold("hook", name, reason, hook.state.retry_at)
+        yield from _hook_holds(name, hook, now)
     for name in world.announcers:
         yield from _announcer_holds(spec, world, name, now)
     for name, peer in world.peers.items() if only is None else ():
         if peer.failure is not None:
             yield Hold("write", name, f"failed: {peer.failure.message}", peer.failure.retry_at)
+
+
+def _hook_holds(name: str, hook: HookSeen, now: datetime) -> Iterator[Hold]:
+    why = hook.unreadable or hook.problem
+    if why is not None:
+        yield Hold("hook", name, why, None, wrong=True)
+    elif changed_files(hook) and hook_blocked(hook, now):
+        reason = f"failed with exit status {hook.state.exit_status}, attempt {hook.state.attempts}"
+        yield Hold("hook", name, reason, hook.state.retry_at)
 
 
 def _announcer_holds(spec: Spec, world: World, name: str, now: datetime) -> Iterator[Hold]:
@@ -131,6 +138,9 @@ def _unseen(world: World, cert: CertificateSpec) -> dict[str, str]:
 def next_moment(spec: Spec, world: World, now: datetime) -> datetime | None:
     """The earliest moment after *now* at which a plan can differ from the one at *now*; None: never."""
     moments: list[datetime | None] = []
+    looked: list[Mapping[str, Any]] = [world.certificates, world.dhparams, world.hooks]
+    if any(seen.unreadable is not None for part in looked for seen in part.values()):
+        moments.append(now + timedelta(seconds=RETRY_UNPLANNED))
     for name, seen in world.certificates.items():
         moments += _certificate_moments(spec, spec.certificates[name], seen, now)
     for name, dhparam in world.dhparams.items():
@@ -154,8 +164,9 @@ def _certificate_moments(
     state = seen.state
     moments: list[datetime | None] = _retries(state.failures)
     moments.append(state.waiting.until if state.waiting else None)
-    if state.current is None:
+    if state.current is None or seen.unreadable is not None:
         return moments
+    moments += [after(at, cert.hold_down) for at in state.aside.values()]
     moments += [previous_ends(cert, state, spec.announcers[name]) for name in cert.announce]
     renewal, rotation = due_at(cert, state.current), rotate_at(cert, state.current)
     if state.held is not None:

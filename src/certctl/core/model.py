@@ -153,6 +153,8 @@ class CertificateState(NamedTuple):
     previous: Generation | None = None
     retired: tuple[int, ...] = ()
     """Generations whose directories are to be removed."""
+    aside: Mapping[int, datetime] = {}
+    """Those of them that others may pin, and since when: they stay for a hold-down."""
     last_number: int = 0
     rotation: str = ""
     """"" | "wanted" | "forced"."""

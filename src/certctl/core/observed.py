@@ -32,7 +32,7 @@ class CertificateSeen(NamedTuple):
     damaged: frozenset[str] = frozenset()
     """Slots whose key is there, but whose certificates are not."""
     unreadable: str | None = None
-    """Why the state could not be read; nothing is planned then."""
+    """Why its state, keys or files could not be read; nothing is planned then."""
     recovered: str | None = None
     """Why the state was put together again from what is on disk."""
     amended: bool = False
@@ -53,6 +53,8 @@ class DhparamSeen(NamedTuple):
     kept: bool
     """Whether the state directory holds parameters that fit the configuration."""
     file: FileSeen
+    unreadable: str | None = None
+    """Why they, or what is known of them, could not be read; nothing is planned then."""
 
 
 class HookSeen(NamedTuple):
@@ -65,6 +67,8 @@ class HookSeen(NamedTuple):
     """Identity of the program that would run now."""
     problem: str | None = None
     """Why nothing would run: no hook of that name, or one that is not safe to run."""
+    unreadable: str | None = None
+    """Why files that it watches could not be read; they count as unchanged."""
 
 
 class AnnouncerSeen(NamedTuple):

@@ -145,6 +145,8 @@ def dhparam_due(spec: DhparamSpec, seen: DhparamSeen) -> datetime | None:
 
 def dhparam_steps(spec: DhparamSpec, seen: DhparamSeen, now: datetime) -> Iterator[Step]:
     """Write what is kept where it belongs; make new parameters where none fit."""
+    if seen.unreadable is not None:
+        return
     if seen.kept and seen.file.problem:
         reason = f"{seen.file.path} {seen.file.problem}"
         yield Step("write", spec.name, reason, scope="dhparam", path=spec.path)

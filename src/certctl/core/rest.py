@@ -25,7 +25,9 @@ def at_rest(spec: Spec, world: World, made: Plan) -> bool:
         return False
     if any(hold.wrong or hold.reason.startswith("failed") for hold in made.holds):
         return False
-    if any(seen.state.failures for seen in world.dhparams.values()):
+    if any(seen.state.failures or seen.unreadable for seen in world.dhparams.values()):
+        return False
+    if any(seen.unreadable for seen in world.hooks.values()):
         return False
     return all(_at_rest(spec.certificates[name], seen, made.now) for name, seen in world.certificates.items())
 

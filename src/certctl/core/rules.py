@@ -9,7 +9,7 @@ from certctl.core.model import Generation
 from certctl.core.observed import CertificateSeen
 from certctl.core.spec import CertificateSpec, Spec
 from certctl.core.steps import Step
-from certctl.core.times import duration_text, minute_text
+from certctl.core.times import after, duration_text, minute_text
 from certctl.core.when import paused_until, renew_at, rotate_at
 from certctl.values import NamedTuple
 
@@ -227,7 +227,10 @@ def retire(case: Case) -> Iterator[Step]:
     if case.doubt is not None or any(file.problem for file in case.seen.files):
         # A file that could not be written may hold the key of a generation that is to go.
         return
-    for number in case.seen.state.retired:
+    state = case.seen.state
+    for number in state.retired:
+        if number in state.aside and case.now < after(state.aside[number], case.cert.hold_down):
+            continue
         yield Step("retire", case.cert.name, f"generation {number} is in no slot any more", path=str(number))
 
 

@@ -15,7 +15,7 @@ from certctl.core.steps import Step
 from certctl.engine.ledger import Ledger
 from certctl.engine.observing import wanted_pins
 from certctl.engine.ports import Adapters
-from certctl.errors import CertctlError
+from certctl.errors import CertctlError, UnreadableError
 
 MOST_IN_A_PASS = 5
 """Times that one announcer is asked in one pass: after keys were made, after its hooks ran, …"""
@@ -41,6 +41,11 @@ def publish(ledger: Ledger, name: str) -> Published:
     certctl replaced meanwhile counts for nothing.
     """
     spec, adapters, world = ledger.spec, ledger.adapters, ledger.world
+    for subject, cert in spec.certificates.items():
+        unreadable = world.certificates[subject].unreadable
+        if name in cert.announce and unreadable is not None:
+            # Whoever publishes without it retracts its pins.
+            raise UnreadableError(f"{subject}: {unreadable}")
     before: AnnouncerSeen = world.announcers[name]
     now = adapters.clock()
     wanted = wanted_pins(spec, world, name, world.clock.sure or now)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from certctl.core.model import Failure
 from certctl.core.observed import World
@@ -75,6 +76,7 @@ class Engine:
         if any(step.kind == "issue" for step in ledger.outcome.done):
             ask()
         self._forget_settled(only)
+        self._tell_unreadable(only)
         ledger.tell_surprises()
         stamps = Step("write", "stamps", "what was seen is kept", scope="stamps")
         ledger.guard(stamps, ledger.store.close)
@@ -151,12 +153,9 @@ class Engine:
         for name, seen in list(ledger.world.certificates.items()):
             if only is not None and name not in only:
                 continue
-            step = Step("write", name, seen.recovered or "its state cannot be read")
             if name in ledger.surprised:
                 continue
-            if seen.unreadable is not None:
-                hint = "mend that; or move it away: it is put together again from the keys on disk"
-                ledger.outcome.failed.append(Failed(step, CertctlError(seen.unreadable, hint)))
+            step = Step("write", name, seen.recovered or "it cannot be read")
             for file in seen.conflicts:
                 held = Step("write", name, file.conflict or "", path=file.path)
                 ledger.avoid.add(held.key)
@@ -171,13 +170,33 @@ class Engine:
             except CertctlError as error:
                 # Nothing may overwrite the damaged file before it has been put aside.
                 ledger.world.certificates[name] = seen._replace(unreadable=error.message)
-                ledger.outcome.failed.append(Failed(step, error))
                 continue
             where = f"; the damaged file is kept as {aside}" if aside else ""
             ledger.tell(name, f"{seen.recovered}{where}", "warning")
             told = partial(ledger.store.journal, ledger.now, "recovered", name)
             ledger.guard(step, partial(told, reason=seen.recovered, kept_as=aside))
             ledger.look_again([name])
+
+    def _tell_unreadable(self, only: Collection[str] | None) -> None:
+        """What could not be read has failed: nothing was done for it."""
+        ledger = self._ledger
+        world = ledger.world
+        looked: list[tuple[str, Mapping[str, Any]]] = [
+            ("certificate", world.certificates),
+            ("dhparam", world.dhparams),
+            ("hook", world.hooks),
+        ]
+        for scope, part in looked:
+            for name, seen in part.items():
+                if seen.unreadable is None or (only is not None and name not in only):
+                    continue
+                if name in ledger.surprised:
+                    continue
+                step = Step("write", name, "it cannot be read", scope=scope)
+                hint = "nothing of it was changed; mend that, and the next pass goes on"
+                ledger.outcome.failed.append(Failed(step, CertctlError(seen.unreadable, hint)))
+                told = partial(ledger.store.journal, ledger.now, "unreadable", name, error=seen.unreadable)
+                ledger.guard(step, told)
 
     def _forget_settled(self, only: Collection[str] | None) -> None:
         """Failures whose step is not wanted any more go; a settled certificate has none."""

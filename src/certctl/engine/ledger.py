@@ -16,7 +16,7 @@ from certctl.core.steps import Step
 from certctl.engine.observing import Observer
 from certctl.engine.outcome import Event, Failed, Outcome
 from certctl.engine.ports import Adapters
-from certctl.errors import CertctlError, InternalError
+from certctl.errors import CertctlError, InternalError, UnreadableError
 from certctl.system import deadline, surprise
 
 MARK_EVERY = timedelta(hours=12)
@@ -194,7 +194,13 @@ class Ledger:
             self.guard(one.step, one.finish)
 
     def save(self, state: CertificateState) -> None:
-        """Make *state* durable, and part of the world."""
+        """Make *state* durable, and part of the world.
+
+        Never in place of one that cannot be read.
+        """
+        unreadable = self.world.certificates[state.name].unreadable
+        if unreadable is not None:
+            raise UnreadableError(unreadable)
         self.store.save(state)
         self._is(state)
 

@@ -12,7 +12,7 @@ from certctl.core.observed import AnnouncerSeen, CertificateSeen, FileSeen, Hook
 from certctl.core.others import served
 from certctl.core.spec import MINUTE, CertificateSpec, Spec
 from certctl.engine.ports import Adapters
-from certctl.errors import CertctlError
+from certctl.errors import CertctlError, UnreadableError
 from certctl.system import surprise
 
 
@@ -152,6 +152,7 @@ def wanted_pins(spec: Spec, world: World, announcer: str, now: datetime) -> dict
 def _hooks(spec: Spec, world: World, adapters: Adapters) -> dict[str, HookSeen]:
     """For each hook, the files that it serves as they are on disk now."""
     states = adapters.store.hook_states()
+    unreadable: dict[str, str] = {}
     files: dict[str, dict[str, str]] = {name: {} for name in spec.hooks}
     for file in _served(world):
         if file.digest is not None:
@@ -159,7 +160,14 @@ def _hooks(spec: Spec, world: World, adapters: Adapters) -> dict[str, HookSeen]:
                 files[name][file.path] = file.digest
     for watch in spec.watches.values():
         for path in watch.paths:
-            digest = adapters.store.watched(path)
+            try:
+                digest = adapters.store.watched(path)
+            except UnreadableError as error:
+                for name in watch.hooks:
+                    unreadable[name] = error.message
+                    if path in (delivered := states.get(name, HookState(name)).delivered):
+                        files[name][path] = delivered[path]
+                continue
             for name in watch.hooks:
                 # A file that never was there is no change; one that was and is gone is one.
                 if digest or path in states.get(name, HookState(name)).delivered:
@@ -168,7 +176,8 @@ def _hooks(spec: Spec, world: World, adapters: Adapters) -> dict[str, HookSeen]:
     for name, hook in spec.hooks.items():
         state = states.get(name, HookState(name))
         basis = adapters.hook_basis(hook) if state.attempts else ""
-        seen[name] = HookSeen(state, files[name], basis, adapters.hook_problem(hook))
+        problem = adapters.hook_problem(hook)
+        seen[name] = HookSeen(state, files[name], basis, problem, unreadable.get(name))
     return seen
 
 

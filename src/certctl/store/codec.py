@@ -33,12 +33,19 @@ class MalformedError(ValueError):
     """The JSON does not have the shape of what certctl writes."""
 
 
+def is_newer(data: Any) -> bool:
+    """Whether a later version of certctl wrote this document, which must not be taken for damage."""
+    version = data.get("version") if isinstance(data, dict) else None
+    return isinstance(version, int) and not isinstance(version, bool) and VERSION < version <= _LARGEST
+
+
 def encode_certificate(state: CertificateState) -> dict[str, Any]:
     return {
         "version": VERSION,
         "name": state.name,
         **{slot: _maybe(_generation_out, state.slot(slot)) for slot in ("current", "next", "previous")},
         "retired": list(state.retired),
+        "aside": {str(number): rfc3339(at) for number, at in state.aside.items()},
         "last_number": state.last_number,
         "rotation": state.rotation,
         "renewal_wanted": state.renewal_wanted,
@@ -63,6 +70,7 @@ def decode_certificate(data: Any, name: str) -> CertificateState:
         _maybe(_generation_in, top.get("next")),
         _maybe(_generation_in, top.get("previous")),
         retired=tuple(_number(n) for n in _of(list, top.get("retired", []))),
+        aside={_numeral(n): _instant(at) for n, at in _dict(top.get("aside", {})).items()},
         last_number=_number(top.get("last_number", 0)),
         rotation=_of(str, top.get("rotation", "")),
         renewal_wanted=_of(bool, top.get("renewal_wanted", False)),
@@ -356,6 +364,12 @@ def _number(value: Any) -> int:
     if isinstance(value, bool) or not -_LARGEST <= _of(int, value) <= _LARGEST:
         raise MalformedError(f"{value!r} is no number")
     return _of(int, value)
+
+
+def _numeral(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and len(text) < 10):
+        raise MalformedError(f"{text!r} is no number")
+    return int(text)
 
 
 def _dict(value: Any) -> Mapping[str, Any]:

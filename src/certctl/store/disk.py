@@ -6,7 +6,7 @@ import os
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 from certctl.core.bundle import Change, Material, Prepared
@@ -23,7 +23,7 @@ from certctl.core.model import (
 from certctl.core.observed import CertificateSeen, DhparamSeen, FileSeen
 from certctl.core.others import take_over
 from certctl.core.spec import CertificateSpec, DhparamSpec
-from certctl.errors import CertctlError, StateError, StoreError, UnreadableError
+from certctl.errors import CertctlError, StateError, StoreError
 from certctl.store import (
     atomic,
     clockfile,
@@ -40,6 +40,7 @@ from certctl.store.files import Files
 from certctl.store.layout import Layout
 from certctl.store.materials import Materials
 from certctl.store.stamps import Stamps
+from certctl.system import files
 
 OWN = frozenset(
     {
@@ -80,8 +81,14 @@ class DiskStore:
         self._replace_unknown = replace_unknown
         """Certificates in whose files a person gives up keys that the state does not have."""
         self._left, self._changed = meanwhile.marks(self.layout), False
-        self._hooks = records.load_hooks(self.layout)
-        self._dhparams = records.load_dhparams(self.layout)
+
+    @cached_property
+    def _hooks(self) -> dict[str, HookState]:
+        return records.load_hooks(self.layout)
+
+    @cached_property
+    def _dhparams(self) -> dict[str, DhparamState]:
+        return records.load_dhparams(self.layout)
 
     def _narrow(self) -> None:
         """Keys come in here: a directory that was made too wide is narrowed, if it holds nothing else.
@@ -89,10 +96,10 @@ class DiskStore:
         Somebody may have written state_dir = "/tmp". Raises StoreError then.
         """
         root = self.layout.root
-        strange = sorted(name for name in os.listdir(root) if name.lstrip(".").split(".")[0] not in OWN)
+        strange = sorted(name for name in files.entries(root) if name.lstrip(".").split(".")[0] not in OWN)
         if not strange:
             atomic.narrow_directory(root, 0o700)
-        elif os.stat(root).st_mode & 0o077:
+        elif (info := files.info(root, follow=True)) is not None and info.st_mode & 0o077:
             raise StoreError(
                 f"{root} is open to others and holds {strange[0]}: it is no place for keys",
                 f"choose a state_dir of its own, or, if it is certctl's: chmod 0700 {root}",
@@ -119,8 +126,8 @@ class DiskStore:
         """The lock is held again: what others kept meanwhile counts."""
         if meanwhile.marks(self.layout) != self._left:
             self._changed = True
-            self._hooks = records.load_hooks(self.layout)
-            self._dhparams = records.load_dhparams(self.layout)
+            for name in ("_hooks", "_dhparams"):
+                self.__dict__.pop(name, None)
 
     def reread(self) -> bool:
         """Whether others changed anything since the pass was last outside."""
@@ -134,16 +141,22 @@ class DiskStore:
     # Certificates
 
     def observe_certificate(self, cert: CertificateSpec, now: datetime) -> CertificateSeen:
-        """The state of one lineage, and what is wrong with its files."""
+        """The state of one lineage, and what is wrong with its files.
+
+        Where anything of it cannot be read nothing may be concluded, not even from the rest.
+        """
+        state = CertificateState(cert.name)
         try:
             state, recovered = self._load(cert, now)
+            return self._observe(cert, state, recovered, now)
         except StoreError as error:
-            return CertificateSeen(CertificateState(cert.name), unreadable=error.message)
-        try:
-            state, wrong = recorded.corrected(self.layout, self._stamps, state)
-            seen, astray = self._look(cert, state)
-        except UnreadableError as error:
-            return CertificateSeen(state, unreadable=error.message)
+            return CertificateSeen(state, tuple(self._files.unserved(cert)), unreadable=error.message)
+
+    def _observe(
+        self, cert: CertificateSpec, state: CertificateState, recovered: str | None, now: datetime
+    ) -> CertificateSeen:
+        state, wrong = recorded.corrected(self.layout, self._stamps, state)
+        seen, astray = self._look(cert, state)
         if wrong and recovered is None:
             recovered = f"recorded fingerprints were not those of the {' and '.join(wrong)} on disk"
         if recovered is not None:
@@ -216,13 +229,15 @@ class DiskStore:
             return keyfiles.in_place(self.layout, self._stamps, name, generation)
         # What the current key files hold is looked at together with the certificates.
         paths = [self.layout.key(name, generation.number, key.algorithm) for key in generation.keys]
-        return all(map(os.path.exists, paths))
+        return all(outputs.lstat(path) is not None for path in paths)
 
     def _gone(self, state: CertificateState, slot: str) -> bool:
         generation = state.slot(slot)
         if generation is None or not generation.issuance:
             return False
-        return not os.path.isdir(self.layout.issuance(state.name, generation.number, generation.issuance))
+        return not files.is_directory(
+            self.layout.issuance(state.name, generation.number, generation.issuance)
+        )
 
     def repair_state(self, seen: CertificateSeen, now: datetime) -> str | None:
         """Keep a state that was put together again, and put keys back that are not in their place.
@@ -338,6 +353,14 @@ class DiskStore:
 
     def observe_dhparam(self, spec: DhparamSpec) -> DhparamSeen:
         """What is kept, and what is wrong with the configured file."""
+        try:
+            return self._observe_dhparam(spec)
+        except StoreError as error:
+            return DhparamSeen(
+                DhparamState(spec.name), True, FileSeen(spec.path, None, spec.hooks), unreadable=error.message
+            )
+
+    def _observe_dhparam(self, spec: DhparamSpec) -> DhparamSeen:
         state = self._dhparams.get(spec.name, DhparamState(spec.name))
         kept_path = self.layout.dhparam(spec.name)
         fits = bool(state.sha256) and (state.bits, state.source) == (spec.bits, spec.source)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Callable, Iterator
 
 from certctl.core.bundle import Change, Material, Prepared, issuance_files, render
 from certctl.core.model import Generation
 from certctl.core.observed import FileSeen
 from certctl.core.spec import CertificateSpec, FileSpec
-from certctl.errors import CertctlError, StateError, StoreError
+from certctl.errors import CertctlError, StateError, StoreError, UnreadableError
 from certctl.store import atomic, keyfiles, outputs
 from certctl.store.layout import LIVE_FILES, Layout
 from certctl.store.materials import Materials, digest_of, token_of
 from certctl.store.stamps import Stamps
+from certctl.system import files
 
 
 class Files:
@@ -103,7 +105,7 @@ class Files:
         digest = None if data is None else _sha256(data)
         try:
             right = content()
-        except StateError:
+        except (StateError, UnreadableError):
             raise
         except CertctlError as error:
             return problem or f"cannot be made: {error.message}", digest
@@ -149,34 +151,30 @@ class Files:
                     keyfiles.spare(self._layout, cert.name, path, data)
                 batch.file(path, data, mode)
         link = self._layout.live(cert.name)
-        if os.path.isdir(link) and not os.path.islink(link):
+        there = files.info(link)
+        if there is not None and stat.S_ISDIR(there.st_mode):
             raise StoreError(f"{link} is a directory, where a symlink belongs", f"mv {link} {link}.aside")
         return Change(batch.link(link, self._layout.live_target(cert.name, current.number, current.issuance)))
 
     def watched(self, path: str) -> str:
-        """The digest of a file that others write; "" where it is not there."""
-        try:
-            info = os.stat(path)
-        except OSError:
+        """The digest of a file that others write; "" where it is not there. Raises UnreadableError."""
+        info = files.info(path, follow=True)
+        if info is None:
             return ""
         digest = self._stamps.digest(path, info, "watch")
         if digest is None:
-            try:
-                with open(path, "rb") as file:
-                    digest = _sha256(file.read())
-            except OSError:
+            data = files.read_file(path, follow=True)
+            if data is None:
                 return ""
+            digest = _sha256(data)
             self._stamps.record(path, info, "watch", digest)
         return digest
 
 
 def _link_problem(path: str, wanted: str) -> str | None:
-    try:
-        found = os.readlink(path)
-    except FileNotFoundError:
-        return "is missing"
-    except OSError:
-        return "is not a symlink"
+    found = files.link_target(path)
+    if found is None:
+        return "is missing" if files.info(path) is None else "is not a symlink"
     return None if found == wanted else f"points at {found}"
 
 

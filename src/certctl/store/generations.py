@@ -13,8 +13,8 @@ from certctl.core.model import CertificateState, Generation, KeyRecord, Request
 from certctl.errors import CertctlError, StateError
 from certctl.store import keyfiles, outputs
 from certctl.store.atomic import Batch
-from certctl.store.failing import failure
 from certctl.store.layout import LIVE_FILES, Layout
+from certctl.system import files
 
 REQUEST = "request.json"
 """In each issuance: what was asked for and of whom, so that state can be put together again."""
@@ -27,7 +27,7 @@ def free_number(layout: Layout, state: CertificateState, keys: Sequence[bytes] =
     One that a crash left without a record is used again for the same keys only.
     """
     number = state.last_number + 1
-    while os.path.lexists(layout.generation(state.name, number)):
+    while files.info(layout.generation(state.name, number)) is not None:
         if keys and set(keys) == set(_keys_alone(layout.generation(state.name, number)).values()):
             break
         number += 1
@@ -53,10 +53,7 @@ def unrecorded_keys(
 
 def _keys_alone(directory: str) -> dict[str, bytes]:
     """The key files of a generation by algorithm; nothing if it holds anything else."""
-    try:
-        names = os.listdir(directory)
-    except OSError:
-        return {}
+    names = files.entries(directory)
     found = {name: outputs.read(os.path.join(directory, name)) for name in names if name.endswith(".key")}
     if len(found) != len(names):
         return {}
@@ -94,9 +91,9 @@ def new_issuance(
     batch = Batch()
     for old in _superseded(layout, state.name, generation):
         batch.gone(old)
-    files = issuance_files(LIVE_FILES, materials)
-    files.append((REQUEST, request_file(request), 0o600))
-    return Change(batch.tree(path, files).file(layout.state(state.name), encoded, 0o600))
+    kept = issuance_files(LIVE_FILES, materials)
+    kept.append((REQUEST, request_file(request), 0o600))
+    return Change(batch.tree(path, kept).file(layout.state(state.name), encoded, 0o600))
 
 
 def request_file(request: Request) -> bytes:
@@ -115,25 +112,14 @@ def _superseded(layout: Layout, name: str, generation: Generation) -> Iterator[s
     They go first, so that a crash leaves none of them behind for good.
     """
     directory = layout.generation(name, generation.number)
-    number, served = os.path.split(_link_target(layout.live(name)))
+    number, served = os.path.split(files.link_target(layout.live(name)) or "")
     kept = {f"issued-{generation.before.number}"} if generation.before else set()
     if os.path.basename(number) == str(generation.number):
         kept.add(served)
-    try:
-        entries = sorted(os.listdir(directory))
-    except OSError as error:
-        raise failure(error, directory, "look into") from error
-    for entry in entries:
+    for entry in files.entries(directory):
         own = entry == f"issued-{generation.issuance}"
         if own or (entry.startswith("issued-") and entry not in kept):
             yield os.path.join(directory, entry)
-
-
-def _link_target(path: str) -> str:
-    try:
-        return os.readlink(path)
-    except OSError:
-        return ""
 
 
 def read_request(layout: Layout, name: str, number: int, issuance: int) -> Request | None:
@@ -252,7 +238,7 @@ def removal(layout: Layout, number: int, state: CertificateState, encoded: bytes
     Raises StateError where live/NAME still points at it.
     """
     live = layout.live(state.name)
-    if os.path.basename(os.path.dirname(_link_target(live))) == str(number):
+    if os.path.basename(os.path.dirname(files.link_target(live) or "")) == str(number):
         raise StateError(
             f"generation {number} of {state.name} stands in no slot, but {live} points at it",
             f"certctl run {state.name}",

@@ -14,6 +14,7 @@ from certctl.errors import CertctlError
 from certctl.store import atomic, outputs
 from certctl.store.layout import Layout
 from certctl.store.stamps import Stamps
+from certctl.system import files
 
 
 def in_place(layout: Layout, stamps: Stamps, name: str, generation: Generation) -> bool:
@@ -37,7 +38,7 @@ def sha256(data: bytes | None) -> str | None:
 
 def find(layout: Layout, name: str, record: KeyRecord) -> bytes | None:
     """The key that *record* describes, from any file of the lineage."""
-    for path in _files(layout.lineage(name)):
+    for path in files.below(layout.lineage(name)):
         for found, text in _keys(outputs.read(path)):
             if found == record.sha256:
                 return text
@@ -52,7 +53,7 @@ def mixed_up(layout: Layout, state: CertificateState) -> bool:
     there = {
         f"{number}/{entry}": sha256(outputs.read(f"{layout.generation(state.name, number)}/{entry}"))
         for number in numbers(layout, state.name)
-        for entry in entries(layout.generation(state.name, number))
+        for entry in files.entries(layout.generation(state.name, number))
         if entry.endswith(".key")
     }
     recorded = {
@@ -101,10 +102,10 @@ def _fits_itself(layout: Layout, name: str) -> bool:
         directory = f"{lineage}/{number}"
         keys = {
             sha256(outputs.read(f"{directory}/{entry}"))
-            for entry in entries(directory)
+            for entry in files.entries(directory)
             if entry.endswith(".key")
         }
-        for path in _files(directory):
+        for path in files.below(directory):
             if os.path.basename(path) == "cert.pem" and not _certified(path) <= keys:
                 return False
     return True
@@ -112,7 +113,7 @@ def _fits_itself(layout: Layout, name: str) -> bool:
 
 def numbers(layout: Layout, name: str) -> list[int]:
     """The generations that have a directory."""
-    return sorted(int(entry) for entry in entries(layout.lineage(name)) if is_number(entry))
+    return sorted(int(entry) for entry in files.entries(layout.lineage(name)) if is_number(entry))
 
 
 def is_number(entry: str) -> bool:
@@ -121,11 +122,12 @@ def is_number(entry: str) -> bool:
 
 
 def _certified(path: str) -> set[str | None]:
-    """The fingerprint of the key that a certificate is for; nothing where it cannot be read."""
+    """The fingerprint of the key that a certificate is for; nothing where there is none."""
     from certctl.core.x509 import facts
 
+    data = outputs.read(path) or b""
     try:
-        return {facts(outputs.read(path) or b"").key.sha256}
+        return {facts(data).key.sha256}
     except CertctlError:
         return set()
 
@@ -145,17 +147,3 @@ def _keys(data: bytes | None) -> Iterator[tuple[str, bytes]]:
                 yield key_facts(text).key.sha256, text
             except CertctlError:
                 continue
-
-
-def _files(directory: str) -> Iterator[str]:
-    for top, directories, names in os.walk(directory):
-        directories.sort()
-        yield from (os.path.join(top, name) for name in sorted(names))
-
-
-def entries(directory: str) -> list[str]:
-    """What is in *directory*; nothing where it cannot be read."""
-    try:
-        return os.listdir(directory)
-    except OSError:
-        return []

@@ -1,10 +1,12 @@
 """Configured files: what they should be, what they are, and writing them where they belong."""
 
+import errno
 import os
 import stat
 
-from certctl.errors import CertctlError, StoreError
+from certctl.errors import CertctlError, StoreError, UnreadableError
 from certctl.store import atomic
+from certctl.system import files
 from certctl.values import NamedTuple
 
 
@@ -20,6 +22,9 @@ class Target(NamedTuple):
     keys_known: bool = False
     """Whether it may hold a key now: whoever writes has looked which one (store.unknown)."""
 
+
+_SOMETHING_ELSE = (None, errno.ELOOP, errno.ENXIO, errno.EFBIG)
+"""What reading says of anything but a regular file (None), of links, of sockets, and of what is too large."""
 
 _users: dict[str, int] = {}
 _groups: dict[str, int] = {}
@@ -106,38 +111,22 @@ def group_name(gid: int) -> str:
 
 
 def lstat(path: str) -> os.stat_result | None:
-    """lstat(2), or None where there is nothing. Raises StoreError for what cannot be looked at."""
-    try:
-        return os.lstat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    except OSError as error:
-        raise StoreError(f"cannot look at {path}: {(error.strerror or str(error)).lower()}") from error
+    """lstat(2), or None where there is nothing. Raises UnreadableError for what cannot be looked at."""
+    return files.info(path)
 
 
 def read(path: str) -> bytes | None:
-    """The content of a regular file; None where there is none to be read. A symlink is not followed."""
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK)
-    except OSError:
-        return None
-    try:
-        info = os.fstat(fd)
-        return read_all(fd, info.st_size) if stat.S_ISREG(info.st_mode) else None
-    except OSError:
-        return None
-    finally:
-        os.close(fd)
+    """The content of a regular file; None where there is none, or something that certctl never wrote.
 
-
-def read_all(fd: int, size: int) -> bytes:
-    """All that is left to read of *fd*, probably *size* bytes."""
-    parts = []
-    while part := os.read(fd, max(size + 1, 4096)):
-        parts.append(part)
-        if len(part) == size:
-            break
-    return b"".join(parts)
+    That is a symlink, which is not followed, a directory, a FIFO, or what is far too
+    large. Raises UnreadableError where it cannot be told.
+    """
+    try:
+        return files.read_file(path)
+    except UnreadableError as error:
+        if error.errno in _SOMETHING_ELSE:
+            return None
+        raise
 
 
 def write(wanted: Target, data: bytes) -> None:
@@ -202,7 +191,7 @@ def check_directory(wanted: Target) -> None:
 
 def check_readable(directory: str) -> None:
     """Raise StoreError where *directory* is there, and somebody else's business."""
-    if os.path.lexists(directory) and not os.access(directory, os.R_OK | os.X_OK):
+    if lstat(directory) is not None and not os.access(directory, os.R_OK | os.X_OK):
         raise StoreError(
             f"cannot look into {directory}: permission denied",
             f"run certctl as its owner (mostly root): ls -ld {directory}",

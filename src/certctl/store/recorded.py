@@ -95,8 +95,9 @@ def _key(
 
     issued = _issued(layout, state.name, generation, record.algorithm)
     certified = {leaf.key.sha256: leaf.key for leaf in issued}
+    data = outputs.read(layout.key(state.name, generation.number, record.algorithm)) or b""
     try:
-        facts = key_facts(outputs.read(layout.key(state.name, generation.number, record.algorithm)) or b"")
+        facts = key_facts(data)
     except CertctlError:
         only = next(iter(certified.values())) if len(certified) == 1 else None
         found = certified.get(record.sha256, only)
@@ -132,14 +133,15 @@ def _certificate(
 
 
 def _issued(layout: Layout, name: str, generation: Generation, algorithm: str) -> Iterator[CertificateFacts]:
-    """What the files of the recorded issuance hold first, as far as they can be read."""
+    """What the files of the recorded issuance hold first, as far as these are whole."""
     from certctl.core.pem import certificates
     from certctl.core.x509 import facts
 
     inner = algorithm if len(generation.keys) > 1 else ""
     directory = os.path.join(layout.issuance(name, generation.number, generation.issuance), inner)
     for file in ("cert.pem", "fullchain.pem", "bundle.pem") if generation.issuance else ():
+        data = outputs.read(os.path.join(directory, file)) or b""
         try:
-            yield facts(certificates(outputs.read(os.path.join(directory, file)) or b"")[0])
+            yield facts(certificates(data)[0])
         except (CertctlError, IndexError):
             continue

@@ -17,9 +17,10 @@ from certctl.core.model import (
     KeyRecord,
 )
 from certctl.core.spec import ALGORITHMS, CertificateSpec
-from certctl.errors import CertctlError, StateError, StoreError
+from certctl.errors import CertctlError, StateError, UnreadableError
 from certctl.store import atomic, codec, generations, keyfiles, outputs
 from certctl.store.layout import Layout
+from certctl.system import files
 
 UTC = timezone.utc
 
@@ -35,23 +36,20 @@ Known = dict[str, tuple[bytes, CertificateState]]
 def load(layout: Layout, name: str, known: Known | None = None) -> CertificateState | None:
     """The state of *name*; None where there is none. What is *known* is not taken apart another time.
 
-    Raises StateError for a file that is damaged, StoreError for one that cannot be read.
+    Raises StateError for a file that is damaged, UnreadableError for one that cannot be read,
+    or that a newer certctl wrote: it may hold what this one would forget.
     """
     path = layout.state(name)
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            data = outputs.read_all(fd, os.fstat(fd).st_size)
-        finally:
-            os.close(fd)
-    except FileNotFoundError:
+    data = files.read_file(path, follow=True)
+    if data is None:
         return None
-    except OSError as error:
-        raise StoreError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
     if known is not None and (before := known.get(name)) is not None and before[0] == data:
         return before[1]
     try:
-        state = codec.decode_certificate(json.loads(data), name)
+        document = json.loads(data)
+        if codec.is_newer(document):
+            raise UnreadableError(f"{path} was written by a newer certctl")
+        state = codec.decode_certificate(document, name)
     except (ValueError, RecursionError, OverflowError) as error:
         what = "it is empty" if not data.strip() else str(error)
         raise StateError(f"{path} is damaged: {what}") from error
@@ -78,7 +76,7 @@ def is_kept(layout: Layout, state: CertificateState) -> bool:
     """Whether the state file says just that."""
     try:
         return load(layout, state.name) == state
-    except CertctlError:
+    except StateError:
         return False
 
 
@@ -118,17 +116,17 @@ def rebuild(layout: Layout, cert: CertificateSpec, now: datetime) -> Certificate
 
 def _served(layout: Layout, name: str) -> tuple[int, int | None]:
     """Generation and issuance that live/NAME points at; (0, None) where it points nowhere."""
+    parts = (files.link_target(layout.live(name)) or "").split(os.sep)
     try:
-        parts = os.readlink(layout.live(name)).split(os.sep)
         return int(parts[-2]), int(parts[-1].removeprefix("issued-"))
-    except (OSError, ValueError, IndexError):
+    except (ValueError, IndexError):
         return 0, None
 
 
 def is_served(layout: Layout, name: str) -> bool:
     """Whether live/NAME points at an issuance that is there."""
     number, issuance = _served(layout, name)
-    return issuance is not None and os.path.isdir(layout.issuance(name, number, issuance))
+    return issuance is not None and files.is_directory(layout.issuance(name, number, issuance))
 
 
 def _held_by(layout: Layout, cert: CertificateSpec, numbers: Sequence[int]) -> tuple[int, int] | None:
@@ -136,8 +134,9 @@ def _held_by(layout: Layout, cert: CertificateSpec, numbers: Sequence[int]) -> t
     from certctl.core.pem import certificates
 
     for file in cert.files:
+        data = outputs.read(file.path) or b""
         try:
-            held = certificates(outputs.read(file.path) or b"")
+            held = certificates(data)
         except CertctlError:
             continue
         for number in reversed(numbers):
@@ -151,7 +150,7 @@ def _held_by(layout: Layout, cert: CertificateSpec, numbers: Sequence[int]) -> t
 def _issuances(directory: str) -> list[int]:
     """The issuances of a generation that are on disk, the last one first."""
     words = [
-        entry.removeprefix("issued-") for entry in keyfiles.entries(directory) if entry.startswith("issued-")
+        entry.removeprefix("issued-") for entry in files.entries(directory) if entry.startswith("issued-")
     ]
     return sorted((int(word) for word in words if keyfiles.is_number(word)), reverse=True)
 
@@ -162,13 +161,12 @@ def _read_generation(
     from certctl.core.x509 import key_facts
 
     directory = layout.generation(name, number)
-    try:
-        entries = sorted(os.listdir(directory))
-        made_at = datetime.fromtimestamp(int(os.stat(directory).st_mtime), UTC)
-    except OSError:
+    info = files.info(directory, follow=True)
+    if info is None:
         return None
+    made_at = datetime.fromtimestamp(int(info.st_mtime), UTC)
     keys: list[KeyRecord] = []
-    for entry in entries:
+    for entry in files.entries(directory):
         data = outputs.read(os.path.join(directory, entry)) if entry.endswith(".key") else None
         if data is not None:
             try:
@@ -198,8 +196,9 @@ def _read_issuance(layout: Layout, name: str, generation: Generation, issuance: 
     for key in _in_issued_order(layout, name, generation, issuance):
         inner = key.algorithm if len(generation.keys) > 1 else ""
         path = os.path.join(layout.issuance(name, generation.number, issuance), inner, "cert.pem")
+        data = outputs.read(path) or b""
         try:
-            found = facts(outputs.read(path) or b"")
+            found = facts(data)
         except CertctlError:
             return None
         if found.key.sha256 != key.sha256:
@@ -232,7 +231,10 @@ def _in_issued_order(
 
 
 def load_hooks(layout: Layout) -> dict[str, HookState]:
-    """What hooks were delivered. A damaged file counts as none: every hook runs once more, none is lost."""
+    """What hooks were delivered. A damaged file counts as none: every hook runs once more, none is lost.
+
+    Raises UnreadableError: what cannot be read must not be replaced.
+    """
     found = {}
     for name, data in _load_map(layout.hooks).items():
         try:
@@ -248,7 +250,7 @@ def save_hooks(layout: Layout, states: Mapping[str, HookState]) -> None:
 
 
 def load_dhparams(layout: Layout) -> dict[str, DhparamState]:
-    """What DH parameters are kept. A damaged file counts as none: they are made anew."""
+    """What DH parameters are kept; a damaged file counts as none. Raises UnreadableError."""
     found = {}
     for name, data in _load_map(layout.dhparams).items():
         try:
@@ -265,8 +267,9 @@ def save_dhparams(layout: Layout, states: Mapping[str, DhparamState]) -> None:
 
 def _load_map(path: str) -> Mapping[str, Any]:
     try:
-        with open(path, "rb") as file:
-            data = json.loads(file.read())
-    except (OSError, ValueError, RecursionError):
+        data = json.loads(files.read_file(path, follow=True) or b"")
+    except (ValueError, RecursionError):
         return {}
+    if codec.is_newer(data):
+        raise UnreadableError(f"{path} was written by a newer certctl")
     return data if isinstance(data, dict) else {}

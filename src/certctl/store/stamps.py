@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from certctl.store import atomic
+from certctl.system import files
 
 
 class Stamps:
@@ -71,9 +72,8 @@ def _numbers(info: os.stat_result | None) -> list[int]:
 def _all_numbers(paths: Sequence[str]) -> list[int]:
     numbers: list[int] = []
     for path in paths:
-        try:
-            info = os.lstat(path)
-        except OSError:
+        info = files.info(path)
+        if info is None:
             numbers.append(0)
         else:
             numbers += (info.st_size, info.st_mtime_ns, info.st_ctime_ns, info.st_ino)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+from collections.abc import Iterator
 
 from certctl.errors import UnreadableError
 
@@ -87,6 +88,34 @@ def entries(path: str) -> list[str]:
         if error.errno in _ABSENT:
             return []
         raise unreadable(error, path) from error
+
+
+def info(path: str, *, follow: bool = False) -> os.stat_result | None:
+    """lstat(2), stat(2) where links are to be followed; None: there is nothing. Raises UnreadableError."""
+    try:
+        return os.stat(path) if follow else os.lstat(path)
+    except OSError as error:
+        if error.errno in _ABSENT:
+            return None
+        raise unreadable(error, path) from error
+
+
+def is_directory(path: str) -> bool:
+    """Whether there is a directory, or a link to one. Raises UnreadableError."""
+    found = info(path, follow=True)
+    return found is not None and stat.S_ISDIR(found.st_mode)
+
+
+def below(directory: str) -> Iterator[str]:
+    """Every file and link below *directory*, in order; links are not followed. Raises UnreadableError."""
+
+    def refused(error: OSError) -> None:
+        if error.errno not in _ABSENT:
+            raise unreadable(error, error.filename or directory) from error
+
+    for top, directories, names in os.walk(directory, onerror=refused):
+        directories.sort()
+        yield from (os.path.join(top, name) for name in sorted(names))
 
 
 def link_target(path: str) -> str | None:
