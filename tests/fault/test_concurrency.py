@@ -61,7 +61,7 @@ def test_ten_at_once(world: World, wait: str) -> None:
 
 
 def test_wishes_at_once(world: World) -> None:
-    """Passes, renewals and forced rotations from all sides are each granted; the key that peers knew stays."""
+    """Passes, renewals and forced rotations from all sides are each granted; the key peers knew stays."""
     world.configure(scenarios.SELF_SIGNED)
     world.done("run")
     commands = [("run",), ("renew", "mx1"), ("rotate", "mx1", "--force", "--yes")] * 3
