@@ -16,14 +16,16 @@ import threading
 import zlib
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from certctl import sdnotify
 from certctl.app import causes, passes, wiring
 from certctl.core.holds import RETRY_UNPLANNED
 from certctl.core.spec import DAY, Spec
+from certctl.core.times import duration_text
 from certctl.engine.outcome import Event, Report
 from certctl.errors import EXIT_OK, CertctlError, ConfigError
+from certctl.system import clocks
 
 if TYPE_CHECKING:
     from apscheduler.schedulers.background import BackgroundScheduler
@@ -33,6 +35,10 @@ LONGEST_SLEEP = DAY
 MOST_JITTER = 300.0
 """Seconds by which planned passes of different hosts are spread."""
 RETRY_LOCKED = 60.0
+JUMP = 30.0
+"""Seconds by which the clock must have been set to make a pass worth while."""
+LONGEST_WAIT = 3600.0
+"""Seconds after which the clock is looked at where the kernel does not tell that it was set."""
 
 
 def jitter(spec: Spec, wait: float) -> float:
@@ -45,6 +51,23 @@ def jitter(spec: Spec, wait: float) -> float:
     return min(MOST_JITTER, wait * 0.05) * share
 
 
+def _ahead() -> float:
+    return wiring.clock().timestamp() - clocks.uptime()
+
+
+@contextlib.contextmanager
+def _jumps() -> Iterator[clocks.Jumps | None]:
+    try:
+        jumps = clocks.Jumps()
+    except (OSError, AttributeError):
+        yield None
+        return
+    try:
+        yield jumps
+    finally:
+        jumps.close()
+
+
 class Daemon:
     """One process that keeps everything of one configuration alive."""
 
@@ -54,6 +77,8 @@ class Daemon:
         self._report = report
         self._spec = self._load()
         self._scheduler: BackgroundScheduler | None = None
+        self._ahead = _ahead()
+        """Seconds by which the time of day is ahead of the kernel's uptime."""
         self._ending = threading.Event()
         self._turn = threading.Lock()
         """Guards the two below: whether a pass runs, and whether another is wanted right after it."""
@@ -73,7 +98,8 @@ class Daemon:
             self._schedule(wiring.clock())
             sdnotify.notify("READY=1")
             try:
-                self._serve(arrived)
+                with _jumps() as jumps:
+                    self._serve(arrived, jumps)
             finally:
                 self._ending.set()
                 sdnotify.notify("STOPPING=1")
@@ -81,17 +107,37 @@ class Daemon:
                 self._scheduler.shutdown(wait=True)
         return EXIT_OK
 
-    def _serve(self, arrived: socket.socket) -> None:
+    def _serve(self, arrived: socket.socket, jumps: clocks.Jumps | None) -> None:
         watchdog = sdnotify.watchdog_seconds()
+        sources: list[Any] = [arrived] if jumps is None else [arrived, jumps]
+        wait = watchdog / 2 if watchdog is not None else LONGEST_WAIT if jumps is None else None
         while True:
-            ready, _, _ = select.select([arrived], [], [], watchdog and watchdog / 2)
+            ready, _, _ = select.select(sources, [], [], wait)
             if watchdog is not None:
                 sdnotify.notify("WATCHDOG=1")
-            for number in arrived.recv(64) if ready else b"":
+            if jumps is None or (jumps in ready and jumps.clear()):
+                self._look_at_clock()
+            for number in arrived.recv(64) if arrived in ready else b"":
                 if number != signal.SIGHUP:
                     self._report(Event("daemon", f"ends on {signal.Signals(number).name}"))
                     return
                 self._reload()
+
+    def _look_at_clock(self) -> None:
+        """Go by the new time: a pass now if it jumped, else the planned one, however long the host slept.
+
+        The scheduler sleeps until a time of day, by a clock that stands still in suspension.
+        """
+        assert self._scheduler is not None
+        ahead = _ahead()
+        if abs(ahead - self._ahead) < JUMP:
+            self._scheduler.wakeup()
+            return
+        how = "forward" if ahead > self._ahead else "back"
+        by = duration_text(abs(ahead - self._ahead))
+        self._ahead = ahead
+        self._report(Event("daemon", f"the clock was set {how} by {by}", "warning"))
+        self._pass_soon()
 
     def _reload(self) -> None:
         sdnotify.reloading()

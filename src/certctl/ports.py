@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
 from certctl.core.bundle import Change, Material, Prepared
+from certctl.core.clock import Marks
 from certctl.core.model import (
     Advice,
     CertificateState,
@@ -46,6 +47,8 @@ class IssueRequest(NamedTuple):
     It need not exist: `atomic.make_directory` makes it where there is something to keep."""
     replaces: bytes | None = None
     """The leaf (PEM) that this one takes the place of, if there is one."""
+    sure: datetime | None = None
+    """Where *now* is not believed: the last moment that was. What is made here is valid from then on."""
 
 
 class Issued(NamedTuple):
@@ -151,6 +154,16 @@ class Following(Protocol):
         """The map at *path* with the pins that are believed. Raises CertctlError."""
 
 
+class Clocks(Protocol):
+    """The kernel's clocks (`system.clocks`)."""
+
+    def boot(self) -> str: ...
+
+    def uptime(self) -> float: ...
+
+    def synchronized(self) -> bool: ...
+
+
 class Store(Protocol):
     """What the engine observes and keeps.
 
@@ -218,6 +231,11 @@ class Store(Protocol):
     def hook_states(self) -> Mapping[str, HookState]: ...
 
     def save_hooks(self, states: Collection[HookState]) -> None: ...
+
+    def clock_marks(self) -> Marks | None:
+        """What is remembered of the clock; None where there is no state yet. Raises CertctlError."""
+
+    def keep_clock_marks(self, marks: Marks) -> None: ...
 
     def journal(self, now: datetime, event: str, subject: str, **details: Any) -> None: ...
 

@@ -8,12 +8,12 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, Phase, event, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from certctl.core import effects, x509
-from certctl.core.gate import hold_until
+from certctl.core.clock import JUMP
 from certctl.core.model import CertificateState
 from certctl.core.pem import certificates
 from certctl.core.planner import plan
@@ -59,6 +59,22 @@ class MoodyIssuer:
         self._real.finish(request)
 
 
+class KernelClocks:
+    """What the kernel counts, which is always right, and whether it is told the right time of day."""
+
+    def __init__(self, host: Host) -> None:
+        self._host = host
+
+    def boot(self) -> str:
+        return f"boot {self._host.boot}"
+
+    def uptime(self) -> float:
+        return (self._host.now - self._host.booted).total_seconds()
+
+    def synchronized(self) -> bool:
+        return not self._host.wrong
+
+
 class Host:
     """One host: a directory on a memory file system, a clock that is set, hooks and issuers that may fail."""
 
@@ -67,11 +83,20 @@ class Host:
         self.home = tempfile.mkdtemp(prefix="certctl-history-", dir=place)
         os.mkdir(f"{self.home}/out")
         self.now = BEGIN
+        """The true time."""
+        self.wrong = timedelta()
+        """By how much the host's clock is wrong."""
+        self.boot, self.booted = 1, BEGIN - timedelta(days=1)
         self.dead_issuers: set[str] = set()
         self.dead_hooks: set[str] = set()
         self.delivered: dict[str, dict[str, bytes]] = {}
         """Hook -> path -> content at its last successful run."""
         self.write_watched(b"first")
+
+    @property
+    def told(self) -> datetime:
+        """What the host takes for the time."""
+        return self.now + self.wrong
 
     def write_watched(self, data: bytes) -> None:
         with open(f"{self.home}/watched", "wb") as file:
@@ -99,7 +124,8 @@ class Host:
             run_hook=self.run_hook,
             hook_basis=lambda hook: hook.name,
             hook_path=lambda: "/usr/bin",
-            clock=lambda: self.now,
+            clock=lambda: self.told,
+            clocks=KernelClocks(self),
             report=lambda _: None,
             stop=lambda: False,
         )
@@ -155,6 +181,10 @@ class Histories(RuleBasedStateMachine):
         self.stolen: set[str] = set()
         self.given_up: set[str] = set()
         """Stolen keys that are not served any more."""
+        self.deceived = False
+        """Whether a pass believed a wrong clock, and all was not well since."""
+        self.known: dict[str, datetime] = {}
+        """Pin -> when it could be known first, by the true time."""
         self.served: dict[str, datetime] = {}
         """Certificate -> end of what it serves."""
 
@@ -171,6 +201,21 @@ class Histories(RuleBasedStateMachine):
     @rule(hours=st.integers(1, 24 * 40))
     def time_passes(self, hours: int) -> None:
         self.host.now += timedelta(hours=hours)
+
+    @rule(days=st.sampled_from([30, -30, 5 * 365, -5 * 365]))
+    def clock_goes_wrong(self, days: int) -> None:
+        self.host.wrong = timedelta(days=days)
+
+    @rule()
+    def clock_is_put_right(self) -> None:
+        """Until a pass ran, and where it was doubted another one an hour later, nobody knows."""
+        self.host.wrong = timedelta()
+
+    @rule(off=st.integers(0, 23))
+    def host_starts_anew(self, off: int) -> None:
+        self.host.now += timedelta(hours=off)
+        self.host.boot += 1
+        self.host.booted = self.host.now
 
     @rule(name=st.sampled_from(NAMES), how=st.sampled_from(["wanted", "forced"]))
     def rotate(self, name: str, how: str) -> None:
@@ -245,15 +290,20 @@ class Histories(RuleBasedStateMachine):
         """With everything up and no back-off left, one pass does all there is, as the plan said."""
         self.host.dead_issuers.clear()
         self.host.dead_hooks.clear()
+        if self.host.wrong or self.doubts():
+            self.host.wrong = timedelta()
+            self.run_pass()
         self.host.now += timedelta(seconds=HOUR * 7)
         spec, adapters = self.host.spec(self.certs), self.host.adapters()
         foreseen = plan(spec, Observer(spec, adapters).look(), self.host.now)
         outcome = self.run_pass()
+        assert not self.doubts()
         assert not outcome.failed
         told = sorted(step.key for step in foreseen.steps)
         assert sorted(step.key for step in outcome.done) == told
         after = plan(spec, Observer(spec, self.host.adapters()).look(), self.host.now)
         assert after.steps == ()
+        self.deceived = False
         for hook, files in self.expected_deliveries().items():
             for path, data in files.items():
                 assert self.host.delivered.get(hook, {}).get(path) == data, (hook, path)
@@ -263,22 +313,38 @@ class Histories(RuleBasedStateMachine):
         """Between a pass that has nothing to do and its next moment, no pass has."""
         spec = self.host.spec(self.certs)
         world = Observer(spec, self.host.adapters()).look()
-        made = plan(spec, world, self.host.now)
+        made = plan(spec, world, self.host.told)
         if not at_rest(spec, world, made):
             return
-        end = made.next_pass_at or self.host.now + timedelta(days=1000)
-        sooner = self.host.now + (end - self.host.now - timedelta(microseconds=1)) * share
+        now = self.host.told
+        end = made.next_pass_at or now + timedelta(days=1000)
+        sooner = now + (end - now - timedelta(microseconds=1)) * share
         assert plan(spec, world, sooner).steps == ()
 
     # What a pass does, and what is checked after each
 
     def run_pass(self) -> Outcome:
         before = {name: self.state(name) for name in NAMES}
+        doubts = self.doubts()
+        if self.host.wrong or doubts:
+            how = "wrong" if self.host.wrong else "right"
+            event(f"a pass doubts a clock that is {how}" if doubts else f"a pass believes one that is {how}")
+        self.deceived = self.deceived or bool(self.host.wrong and not doubts)
         outcome = Engine(self.host.spec(self.certs), self.host.adapters()).run()
         for name in NAMES:
+            self.learn_pins(name)
             self.check_pins(name, before[name], self.state(name))
         self.check_isolation(outcome)
         return outcome
+
+    def learn_pins(self, name: str) -> None:
+        """When each pin that is there could be known first."""
+        for slot in ("current", "next"):
+            generation = self.state(name).slot(slot)
+            for key in generation.keys if generation else ():
+                for record in (key, key.certificate):
+                    if record is not None:
+                        self.known.setdefault(record.sha256, self.host.now)
 
     def check_pins(self, name: str, before: CertificateState, after: CertificateState) -> None:
         """No pin is served that was not announced for its hold-down, but for first and forced ones."""
@@ -297,8 +363,7 @@ class Histories(RuleBasedStateMachine):
             rolled_back = before.rollback_wanted
             if first or forced or rolled_back:
                 continue
-            until = hold_until(cert, after.current)
-            assert until is not None
+            until = self.known[record.sha256] + timedelta(seconds=cert.hold_down) - JUMP
             assert until <= self.host.now, f"{name} served before {until}"
 
     def check_stolen(self, name: str, before: CertificateState, after: CertificateState) -> None:
@@ -326,7 +391,10 @@ class Histories(RuleBasedStateMachine):
 
     @invariant()
     def what_is_served_fits_together(self) -> None:
-        """live/NAME is a key with its own certificate, and never goes from valid to invalid."""
+        """live/NAME is a key with its own certificate, and never goes from valid to invalid by the true time.
+
+        Only who was deceived from the beginning is helped no sooner than by the right time.
+        """
         for name in NAMES:
             bundle = content(f"{self.host.home}/state/live/{name}/bundle.pem")
             if bundle is None:
@@ -336,7 +404,7 @@ class Histories(RuleBasedStateMachine):
             facts = x509.facts(leaf)
             assert x509.key_facts(bundle).key in {facts.key}
             end = self.served.get(name)
-            if end is not None and end > self.host.now:
+            if end is not None and end > self.host.now and not self.deceived:
                 assert facts.not_before <= self.host.now < facts.not_after
             self.served[name] = facts.not_after
 
@@ -354,7 +422,11 @@ class Histories(RuleBasedStateMachine):
 
     def state(self, name: str) -> CertificateState:
         cert = self.certs[name]
-        return self.host.adapters().store.observe_certificate(cert, self.host.now).state
+        return self.host.adapters().store.observe_certificate(cert, self.host.told).state
+
+    def doubts(self) -> bool:
+        """Whether a pass would not believe the clock now."""
+        return Observer(self.host.spec(self.certs), self.host.adapters()).look().clock.doubt is not None
 
     def wish(self, name: str, change: object) -> None:
         assert callable(change)

@@ -23,6 +23,7 @@ from certctl import config
 from certctl.app import wiring
 from certctl.cli.main import main
 from certctl.core.times import parse_rfc3339
+from certctl.system import clocks
 from tests.real.servers.bind import Bind
 from tests.real.servers.process import run
 from tests.real.servers.scratch import write
@@ -47,6 +48,8 @@ class Clock:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         real, self.offset = wiring.clock, timedelta()
         monkeypatch.setattr(wiring, "clock", lambda: real() + self.offset)
+        uptime = clocks.uptime
+        monkeypatch.setattr(clocks, "uptime", lambda: uptime() + self.offset.total_seconds())
 
     def pass_(self, seconds: float) -> None:
         self.offset += timedelta(seconds=seconds)

@@ -21,6 +21,7 @@ from certctl.app import wiring
 from certctl.cli.main import main
 from certctl.core.spec import Spec
 from certctl.store.layout import Layout
+from certctl.system import clocks
 from tests.support import programs
 
 STATE = 'state_dir = "state"\n'
@@ -57,7 +58,12 @@ class World:
         self.layout = Layout(str(root / "state"))
         self.authority = programs.install(root)
         self._clock = wiring.clock
+        self._uptime = clocks.uptime
+        self.wrong = timedelta()
+        """By how much the time of day is wrong; the kernel's count of seconds never is."""
         monkeypatch.setattr(wiring, "clock", lambda: self.now)
+        monkeypatch.setattr(clocks, "uptime", lambda: self._uptime() + self.offset.total_seconds())
+        monkeypatch.setattr(clocks, "synchronized", lambda: False)
 
     def configure(self, text: str) -> None:
         """Write certctl.toml: the state directory and the hook reload are there without saying so."""
@@ -71,7 +77,7 @@ class World:
     @property
     def now(self) -> datetime:
         """The time in this world: it runs as outside, but may be ahead."""
-        return self._clock() + self.offset
+        return self._clock() + self.offset + self.wrong
 
     def later(self, **passed: float) -> None:
         """Let time pass, as timedelta counts it."""

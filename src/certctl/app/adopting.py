@@ -128,7 +128,8 @@ def _keep(
         promoted_at=now,
         rotates_from=now,
         issuance=1,
-        issued_at=now,
+        # Not now: one that is due is to be renewed at once, by whoever issues from now on.
+        issued_at=min([now, *(r.not_before for p in pairs if (r := p.record.certificate))]),
         issued_by=match.issuer,
         names=names,
     )

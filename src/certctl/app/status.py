@@ -37,8 +37,16 @@ def describe(spec: Spec, world: World, made: Plan, names: Collection[str] = ()) 
     return {
         "version": VERSION,
         "now": rfc3339(made.now),
+        "clock": {"doubt": world.clock.doubt, "until": _moment(world.clock.until)},
         "certificates": [
-            _certificate(spec, cert, world.certificates[name], made.now, ("certificate", name) in due)
+            _certificate(
+                spec,
+                cert,
+                world.certificates[name],
+                made.now,
+                ("certificate", name) in due,
+                world.clock.doubt,
+            )
             for name, cert in spec.certificates.items()
             if not names or name in names
         ],
@@ -68,7 +76,7 @@ def _peers(spec: Spec) -> list[dict[str, Any]]:
 
 
 def _certificate(
-    spec: Spec, cert: CertificateSpec, seen: CertificateSeen, now: datetime, due: bool
+    spec: Spec, cert: CertificateSpec, seen: CertificateSeen, now: datetime, due: bool, doubt: str | None
 ) -> dict[str, Any]:
     state = seen.state
     current = state.current
@@ -78,7 +86,7 @@ def _certificate(
         "name": cert.name,
         "names": list(cert.names),
         "issuer": (current and current.issued_by) or cert.issuers[0],
-        "state": condition(spec, cert, seen, now, due),
+        "state": condition(spec, cert, seen, now, due, doubt),
         **{slot: _generation(cert, state.slot(slot)) for slot in ("current", "next", "previous")},
         "rotation_wanted": bool(state.rotation),
         "hold_until": rfc3339(end) if end and end > now else None,

@@ -19,6 +19,7 @@ from certctl.engine.outcome import Event, Report
 from certctl.engine.ports import Adapters, Progress
 from certctl.errors import CertctlError
 from certctl.store.disk import DiskStore
+from certctl.system import clocks
 
 if TYPE_CHECKING:
     from certctl.ports import Announcer, Following, Hold, HookOutcome, Issuer
@@ -69,6 +70,7 @@ def adapters(
         hook_problem=_hook_problems(spec),
         outside=outside,
         inside=lease.inside if lease else nullcontext,
+        clocks=clocks,
     )
 
 

@@ -25,6 +25,7 @@ def _options(arguments: Arguments, console: Console, *, dhparam: bool = True) ->
     return passes.Options(
         wait=arguments.wait,
         verify=getattr(arguments, "verify", False),
+        accept_clock=getattr(arguments, "accept_clock", False),
         report=console.event,
         progress=_progress(console),
         dhparam=dhparam,

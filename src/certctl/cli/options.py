@@ -79,6 +79,9 @@ def _run(parser: argparse.ArgumentParser) -> None:
         "who pins them has to be told (a copy is kept in the state directory)",
     )
     _dry_run(parser)
+    parser.add_argument(
+        "--accept-clock", action="store_true", help="the time is right, though the clock jumped"
+    )
 
 
 def _dry_run(parser: argparse.ArgumentParser) -> None:

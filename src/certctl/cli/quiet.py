@@ -22,4 +22,4 @@ def run(arguments: argparse.Namespace, console: Console) -> bool:
 def is_plain(arguments: argparse.Namespace) -> bool:
     """Whether nothing more is asked of a pass than to do what is due."""
     more = arguments.verify or arguments.dry_run or arguments.json or arguments.replace_unknown_keys
-    return not (arguments.names or more)
+    return not (arguments.names or arguments.accept_clock or more)

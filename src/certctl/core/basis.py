@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from certctl.core.model import CertificateState
+from certctl.core.model import CertificateState, Failure
 from certctl.core.spec import CertificateSpec, Spec
 from certctl.core.steps import Step
 
@@ -29,6 +29,14 @@ def blocked(spec: Spec, state: CertificateState, step: Step, now: datetime) -> b
     if waiting is not None and waiting.basis == basis and (waiting.until is None or now < waiting.until):
         return True
     failure = state.failure("issue")
-    if failure is None or failure.retry_at is None or failure.basis != basis:
+    if failure is None or failure.basis != basis:
         return False
-    return failure.retry_at > now
+    return waits(failure, now)
+
+
+def waits(failure: Failure, now: datetime) -> bool:
+    """Whether the back-off of *failure* is not over.
+
+    One that a clock ahead of ours has written is: else a wrong clock's seconds would last for years.
+    """
+    return failure.retry_at is not None and failure.at <= now < failure.retry_at

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
+from certctl.core.clock import JUMP
 from certctl.core.model import (
     SLOTS,
     CertificateRecord,
@@ -15,6 +16,9 @@ from certctl.core.model import (
     KeyRecord,
     Sighting,
 )
+from certctl.core.times import after
+
+NO_TIME = timedelta()
 
 
 def with_next(
@@ -217,10 +221,57 @@ def without_failure(
     return state if len(kept) == len(state.failures) else state._replace(failures=kept)
 
 
-def back_off(attempts: int, base: float, cap: float, now: datetime, wish: float | None = None) -> datetime:
+def in_time(state: CertificateState, now: datetime, unproved: timedelta = NO_TIME) -> CertificateState:
+    """*state* with what a clock that was ahead has written taken for *now*: hold-downs begin anew.
+
+    Time that is *unproved* does not count for the hold-down of next: its moments are put off by
+    that, at most to *now*. What was issued, failed or is to be asked ahead of *now* is due
+    without that (`rules`, `basis`).
+    """
+    for slot in SLOTS:
+        generation = state.slot(slot)
+        if generation is not None and (mended := _in_time(generation, now)) != generation:
+            state = with_slot(state, slot, mended)
+    if unproved and state.next is not None:
+        state = state._replace(next=_put_off(state.next, now, unproved))
+    return state
+
+
+def _put_off(generation: Generation, now: datetime, by: timedelta) -> Generation:
+    issued = generation.issued_at
+    return generation._replace(
+        made_at=min(generation.made_at + by, now),
+        issued_at=issued and min(issued + by, now),
+        seen={name: one._replace(at=min(one.at + by, now)) for name, one in generation.seen.items()},
+    )
+
+
+def _in_time(generation: Generation, now: datetime) -> Generation:
+    def past(moment: datetime | None) -> datetime | None:
+        return now if moment is not None and moment > now + JUMP else moment
+
+    return generation._replace(
+        made_at=past(generation.made_at) or now,
+        promoted_at=past(generation.promoted_at),
+        rotates_from=past(generation.rotates_from),
+        seen={name: one._replace(at=past(one.at) or now) for name, one in generation.seen.items()},
+        acks={peer: past(at) or now for peer, at in generation.acks.items()},
+    )
+
+
+def back_off(
+    attempts: int,
+    base: float,
+    cap: float,
+    now: datetime,
+    wish: float | None = None,
+    most: float | None = None,
+) -> datetime:
     """When to try again after *attempts* failures: *base* seconds, doubled each time up to *cap*.
 
-    *wish* is what the other side asked for (Retry-After); it is honoured where it is longer.
+    *wish* is what the other side asked for (Retry-After); it is honoured where it is longer,
+    but not beyond *most* seconds.
     """
     seconds = min(base * 2 ** min(attempts - 1, 30), cap)
-    return now + timedelta(seconds=max(seconds, wish or 0))
+    wish = wish or 0 if most is None else min(wish or 0, most)
+    return after(now, max(seconds, wish))

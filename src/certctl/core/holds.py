@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 
+from certctl.core.basis import waits
 from certctl.core.gate import gate, hold_until
 from certctl.core.model import CertificateState, Failure
 from certctl.core.observed import CertificateSeen, World
@@ -14,20 +15,25 @@ from certctl.core.rules import Case, promotion_reason, rotation_wish
 from certctl.core.spec import CertificateSpec, Spec
 from certctl.core.steps import Hold
 from certctl.core.times import minute_text
-from certctl.core.when import renew_at, rotate_at
+from certctl.core.when import due_at, paused_until, renew_at, rotate_at
 
+CLOCK = "clock"
+"""Kind and subject of the hold that tells of a clock that is not believed."""
+HELD = "until then nothing is promoted, retired or retracted, and no private CA is renewed"
 RETRY_UNPLANNED = 60.0
 """Seconds after which what failed without a back-off (a full disk, say) is looked at again."""
 
 
 def holds(spec: Spec, world: World, now: datetime, only: Collection[str] | None = None) -> Iterator[Hold]:
     """Everything that waits, certificates first, in the order of the configuration."""
+    if world.clock.doubt is not None:
+        yield Hold(CLOCK, CLOCK, f"{world.clock.doubt}; {HELD}", world.clock.until, standby=True)
     for name in world.certificates:
         if only is None or name in only:
             yield from _certificate_holds(spec, world, spec.certificates[name], now)
     for name, dhparam in world.dhparams.items():
         for failure in dhparam.state.failures:
-            if failure.retry_at and failure.retry_at > now:
+            if waits(failure, now):
                 yield Hold("dhparam", name, f"failed: {failure.message}", failure.retry_at)
     for name, hook in world.hooks.items():
         if hook.problem is not None:
@@ -45,9 +51,11 @@ def holds(spec: Spec, world: World, now: datetime, only: Collection[str] | None 
 
 def _announcer_holds(spec: Spec, world: World, name: str, now: datetime) -> Iterator[Hold]:
     seen = world.announcers[name]
-    if seen.failure is not None and seen.failure.retry_at is not None and seen.failure.retry_at > now:
+    if seen.failure is not None and waits(seen.failure, now):
         yield Hold("announce", name, f"failed: {seen.failure.message}", seen.failure.retry_at)
         return
+    if world.clock.doubt is not None and seen.fewer:
+        yield Hold("retract", name, world.clock.doubt, world.clock.until, wrong=world.clock.until is None)
     lacking = unsighted(spec, world, name)
     for why in dict.fromkeys(seen.unseen[subject] for subject in lacking if subject in seen.unseen):
         yield Hold("announce", name, why, seen.ask_at)
@@ -64,11 +72,15 @@ def _certificate_holds(spec: Spec, world: World, cert: CertificateSpec, now: dat
     if state.waiting is not None:
         yield Hold("issue", cert.name, state.waiting.reason, state.waiting.until)
     for failure in state.failures:
-        if failure.retry_at is not None and failure.retry_at > now:
+        if waits(failure, now):
             yield Hold(failure.kind, cert.name, f"failed: {failure.message}", failure.retry_at)
     if state.held is not None:
         yield Hold("promote", cert.name, state.held, None)
     yield from _explained(cert, state, now)
+    yield from _paused(cert, state, now)
+    doubt = world.clock.doubt
+    if doubt is not None and state.retired:
+        yield Hold("retire", cert.name, doubt, world.clock.until, wrong=world.clock.until is None)
     if state.current is None or state.next is None or state.forced:
         return
     closed = gate(cert, state.next, now, _unseen(world, cert))
@@ -76,6 +88,21 @@ def _certificate_holds(spec: Spec, world: World, cert: CertificateSpec, now: dat
     if not closed.open and (wish or closed.until is not None):
         reason = f"{wish}, but {closed.reason}" if wish else closed.reason
         yield Hold("promote", cert.name, reason, closed.until, standby=wish is None)
+    elif wish and doubt is not None:
+        yield Hold(
+            "promote", cert.name, f"{wish}, but {doubt}", world.clock.until, wrong=world.clock.until is None
+        )
+
+
+def _paused(cert: CertificateSpec, state: CertificateState, now: datetime) -> Iterator[Hold]:
+    """A certificate that was due for renewal when it was issued, and is used for a while."""
+    current = state.current
+    if current is None or current.not_after is None:
+        return
+    due, pause = renew_at(cert, current), paused_until(cert, current)
+    if due is not None and pause is not None and due <= now < pause:
+        reason = f"{current.issued_by or 'the issuer'} gave a certificate that was due for renewal"
+        yield Hold("issue", cert.name, f"{reason}, {minute_text(current.not_after)}", pause)
 
 
 def _explained(cert: CertificateSpec, state: CertificateState, now: datetime) -> Iterator[Hold]:
@@ -117,6 +144,7 @@ def next_moment(spec: Spec, world: World, now: datetime) -> datetime | None:
         moments.append(announcer.failure.retry_at if announcer.failure else None)
     for peer in world.peers.values():
         moments.append((peer.failure and peer.failure.retry_at) or peer.fetch_at)
+    moments.append(world.clock.until)
     return min((moment for moment in moments if moment is not None and moment > now), default=None)
 
 
@@ -129,7 +157,7 @@ def _certificate_moments(
     if state.current is None:
         return moments
     moments += [previous_ends(cert, state, spec.announcers[name]) for name in cert.announce]
-    renewal, rotation = renew_at(cert, state.current), rotate_at(cert, state.current)
+    renewal, rotation = due_at(cert, state.current), rotate_at(cert, state.current)
     if state.held is not None:
         rotation = None
     if cert.pin == "key":
@@ -140,7 +168,7 @@ def _certificate_moments(
         moments += [moment - early for moment in (renewal, rotation) if moment is not None]
     else:
         # And whether it comes too late: that is to be told.
-        moments += [renew_at(cert, state.next), state.current.not_after]
+        moments += [due_at(cert, state.next), state.current.not_after]
     advice = state.current.advice
     moments.append(advice.check_at if advice is not None else state.current.ask_advice_at)
     if state.next is not None and (rotation_wish(Case(spec, cert, seen, now)) or state.next.issuance):
@@ -176,8 +204,18 @@ def trouble(seen: CertificateSeen, now: datetime) -> str | None:
     return None
 
 
-def condition(spec: Spec, cert: CertificateSpec, seen: CertificateSeen, now: datetime, due: bool) -> str:
-    """The one word for a certificate: new ok due held failing expired. *due*: the plan has steps for it."""
+def condition(
+    spec: Spec,
+    cert: CertificateSpec,
+    seen: CertificateSeen,
+    now: datetime,
+    due: bool,
+    doubt: str | None = None,
+) -> str:
+    """The one word for a certificate: new ok due held failing expired. *due*: the plan has steps for it.
+
+    *doubt*: why *now* is not believed.
+    """
     state: CertificateState = seen.state
     if seen.unreadable is not None:
         return "failing"
@@ -190,6 +228,6 @@ def condition(spec: Spec, cert: CertificateSpec, seen: CertificateSeen, now: dat
     if state.waiting or state.held:
         return "held"
     wish = promotion_reason(Case(spec, cert, seen, now))
-    if wish and state.next and not state.forced and not gate(cert, state.next, now).open:
+    if wish and state.next and not state.forced and (doubt or not gate(cert, state.next, now).open):
         return "held"
     return "due" if due else "ok"

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 
+from certctl.core.clock import ClockSeen
 from certctl.core.model import CertificateState, DhparamState, Failure, HookState
 from certctl.values import NamedTuple
 
@@ -114,3 +115,17 @@ class World(NamedTuple):
     peers: dict[str, PeerSeen]
     maps: dict[str, FileSeen]
     """Policy maps that peers' pins go into, by path."""
+    clock: ClockSeen = ClockSeen()
+    """Whether the time is believed."""
+
+    def copy(self) -> "World":
+        """Another world like this one, to be changed."""
+        return World(
+            dict(self.certificates),
+            dict(self.dhparams),
+            dict(self.hooks),
+            dict(self.announcers),
+            dict(self.peers),
+            dict(self.maps),
+            self.clock,
+        )

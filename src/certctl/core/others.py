@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
+from certctl.core.basis import waits
+from certctl.core.clock import JUMP
 from certctl.core.observed import CertificateSeen, DhparamSeen, FileSeen, HookSeen, World
 from certctl.core.pins import IN_DNS
 from certctl.core.spec import DhparamSpec, Spec
@@ -20,7 +22,10 @@ def changed_files(seen: HookSeen) -> list[str]:
 def hook_blocked(seen: HookSeen, now: datetime) -> bool:
     """Whether a failed hook waits for its back-off; a changed program is tried at once."""
     state = seen.state
-    return state.retry_at is not None and state.retry_at > now and state.basis == seen.basis
+    if state.retry_at is None or state.basis != seen.basis or state.retry_at <= now:
+        return False
+    # A clock that was ahead has written what lies ahead: its back-off is over.
+    return state.last_run is None or state.last_run <= now
 
 
 def hook_step(name: str, seen: HookSeen) -> Step | None:
@@ -83,7 +88,7 @@ def announce_step(spec: Spec, world: World, name: str, now: datetime) -> Step | 
     """
     seen = world.announcers[name]
     failure = seen.failure
-    if failure is not None and failure.retry_at is not None and failure.retry_at > now:
+    if failure is not None and waits(failure, now):
         return None
     users = [n for n, cert in spec.certificates.items() if name in cert.announce]
     seen_users = [world.certificates[user] for user in users]
@@ -100,6 +105,8 @@ def announce_step(spec: Spec, world: World, name: str, now: datetime) -> Step | 
         kind, reason = "retract", f"{_some(gone)} is not to be announced any more"
     elif reason is None:
         reason = _asking(spec, world, name, now)
+    if kind == "retract" and world.clock.doubt is not None:
+        return None
     if reason is None and seen.ahead_until is not None and now < seen.ahead_until:
         reason = f"what is shown was made {minute_text(seen.ahead_until)}, which is yet to come"
     if reason is None and seen.due_at is not None and seen.due_at <= now:
@@ -110,10 +117,10 @@ def announce_step(spec: Spec, world: World, name: str, now: datetime) -> Step | 
 def _asking(spec: Spec, world: World, name: str, now: datetime) -> str | None:
     """Why it is to be looked at whether what is shown can be seen; None: it need not, or not yet."""
     seen = world.announcers[name]
-    if seen.ask_at is not None and seen.ask_at > now:
+    if seen.ask_at is not None and now < seen.ask_at <= now + JUMP:
         return None
     lacking = unsighted(spec, world, name)
-    if not lacking or undelivered(seen.files, world.hooks):
+    if world.clock.doubt is not None or not lacking or undelivered(seen.files, world.hooks):
         return None
     told = [seen.unseen[subject] for subject in lacking if subject in seen.unseen]
     return told[0] if told else f"whether the pins of {_some(lacking)} can be seen"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
 
-from certctl.core.basis import blocked
+from certctl.core.basis import blocked, waits
 from certctl.core.lookahead import assume
 from certctl.core.observed import CertificateSeen, World
 from certctl.core.others import announce_step, dhparam_steps, hook_blocked, hook_step, map_step
@@ -26,19 +26,26 @@ from certctl.core.spec import Spec
 from certctl.core.steps import Plan, Step
 
 Apply = Callable[[Sequence[Step]], None]
+Tried = dict[object, tuple[int, object]]
+"""Key of a step -> how often it was done in this pass, and what for the last time."""
 
 PHASE_DHPARAM = 7
-MOST_ROUNDS = 1000
-"""Far above what any pass needs; reaching it means that two rules undo each other."""
+MOST_IN_A_PASS = 10
+"""Times that one step is done in one pass, each for something new: a hook for several files, say."""
 
 
 def certificate_step(
-    spec: Spec, name: str, seen: CertificateSeen, now: datetime, avoid: Collection[object] = ()
+    spec: Spec,
+    name: str,
+    seen: CertificateSeen,
+    now: datetime,
+    avoid: Collection[object] = (),
+    doubt: str | None = None,
 ) -> tuple[int, Step] | None:
     """The first thing that *name* needs and that may be done now, with its phase."""
     if seen.unreadable is not None:
         return None
-    case = case_of(spec, spec.certificates[name], seen, now)
+    case = case_of(spec, spec.certificates[name], seen, now, doubt)
     best: tuple[int, Step] | None = None
     for rule in RULES:
         for step in rule(case):
@@ -56,7 +63,9 @@ def walk(
     clock: Callable[[], datetime],
     apply: Apply,
     avoid: Collection[object],
+    without_effect: Callable[[Step], None],
     *,
+    tried: Tried | None = None,
     only: Collection[str] | None = None,
     before_network: Callable[[], None] | None = None,
     last: int | None = None,
@@ -67,18 +76,23 @@ def walk(
     *apply* changes *world*; what it could not do it adds to *avoid*. Steps of one
     batch are of the same phase and touch different things, so they may be done
     concurrently. The earliest phase that has work always goes first.
-    *before_network* is called once, when all local work is done; the walk ends before
-    phases that come after *last*; *stop* is asked before each batch, and ends it, too.
+    A step has an effect or has failed: one that comes again though nothing changed for
+    it, or more often than any pass needs, is given to *without_effect*, which adds it to
+    *avoid*, and the others go on. *tried* carries from one walk of a pass to the next what
+    was done. *before_network* is called once, when all local work is done; the walk ends
+    before phases that come after *last*; *stop* is asked before each batch, and ends it, too.
     """
     ready: dict[str, tuple[int, Step] | None] = {}
     basis: dict[str, CertificateSeen] = {}
-    for _ in range(MOST_ROUNDS):
+    tried = {} if tried is None else tried
+    doubt = world.clock.doubt
+    while True:
         now = clock()
         for name, seen in world.certificates.items():
             if basis.get(name) is not seen or (ready[name] and ready[name][1].key in avoid):  # type: ignore[index]
                 basis[name] = seen
                 skip = only is not None and name not in only
-                ready[name] = None if skip else certificate_step(spec, name, seen, now, avoid)
+                ready[name] = None if skip else certificate_step(spec, name, seen, now, avoid, doubt)
         rank, batch = _first_batch(spec, world, now, avoid, ready, only)
         if before_network is not None and (not batch or rank >= PHASE_ISSUE):
             before_network()
@@ -86,8 +100,38 @@ def walk(
             continue
         if not batch or stop() or (last is not None and rank > last):
             return
-        apply(batch)
-    raise RuntimeError("the plan does not settle: two rules undo each other")
+        again = [step for step in batch if not _is_new(world, step, tried)]
+        for step in again:
+            without_effect(step)
+        if len(again) < len(batch):
+            apply([step for step in batch if step not in again])
+
+
+def _is_new(world: World, step: Step, tried: Tried) -> bool:
+    """Whether *step* may change something, as far as what was done in this pass tells; it is counted then."""
+    times, before = tried.get(step.key, (0, None))
+    facts = _facts(world, step)
+    if times >= MOST_IN_A_PASS or (times and facts is not None and facts == before):
+        return False
+    tried[step.key] = (times + 1, facts)
+    return True
+
+
+def _facts(world: World, step: Step) -> object:
+    """What a step is done for: while that stays, it is not done again; None: that cannot be told.
+
+    A certificate is asked for once for a generation, whatever the issuer gives. A hook that ran
+    has run, and an announcer may be asked whether its pins can be seen by now.
+    """
+    if step.scope == "certificate":
+        seen = world.certificates[step.subject]
+        generation = seen.state.slot(step.slot) if step.kind == "issue" and step.slot else None
+        if generation is not None:
+            return generation.number
+        return seen._replace(state=seen.state._replace(failures=()))
+    if step.scope == "dhparam":
+        return world.dhparams[step.subject][1:]
+    return world.maps[step.subject] if step.scope == "map" else None
 
 
 def _first_batch(
@@ -171,8 +215,7 @@ def _dhparam_steps(
             continue
         for step in dhparam_steps(spec.dhparams[name], seen, now):
             failure = next((f for f in seen.state.failures if f.kind == step.kind), None)
-            waits = failure and failure.retry_at and failure.retry_at > now
-            if step.key not in avoid and not waits:
+            if step.key not in avoid and not (failure and waits(failure, now)):
                 yield step
                 break
 
@@ -181,7 +224,8 @@ def foresee(
     spec: Spec, world: World, now: datetime, only: Collection[str] | None = None
 ) -> tuple[tuple[Step, ...], World]:
     """The steps of a pass at *now*, and the world as it would be after them; *world* stays as it is."""
-    after = World(*(dict(part) for part in world))  # type: ignore[arg-type]
+    after = world.copy()
+    avoid: set[object] = set()
     steps: list[Step] = []
 
     def apply(batch: Sequence[Step]) -> None:
@@ -189,7 +233,7 @@ def foresee(
             steps.append(step)
             assume(spec, after, step, now)
 
-    walk(spec, after, lambda: now, apply, (), only=only)
+    walk(spec, after, lambda: now, apply, avoid, lambda step: avoid.add(step.key), only=only)
     return tuple(steps), after
 
 

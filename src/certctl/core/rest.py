@@ -15,7 +15,13 @@ def at_rest(spec: Spec, world: World, made: Plan) -> bool:
 
     The feeds of peers are fetched by every pass, so with them no host is at rest.
     """
-    if made.steps or world.peers or world.maps or not all(map(_is_seen, world.announcers.values())):
+    if (
+        made.steps
+        or world.clock.doubt
+        or world.peers
+        or world.maps
+        or not all(map(_is_seen, world.announcers.values()))
+    ):
         return False
     if any(hold.wrong or hold.reason.startswith("failed") for hold in made.holds):
         return False

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
+from certctl.core.clock import JUMP
 from certctl.core.gate import gate
 from certctl.core.model import Generation
 from certctl.core.observed import CertificateSeen
 from certctl.core.spec import CertificateSpec, Spec
 from certctl.core.steps import Step
 from certctl.core.times import duration_text, minute_text
-from certctl.core.when import renew_at, rotate_at
+from certctl.core.when import paused_until, renew_at, rotate_at
 from certctl.values import NamedTuple
 
 LOCAL_ISSUERS = ("self-signed", "private-ca")
@@ -26,6 +27,8 @@ class Case(NamedTuple):
     cert: CertificateSpec
     seen: CertificateSeen
     now: datetime
+    doubt: str | None = None
+    """Why *now* is not believed."""
     wish: str | None = None
     """Why next should become current, whether or not it may yet (`promotion_reason`)."""
 
@@ -34,9 +37,11 @@ class Case(NamedTuple):
         return self.cert.pin == "certificate"
 
 
-def case_of(spec: Spec, cert: CertificateSpec, seen: CertificateSeen, now: datetime) -> Case:
+def case_of(
+    spec: Spec, cert: CertificateSpec, seen: CertificateSeen, now: datetime, doubt: str | None = None
+) -> Case:
     """The case, with its wish worked out once for all rules."""
-    case = Case(spec, cert, seen, now)
+    case = Case(spec, cert, seen, now, doubt)
     return case._replace(wish=promotion_reason(case))
 
 
@@ -53,7 +58,7 @@ def rotation_wish(case: Case, ahead: float = 0.0) -> str | None:
         return "the current key is missing from disk"
     if not _same_keys(state.current, cert):
         return f"keys are configured as {_words(cert.keys)}, served are {_words(state.current.algorithms)}"
-    due = rotate_at(cert, state.current)
+    due = None if case.doubt else rotate_at(cert, state.current)
     if due is not None and state.held is None and due <= case.now + timedelta(seconds=ahead):
         return f"the current key has been served since {_since(state.current)}, rotate_every {_every(cert)}"
     return None
@@ -74,10 +79,24 @@ def renewal_wish(case: Case, generation: Generation, ahead: float = 0.0) -> str 
         return (
             f"issuer is configured as {_words(cert.issuers)}, the certificate is from {generation.issued_by}"
         )
-    due, end = renew_at(cert, generation), generation.not_after
+    yet = None if case.doubt else _yet_to_come(generation, case.now)
+    if yet is not None:
+        return yet
+    due, end, pause = renew_at(cert, generation), generation.not_after, paused_until(cert, generation)
+    if pause is not None and case.now < pause:
+        return None
     if due is not None and end is not None and min(due, end) <= case.now + timedelta(seconds=ahead):
         verb = "expired" if end <= case.now else "expires"
         return f"it {verb} {minute_text(end)}{_advised(case, generation)}"
+    return None
+
+
+def _yet_to_come(generation: Generation, now: datetime) -> str | None:
+    """What a clock that was ahead has left in the certificates of *generation*; None: nothing."""
+    if generation.not_before is not None and generation.not_before > now:
+        return f"it is not valid before {minute_text(generation.not_before)}"
+    if generation.issued_at is not None and generation.issued_at > now + JUMP:
+        return f"it was issued by a clock that was ahead, {minute_text(generation.issued_at)}"
     return None
 
 
@@ -87,7 +106,10 @@ def fits(case: Case, generation: Generation) -> bool:
 
 
 def may_promote(case: Case) -> bool:
-    """Whether the gate is open for the next generation, or a person forced it."""
+    """Whether the gate is open for the next generation, or a person forced it.
+
+    By a clock that is not believed no hold-down is over.
+    """
     state = case.seen.state
     if state.next is None or "next" in case.seen.lost or not _same_keys(state.next, case.cert):
         return False
@@ -95,7 +117,7 @@ def may_promote(case: Case) -> bool:
         return False
     if state.current is None or state.forced or case.seen.served_next:
         return True
-    return gate(case.cert, state.next, case.now).open
+    return case.doubt is None and gate(case.cert, state.next, case.now).open
 
 
 def promotion_reason(case: Case) -> str | None:
@@ -158,6 +180,9 @@ def make_key(case: Case) -> Iterator[Step]:
     state, cert = case.seen.state, case.cert
     if state.current is None and case.seen.conflicts:
         return
+    if case.doubt is not None and state.current is not None and not state.forced:
+        # By a clock that is not believed no hold-down can begin.
+        return
     if state.next is not None:
         if "next" in case.seen.lost:
             yield Step("make-key", cert.name, "the next key is missing from disk", slot="next")
@@ -184,7 +209,7 @@ def issue(case: Case) -> Iterator[Step]:
     if state.next is not None and "next" not in case.seen.lost and _same_keys(state.next, case.cert):
         promotes = case.wish is not None and may_promote(case)
         # A certificate that is pinned is issued early, so that it can be announced.
-        early = case.pins_certificates and state.current is not None
+        early = case.pins_certificates and state.current is not None and case.doubt is None
         why = renewal_wish(case, state.next) if promotes or early else None
         if why:
             first = state.current is None
@@ -199,7 +224,7 @@ def issue(case: Case) -> Iterator[Step]:
 
 
 def retire(case: Case) -> Iterator[Step]:
-    if any(file.problem for file in case.seen.files):
+    if case.doubt is not None or any(file.problem for file in case.seen.files):
         # A file that could not be written may hold the key of a generation that is to go.
         return
     for number in case.seen.state.retired:

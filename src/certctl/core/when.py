@@ -11,6 +11,10 @@ from certctl.core.times import after
 SHORT_LIVED = 10 * DAY
 """Up to this lifetime a certificate is renewed at half of it, above at two thirds."""
 
+PAUSE_SHARE = 0.1
+LONGEST_PAUSE = timedelta(days=1)
+ADVISED_PAUSE = timedelta(hours=1)
+
 
 def renew_at(spec: CertificateSpec, generation: Generation) -> datetime | None:
     """When *generation*'s certificates are to be renewed; None before they are issued.
@@ -34,6 +38,31 @@ def _renew_key_at(renew_before: float | None, key: KeyRecord) -> datetime | None
     if renew_before is None or renew_before >= lifetime:
         renew_before = lifetime / 2 if lifetime <= SHORT_LIVED else lifetime / 3
     return end - timedelta(seconds=renew_before)
+
+
+def due_at(spec: CertificateSpec, generation: Generation) -> datetime | None:
+    """From when on a renewal is asked for: as `renew_at`, but never right after an issuance.
+
+    What was due again when it was issued (an old or back-dated certificate, a CA whose
+    clock lags) is used for a tenth of what is left of it, a day at most, before the CA is
+    asked once more: it would answer the same.
+    """
+    due, pause = renew_at(spec, generation), paused_until(spec, generation)
+    return due if due is None or pause is None else max(due, pause)
+
+
+def paused_until(spec: CertificateSpec, generation: Generation) -> datetime | None:
+    """Until when the certificates of *generation* are used, though they were due again when issued.
+
+    A CA may advise to renew what it issued just now, but once an hour at most. None: they were not due.
+    """
+    due, issued, end = renew_at(spec, generation), generation.issued_at, generation.not_after
+    if due is None or issued is None or end is None or end <= issued:
+        return None
+    advised = generation.advice is not None and due == generation.advice.renew_at
+    if due > issued and not advised:
+        return None
+    return issued + min((end - issued) * PAUSE_SHARE, ADVISED_PAUSE if advised else LONGEST_PAUSE)
 
 
 def rotate_at(spec: CertificateSpec, generation: Generation | None) -> datetime | None:

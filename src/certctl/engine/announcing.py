@@ -43,7 +43,7 @@ def publish(ledger: Ledger, name: str) -> Published:
     spec, adapters, world = ledger.spec, ledger.adapters, ledger.world
     before: AnnouncerSeen = world.announcers[name]
     now = adapters.clock()
-    wanted = wanted_pins(spec, world, name, now)
+    wanted = wanted_pins(spec, world, name, world.clock.sure or now)
     _forget_half_delivered(adapters, world, before)
     announcer = adapters.announcer(name)
     elsewhere = spec.announcers[name].type in ELSEWHERE
@@ -76,10 +76,11 @@ def recorded(
 ) -> Iterator[tuple[CertificateState, list[str]]]:
     """The states that change by what was seen, each with the slots that were seen for the first time.
 
-    As long as a hook has to carry the files further, nobody has seen them. What could
+    As long as a hook has to carry the files further, nobody has seen them; and by a clock that is
+    not believed no hold-down begins. What could
     not be taken back is told still.
     """
-    waits = undelivered(world.announcers[name].files, world.hooks)
+    waits = world.clock.doubt is not None or undelivered(world.announcers[name].files, world.hooks)
     stays = world.announcers[name].failure is not None
     place = pins.place(spec.announcers[name])
     for subject, entry in published.wanted.items():

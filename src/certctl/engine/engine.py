@@ -12,7 +12,7 @@ from functools import partial
 from certctl.core.model import Failure
 from certctl.core.observed import World
 from certctl.core.others import take_over
-from certctl.core.planner import walk
+from certctl.core.planner import Tried, walk
 from certctl.core.rules import PHASE_HOOKS
 from certctl.core.spec import Spec
 from certctl.core.steps import Step
@@ -39,6 +39,7 @@ class Engine:
     def __init__(self, spec: Spec, adapters: Adapters) -> None:
         self._ledger = Ledger(spec, adapters)
         self._rounds: dict[str, int] = {}
+        self._tried: Tried = {}
 
     @property
     def world(self) -> World:
@@ -59,6 +60,7 @@ class Engine:
                 # Before anything is issued: what is new then would be served by nobody.
                 ledger.tell(name, hook.problem, "warning")
         self._repair(only)
+        ledger.keep_in_time()
         ask = partial(advising.refresh, ledger, only)
 
         def before_network() -> None:
@@ -76,6 +78,8 @@ class Engine:
         ledger.tell_surprises()
         stamps = Step("write", "stamps", "what was seen is kept", scope="stamps")
         ledger.guard(stamps, ledger.store.close)
+        marks = Step("write", "clock", "when the clock was believed is kept", scope="stamps")
+        ledger.guard(marks, ledger.keep_marks)
         return ledger.outcome
 
     def _serve(self, names: Collection[str]) -> None:
@@ -94,6 +98,8 @@ class Engine:
             self._ledger.adapters.clock,
             self._apply,
             self._ledger.avoid,
+            self._without_effect,
+            tried=self._tried,
             only=only,
             before_network=before_network,
             last=last,
@@ -116,6 +122,20 @@ class Engine:
         touched = {step.subject for step in batch if step.scope == "certificate"} - written
         touched -= {step.subject for step in issues}
         ledger.look_again(touched | {step.subject for step in batch if step.scope == "dhparam"})
+
+    def _without_effect(self, step: Step) -> None:
+        """A step that came again although it was done: it has failed, and is tried again later."""
+        ledger = self._ledger
+        error = CertctlError(f"it was done in this pass, and is due again: {step.reason}")
+        ledger.avoid.add(step.key)
+        if step.kind == "issue":
+            ledger.guard(step, partial(orders.fail, ledger, step, error))
+        elif step.scope == "hook":
+            hooking.fail(ledger, step, error)
+        elif step.kind == "dhparam":
+            dhparams.fail(ledger, step, error)
+        else:
+            ledger.failed(step, error)
 
     def _do(self, step: Step) -> None:
         if step.scope == "hook":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from functools import partial
 
 from certctl.core import effects
 from certctl.core.model import HookState
@@ -104,6 +105,21 @@ def _told(outcome: HookOutcome, timeout: float) -> str:
     if outcome.timed_out:
         return f"{KILLED} {duration_text(timeout)}\n{outcome.output}".rstrip("\n")
     return outcome.output.rstrip("\n")
+
+
+def fail(ledger: Ledger, due: Step, error: CertctlError) -> None:
+    """Remember that a hook never ends to be due (it changes what it follows, say), and run it later."""
+    seen: HookSeen = ledger.world.hooks[due.subject]
+    attempts = seen.state.attempts + 1
+    state = seen.state._replace(
+        attempts=attempts,
+        output=error.message,
+        retry_at=effects.back_off(attempts, FIRST_RETRY, LONGEST_RETRY, ledger.now),
+        basis=ledger.adapters.hook_basis(ledger.spec.hooks[due.subject]),
+    )
+    ledger.failed(due, error)
+    ledger.guard(due, partial(ledger.store.save_hooks, [state]))
+    ledger.look_at_followers()
 
 
 def step(ledger: Ledger, due: Step) -> None:

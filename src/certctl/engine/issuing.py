@@ -17,9 +17,10 @@ from certctl.core.observed import CertificateSeen
 from certctl.core.rules import LOCAL_ISSUERS
 from certctl.core.spec import DAY, HOUR, CertificateSpec, Spec
 from certctl.core.steps import Step
+from certctl.core.times import minute_text
 from certctl.engine.outcome import Event
 from certctl.engine.ports import Adapters
-from certctl.errors import CertctlError
+from certctl.errors import CertctlError, IssuerError
 from certctl.ports import Issued, Issuer, IssueRequest, Waiting
 from certctl.system import surprise
 
@@ -29,6 +30,7 @@ AT_ONCE = 20
 OUTSIDE = ("acme", "command")
 """Types of issuers that ask somebody outside; the others have all they need on this host."""
 
+REST_SHARE = 0.1
 _BACK_OFF = {"command": (10.0, HOUR), "acme": (60.0, DAY / 4)}
 """First and longest wait after failures, in seconds; local issuers are asked again in every pass."""
 
@@ -42,6 +44,10 @@ class Job(NamedTuple):
     generation: Generation
     is_outside: bool = False
     """Whether it is done without the lock."""
+    sure: datetime | None = None
+    """Where the clock is not believed: the last moment that was."""
+    damaged: bool = False
+    """Whether what was issued before is lost."""
 
 
 class Obtained(NamedTuple):
@@ -172,7 +178,33 @@ def _ask(
     if waits:
         return Waiting("; ".join(dict.fromkeys(wait.reason for wait in waits)))
     asked = Request(job.cert.names, issuer_name, requests[0].now)
-    return _checked(job, requests, answers, asked, adapters.clock())
+    got = _checked(job, requests, answers, asked, adapters.clock())
+    if issuer.spec.type != "csr":
+        _check_it_helps(job, got, adapters.clock())
+    return got
+
+
+def _check_it_helps(job: Job, got: Obtained, now: datetime) -> None:
+    """Refuse what would take the place of something better: the same once more, or what ends earlier.
+
+    Where more than time asks for it (names, a person, the CA's advice), an earlier end is no reason.
+    """
+    old = job.generation
+    had = [key.certificate for key in old.keys if key.certificate is not None]
+    if not old.issuance or not old.valid_at(now) or len(had) != len(got.records):
+        return
+    if not job.damaged and all(new.sha256 == one.sha256 for new, one in zip(got.records, had, strict=True)):
+        raise IssuerError("it gave the certificate that is there already")
+    asked_for = job.state.renewal_wanted and old is job.state.current
+    same = set(old.names) == set(job.cert.names) and old.issued_by == got.issuer
+    end, new_end = min(one.not_after for one in had), min(one.not_after for one in got.records)
+    ahead = old.issued_at is not None and old.issued_at > now
+    if same and not asked_for and not job.damaged and not ahead and old.advice is None and new_end < end:
+        raise IssuerError(
+            f"it gave a certificate that ends {minute_text(new_end)}, before the one that is there, "
+            f"{minute_text(end)}",
+            f"if it is wanted all the same: certctl renew {job.cert.name}",
+        )
 
 
 def asks_outside(spec: Spec, cert: CertificateSpec) -> bool:
@@ -225,6 +257,7 @@ def _requests(adapters: Adapters, job: Job, now: datetime) -> tuple[IssueRequest
             now=now,
             work_dir=work,
             replaces=replaces.get(key.algorithm),
+            sure=job.sure,
         )
         for key in job.generation.keys
     )
@@ -320,9 +353,15 @@ def after_failure(spec: Spec, job: Job, error: CertctlError, now: datetime) -> C
     retry_at = None
     if waits and not all(kind in LOCAL_ISSUERS for kind in kinds):
         base, cap = min(waits)
-        retry_at = effects.back_off(attempts, base, cap, now, error.retry_after)
+        retry_at = effects.back_off(attempts, base, cap, now, error.retry_after, _longest_wait(job, now))
     failure = Failure("issue", job.cert.name, error.message, error.hint, now, attempts, retry_at, basis)
     return effects.failed(job.state, failure)
+
+
+def _longest_wait(job: Job, now: datetime) -> float | None:
+    """Seconds that a CA may put an order off: a tenth of what is left of the certificate that is served."""
+    end = job.state.current.not_after if job.state.current else None
+    return None if end is None else max((end - now).total_seconds(), 0.0) * REST_SHARE
 
 
 def after_wait(spec: Spec, job: Job, answer: Waiting) -> CertificateState:

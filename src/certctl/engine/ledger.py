@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Collection, Iterator, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import NamedTuple
 
@@ -19,6 +19,7 @@ from certctl.engine.ports import Adapters
 from certctl.errors import CertctlError, InternalError
 from certctl.system import deadline, surprise
 
+MARK_EVERY = timedelta(hours=12)
 MOST_TOGETHER = 500
 """Steps that wait for the disk together: enough that it counts no more, few enough to hold in memory."""
 
@@ -99,6 +100,31 @@ class Ledger:
     def close(self) -> None:
         """The pass is over, and with it the time for asking others."""
         self._time.close()
+
+    def keep_in_time(self) -> None:
+        """Keep the states that were put right after a clock had been ahead."""
+        for name in sorted(self._observer.mended):
+            step = Step("write", name, "the clock jumped after its state was written", scope="clock")
+            self.guard(step, partial(self._keep_in_time, step))
+        if any(item.step.scope == "clock" for item in self.outcome.failed):
+            # The next pass is to find the same.
+            self._observer.marks = None
+        self._observer.kept_in_time()
+
+    def _keep_in_time(self, step: Step) -> None:
+        self.save(self.state(step.subject))
+        self.tell(step.subject, f"{step.reason}: hold-downs count from then on", "warning")
+        self.store.journal(self.now, "put-in-time", step.subject)
+
+    def keep_marks(self) -> None:
+        """Remember when the clock was believed last: with other changes, else about once a day."""
+        had, marks = self._observer.had, self._observer.marks
+        if marks is None:
+            return
+        changed = any(self.outcome)
+        same = had is not None and had.doubtful == marks.doubtful and had.sure.boot == marks.sure.boot
+        if changed or not same or had is None or abs(marks.sure.at - had.sure.at) > MARK_EVERY:
+            self.store.keep_clock_marks(marks)
 
     def look_again(self, names: Collection[str]) -> None:
         """Observe these certificates and DH parameters anew, and what follows them."""

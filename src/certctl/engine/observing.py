@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 
 from certctl.core import effects, pins
+from certctl.core.clock import ClockSeen, Marks, Reading, judge
 from certctl.core.model import CertificateState, Failure, HookState
 from certctl.core.observed import AnnouncerSeen, CertificateSeen, FileSeen, HookSeen, World
 from certctl.core.others import served
@@ -24,16 +25,52 @@ class Observer:
         self._places = {name: pins.place(via) for name, via in spec.announcers.items()}
         self.surprises: dict[str, CertctlError] = {}
         """By what was looked at: why it could not be."""
+        self.marks: Marks | None = None
+        """What is to be remembered of the clock; None: nothing."""
+        self.had: Marks | None = None
+        """What was remembered of it before."""
+        self.mended: set[str] = set()
+        """Certificates whose state was written before the clock jumped; the world has it put right."""
+        self._clock = ClockSeen()
 
     def look(self) -> World:
         """The whole world."""
-        world = World({}, {}, hooks={}, announcers={}, peers={}, maps={})
+        self._clock = self._look_at_clock(self._adapters.clock())
+        world = World({}, {}, hooks={}, announcers={}, peers={}, maps={}, clock=self._clock)
         self.look_at_all(world)
         return world
 
     def look_at_all(self, world: World) -> None:
         """Look anew at everything."""
         self.look_again(world, [*self._spec.certificates, *self._spec.dhparams])
+
+    def kept_in_time(self) -> None:
+        """What was put right is durable: it is not put off once more."""
+        self.mended.clear()
+        self._clock = self._clock._replace(unproved=timedelta())
+
+    def _look_at_clock(self, now: datetime) -> ClockSeen:
+        clocks = self._adapters.clocks
+        if clocks is None:
+            return ClockSeen()
+        try:
+            self.had = self._adapters.store.clock_marks()
+        except CertctlError as error:
+            return ClockSeen(f"it is not known when certctl ran last: {error.message}")
+        reading = Reading(now, clocks.boot(), clocks.uptime())
+        seen, self.marks = judge(self.had, reading)
+        if seen.doubt is not None and clocks.synchronized():
+            seen, self.marks = judge(self.had, reading._replace(synchronized=True))
+        return seen
+
+    def _put_in_time(self, seen: CertificateSeen, now: datetime) -> CertificateSeen:
+        if self._clock.doubt is not None or seen.unreadable is not None:
+            return seen
+        state = effects.in_time(seen.state, now, self._clock.unproved)
+        if state is seen.state:
+            return seen
+        self.mended.add(state.name)
+        return seen._replace(state=state)
 
     def look_again(self, world: World, names: Collection[str]) -> None:
         """Look anew at the certificates and DH parameters called *names*, and at what follows them."""
@@ -78,7 +115,7 @@ class Observer:
         world.hooks.update(_hooks(self._spec, world, self._adapters))
 
     def _announcer(self, world: World, name: str) -> AnnouncerSeen:
-        wanted = wanted_pins(self._spec, world, name, self._adapters.clock())
+        wanted = wanted_pins(self._spec, world, name, world.clock.sure or self._adapters.clock())
         try:
             return self._adapters.announcer(name).observe(wanted)
         except CertctlError:

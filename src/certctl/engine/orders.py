@@ -13,6 +13,7 @@ from functools import partial
 from certctl.core.model import CertificateState
 from certctl.core.steps import Step
 from certctl.core.times import minute_text, rfc3339
+from certctl.core.when import paused_until, renew_at
 from certctl.engine import issuing
 from certctl.engine.issuing import Job
 from certctl.engine.ledger import MOST_TOGETHER, Ledger, Ready
@@ -55,7 +56,9 @@ def _job(ledger: Ledger, step: Step) -> Job:
     state = ledger.state(step.subject)
     generation = state.slot(step.slot or "next")
     assert generation is not None
-    return Job(step, ledger.spec.certificates[step.subject], state, generation)
+    sure = ledger.world.clock.sure
+    damaged = step.slot in ledger.world.certificates[step.subject].damaged
+    return Job(step, ledger.spec.certificates[step.subject], state, generation, sure=sure, damaged=damaged)
 
 
 def _issue(ledger: Ledger, jobs: Sequence[Job], serve: Serve | None) -> None:
@@ -74,6 +77,11 @@ def _issue(ledger: Ledger, jobs: Sequence[Job], serve: Serve | None) -> None:
             ledger.look_again(names if serve else {job.step.subject for job in jobs})
         if serve and left:
             serve(names)
+
+
+def fail(ledger: Ledger, step: Step, error: CertctlError) -> None:
+    """Remember that *step* failed, and when it is tried again; raises *error*."""
+    _fail(ledger, _job(ledger, step), error)
 
 
 def _settle_into(ready: list[Ready], ledger: Ledger, job: Job, result: Result) -> None:
@@ -117,6 +125,10 @@ def _finish(ledger: Ledger, job: Job, got: issuing.Obtained, state: CertificateS
     generation = state.slot(job.step.slot or "next")
     assert generation is not None
     assert generation.not_after is not None
+    due = renew_at(job.cert, generation)
+    if due is not None and due <= ledger.now and (pause := paused_until(job.cert, generation)) is not None:
+        text = f"the certificate that {got.issuer} gave is due for renewal already: it is asked for again"
+        ledger.tell(job.cert.name, f"{text} {minute_text(pause)}", "warning")
     ledger.done(
         job.step,
         f"generation {generation.number}: issued by {got.issuer}, "

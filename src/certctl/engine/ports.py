@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from certctl.core.model import CertificateState
     from certctl.core.spec import CertificateSpec, DhparamSpec, HookSpec
     from certctl.engine.outcome import Report
-    from certctl.ports import Announcer, Following, Hold, HookRunner, Issuer, Store
+    from certctl.ports import Announcer, Clocks, Following, Hold, HookRunner, Issuer, Store
 
 Progress = Callable[[object], None]
 """Called now and then during long work, with a value that the CLI knows how to show."""
@@ -45,6 +45,7 @@ class Adapters:
         hook_problem: Callable[[HookSpec], str | None] = lambda _: None,
         outside: Hold = nullcontext,
         inside: Hold = nullcontext,
+        clocks: Clocks | None = None,
     ) -> None:
         self.store = store
         self.issuer = issuer
@@ -75,3 +76,5 @@ class Adapters:
         """A context without the lock, for what is asked of others; only the thread of the pass enters it."""
         self.inside = inside
         """A context with the lock, for a thread while the pass is outside."""
+        self.clocks = clocks
+        """What the time of day is checked against; None: it is believed."""

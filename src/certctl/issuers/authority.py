@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from certctl.core.x509_keys import PrivateKey
 
+CONFIRM = "see whether the clock is right; if it is: certctl run --accept-clock"
 _SPARE = 0.25  # of its life a certificate is renewed before, where nothing asks for more
 _MOST = 0.75  # of its life can be asked for: a longer leaf is cut, or every leaf would renew the CA
 
@@ -56,6 +57,8 @@ class Wish(NamedTuple):
     """Seconds that a leaf is to last."""
     kept: Callable[[], Sequence[str]] = tuple
     """Certificates of this CA that there are already."""
+    sure: bool = True
+    """Whether *now* is believed; else nothing is made or renewed here: it would last for years."""
 
 
 class _Kind(NamedTuple):
@@ -75,6 +78,8 @@ def ensure(wish: Wish) -> Authority:
     and missing; and if the root is gone while certificates below it are kept. The caller holds a lock.
     """
     held = read(wish.home)
+    if not wish.sure and (held.root is None or held.intermediate is None):
+        raise IssuerError("a CA is not made while it is not sure what time it is", CONFIRM)
     if held.root is None:
         check_not_lost(wish.home, wish.kept())
     atomic.make_directory(wish.home)
@@ -146,8 +151,13 @@ def _intermediate_due(held: Certificate, root: Certificate, wish: Wish) -> str:
 def _due(held: Certificate, wish: Wish, length: float) -> str:
     """Say whether to renew: "" (no), "soon", or "now"; never for a certificate that would end no later.
 
+    One that is yet to come was made by a clock that was ahead, and is good for nothing.
     *length*: seconds that a new one would last.
     """
+    if not wish.sure:
+        return ""
+    if held.not_before > wish.now:
+        return "now"
     left = (held.not_after - wish.now).total_seconds()
     life = (held.not_after - held.not_before).total_seconds()
     if int(length) <= left:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, NamedTuple
 
+from certctl.core.times import after
 from certctl.core.x509_names import general_names
 
 if TYPE_CHECKING:
@@ -28,16 +29,19 @@ class Lifetime(NamedTuple):
     not_after: datetime
 
 
-def lifetime(now: datetime, validity: float) -> Lifetime:
+def lifetime(now: datetime, validity: float, sure: datetime | None = None) -> Lifetime:
     """Return the time that ends *validity* seconds after *now*.
 
     It begins a little before *now*, for peers whose clocks are slow: an hour, but
-    no more than a tenth of *validity*.
+    no more than a tenth of *validity*. Where *now* is not believed it is
+    valid from the earlier to the later of *now* and *sure*, and *validity* seconds more: by either.
     """
     start = now.replace(microsecond=0)
     seconds = min(max(int(validity), 1), (_LAST - start).total_seconds())
     back = int(min(_BACKDATE_MAX, seconds * _BACKDATE_SHARE))
-    return Lifetime(start - timedelta(seconds=back), start + timedelta(seconds=seconds))
+    other = sure.replace(microsecond=0) if sure is not None else start
+    end = after(max(start, other), seconds)
+    return Lifetime(min(start, other) - timedelta(seconds=back), min(end, _LAST))
 
 
 def certificate(

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Sequence
-from datetime import datetime
 
 from certctl.core.spec import IssuerSpec, PrivateCaOptions
+from certctl.core.times import minute_text
 from certctl.core.x509_keys import load_private_key, signature_hash, signing
 from certctl.core.x509_names import Constraints, closed, common_name, describe, outside, subject
 from certctl.errors import IssuerError
-from certctl.issuers.authority import Authority, Wish, ensure, is_due
+from certctl.issuers.authority import CONFIRM, Authority, Wish, ensure, is_due
 from certctl.issuers.authority_files import fingerprint, new_ca
 from certctl.issuers.leaf import as_server, certificate, lifetime
 from certctl.ports import Issued, IssueRequest
@@ -46,16 +46,22 @@ class PrivateCaIssuer:
 
         options = self._options
         self._check(request.names, closed(Constraints(options.permitted_names, options.excluded_names)), "")
-        ca = self._authority(request.now, request.validity)
+        ca = self._authority(request)
         for above in (ca.root, ca.intermediate):
             self._check(request.names, above.constraints or Constraints(), above.label)
         key = load_private_key(request.key_pem).public_key()
         common = common_name(request.names)
-        valid = lifetime(request.now, request.validity)
+        valid = lifetime(request.now, request.validity, request.sure)
         valid = valid._replace(
             not_before=max(valid.not_before, ca.intermediate.not_before),
             not_after=min(valid.not_after, ca.intermediate.not_after),
         )
+        if valid.not_after <= max(valid.not_before, request.now):
+            raise IssuerError(
+                f"{ca.intermediate.label} ends {minute_text(ca.intermediate.not_after)}, and is not renewed "
+                "while it is not sure what time it is",
+                CONFIRM,
+            )
         builder = certificate(key, subject(common), ca.intermediate.parsed.subject, ca.key, valid)
         builder = as_server(builder, key, request.names, named=common is not None)
         with signing(f"{self.home}/intermediate.key"):
@@ -65,8 +71,16 @@ class PrivateCaIssuer:
     def finish(self, request: IssueRequest) -> None:
         """There are no notes to take away."""
 
-    def _authority(self, now: datetime, validity: float) -> Authority:
-        wish = Wish(self.home, self._title(), self._options, now, validity, self._kept)
+    def _authority(self, request: IssueRequest) -> Authority:
+        wish = Wish(
+            self.home,
+            self._title(),
+            self._options,
+            request.now,
+            request.validity,
+            self._kept,
+            request.sure is None,
+        )
         with self._lock:
             if self._known is not None and self._known[0] == fingerprint(self.home):
                 ca = self._known[1]

@@ -30,7 +30,7 @@ class SelfSignedIssuer:
         key = load_private_key(request.key_pem)
         public = key.public_key()
         name = subject(common_name(request.names) or request.certificate)
-        valid = lifetime(request.now, request.validity)
+        valid = lifetime(request.now, request.validity, request.sure)
         builder = as_server(certificate(public, name, name, key, valid), public, request.names, named=True)
         with signing():
             signed = builder.sign(key, signature_hash(key))

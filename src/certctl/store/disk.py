@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any
 
 from certctl.core.bundle import Change, Material, Prepared
+from certctl.core.clock import Marks
 from certctl.core.model import (
     SLOTS,
     CertificateState,
@@ -25,6 +26,7 @@ from certctl.core.spec import CertificateSpec, DhparamSpec
 from certctl.errors import CertctlError, StateError, StoreError, UnreadableError
 from certctl.store import (
     atomic,
+    clockfile,
     generations,
     journal,
     keyfiles,
@@ -44,6 +46,7 @@ OWN = frozenset(
         "announce",
         "cache",
         "certificates",
+        "clock",
         "dhparam",
         "dhparams",
         "hooks",
@@ -385,6 +388,12 @@ class DiskStore:
         records.save_hooks(self.layout, self._hooks)
 
     # The rest
+
+    def clock_marks(self) -> Marks | None:
+        return clockfile.load(self.layout)
+
+    def keep_clock_marks(self, marks: Marks) -> None:
+        clockfile.save(self.layout, marks)
 
     def journal(self, now: datetime, event: str, subject: str, **details: Any) -> None:
         journal.record(self.layout.journal, now, event, subject, **details)

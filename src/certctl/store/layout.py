@@ -47,6 +47,10 @@ class Layout(NamedTuple):
         return f"{self.root}/stamps.json"
 
     @property
+    def clock(self) -> str:
+        return f"{self.root}/clock.json"
+
+    @property
     def settled(self) -> str:
         return f"{self.root}/cache/settled.json"
 

@@ -21,7 +21,9 @@ from certctl.values import NamedTuple
 VERSION = 1
 TICK = 100_000_000
 """Nanoseconds: what changed this shortly before a look may have changed once more with the same times."""
-_OURS = ("cache", "journal.jsonl", "lock", "stamps.json")
+LONGEST = 86400.0
+"""Seconds: once a day a pass looks at everything, the clock too."""
+_OURS = ("cache", "clock.json", "journal.jsonl", "lock", "stamps.json")
 
 
 class Settled(NamedTuple):
@@ -41,7 +43,7 @@ class Settled(NamedTuple):
 def holds(layout: Layout, made_for: str, now: float) -> Settled | None:
     """What was found, if it still holds at *now*."""
     found = _load(layout.settled)
-    if found is None or found.made_for != made_for or now < found.made_at:
+    if found is None or found.made_for != made_for or not 0 <= now - found.made_at < LONGEST:
         return None
     if found.until is not None and now >= found.until:
         return None

@@ -27,10 +27,10 @@ def holds(waiting: Sequence[Hold], made: Plan) -> list[str]:
     """What waits, a line each, with its end."""
     lines = []
     for hold in waiting:
-        until = ""
+        until, what = "", hold.kind if hold.kind == hold.subject else f"{hold.kind} {hold.subject}"
         if hold.until is not None:
             until = f" until {minute_text(hold.until)} ({from_now(hold.until, made.now)})"
-        lines.append(f"held{until}: {hold.kind} {hold.subject}: {hold.reason}")
+        lines.append(f"held{until}: {what}: {hold.reason}")
     return lines
 
 

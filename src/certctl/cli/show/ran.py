@@ -9,7 +9,7 @@ from certctl.app.passes import Ran
 from certctl.app.status import run_document
 from certctl.cli.console import Console
 from certctl.cli.show import plan
-from certctl.core.holds import has_expired, trouble
+from certctl.core.holds import CLOCK, has_expired, trouble
 from certctl.core.steps import Hold
 from certctl.core.times import minute_text
 from certctl.errors import EXIT_FAILED, EXIT_OK
@@ -36,13 +36,15 @@ def show(
         console.answer(line)
     if not ran.done and not ran.failed and not told:
         console.say("nothing to do")
+    for line in plan.holds([hold for hold in ran.plan.holds if hold.kind == CLOCK], ran.plan):
+        console.say(line)
     if not asked:
         console.say(plan.next_pass(ran.plan))
     return EXIT_FAILED if ran.failed or waiting else EXIT_OK
 
 
 def still_failing(ran: Ran) -> list[str]:
-    """What was not tried now, and is not well: it failed earlier and waits, is lost, or has expired."""
+    """What was not done now, and is not well: it failed, is lost, has expired, or the clock jumped."""
     tried = {(item.step.subject, item.step.kind) for item in ran.failed}
     lost = [(name, one) for name, one in ran.world.certificates.items() if "current" in one.lost]
     lines = [f"{name}: {trouble(one, ran.plan.now)}" for name, one in lost]

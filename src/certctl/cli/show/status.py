@@ -22,6 +22,8 @@ def show(console: Console, document: Document) -> None:
         from certctl.cli.show import peers
 
         blocks.append(peers.rows(document["peers"], now))
+    if document["clock"]["doubt"]:
+        blocks.insert(0, [f"clock: {document['clock']['doubt']}"])
     first = True
     for lines in blocks:
         if not lines:
