@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from certctl.core.times import rfc3339
+from certctl.core.times import parse_rfc3339, rfc3339
 from certctl.issuers.acme.ari import certificate_id
 from tests.fault import acme_proxy as faults
 from tests.fault.acme_proxy import Exchange, Proxy, Reply, proxy
@@ -331,3 +331,21 @@ def test_no_more_orders_at_once_than_configured(world: World, ca: Ca) -> None:
     world.done("run")
     assert {row["state"] for row in world.status().values()} == {"ok"}
     assert 1 <= most <= 2
+
+
+def test_ca_whose_clock_lags(world: World, ca: Ca) -> None:
+    """What a CA issues is due again by our clock: it is used with a word, and not ordered again at once."""
+    world.configure(ca.table() + certificate("lags"))
+    orders = ca.orders()
+    world.done("run")
+    end = parse_rfc3339(world.status()["lags"]["current"]["keys"][0]["not_after"])
+    world.wrong = (end - world.now) * 0.9
+    world.done("run", "--accept-clock")
+    ran = world.done("renew", "lags")
+    assert "due for renewal already" in ran.err
+    count = len(orders)
+    for _ in range(3):
+        world.later(minutes=10)
+        world.done("run")
+    assert len(orders) == count
+    assert count <= 3

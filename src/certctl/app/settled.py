@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
@@ -16,6 +15,7 @@ from certctl.errors import CertctlError
 from certctl.store import settled
 from certctl.store.layout import Layout
 from certctl.store.lock import lock
+from certctl.system import clocks
 
 if TYPE_CHECKING:
     from certctl.app.passes import Ran
@@ -37,7 +37,7 @@ def still(explicit: str | None) -> Plan | None:
         if place is None or not os.path.exists(Layout(place).settled):
             return None
         with lock(Layout(place).lock, 0):
-            now = time.time()
+            now = clocks.nanoseconds() / 1e9
             found = settled.holds(Layout(place), _made_for(path), now)
     except CertctlError:
         return None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import time
 from collections.abc import Callable
 
 from certctl.app import passes
@@ -12,6 +11,7 @@ from certctl.cli.console import Console
 from certctl.cli.loading import load_spec
 from certctl.core.spec import Spec
 from certctl.errors import EXIT_FAILED, EXIT_OK, CertctlError, UsageError
+from certctl.system import clocks
 
 Arguments = argparse.Namespace
 
@@ -81,7 +81,7 @@ def _run(arguments: Arguments, console: Console) -> int:
 
     if arguments.dry_run:
         return _rehearse(arguments, console)
-    began = time.time_ns()
+    began = clocks.nanoseconds()
     spec = load_spec(arguments)
     result = passes.run(spec, arguments.names, _options(arguments, console))
     code = ran.show(console, result)

@@ -19,12 +19,15 @@ ADVISED_PAUSE = timedelta(hours=1)
 def renew_at(spec: CertificateSpec, generation: Generation) -> datetime | None:
     """When *generation*'s certificates are to be renewed; None before they are issued.
 
-    "auto" follows the CA's advice (RFC 9773) where there is some. A
+    "auto" follows the CA's advice (RFC 9773) where there is some; one that would come after the
+    end, from a clock that was ahead, is none. A
     *renew_before* that is no shorter than the lifetime would renew in every pass,
     so auto is used then.
     """
     if spec.renew_before is None and generation.advice is not None and generation.issuance:
-        return generation.advice.renew_at
+        advised, end = generation.advice.renew_at, generation.not_after
+        if end is None or advised < end:
+            return advised
     moments = [_renew_key_at(spec.renew_before, key) for key in generation.keys]
     known = [moment for moment in moments if moment is not None]
     return min(known) if known and len(known) == len(moments) else None

@@ -10,7 +10,8 @@ from typing import cast
 from certctl.core import effects
 from certctl.core.model import Generation
 from certctl.core.observed import World
-from certctl.core.spec import HOUR, CertificateSpec, Spec
+from certctl.core.spec import DAY, HOUR, CertificateSpec, Spec
+from certctl.core.times import after
 from certctl.engine.ledger import Ledger
 from certctl.engine.outcome import Event
 from certctl.engine.ports import Adapters
@@ -19,6 +20,8 @@ from certctl.ports import RenewalAdviser
 from certctl.system import surprise
 
 AT_ONCE = 10
+LONGEST_ASK = 30 * DAY
+"""Seconds that a CA that fails may be left alone, whatever it says."""
 ASK_AGAIN = 6 * HOUR
 """Seconds until a CA that did not answer is asked again (RFC 9773 §4.3 allows for one of one's own)."""
 
@@ -31,7 +34,8 @@ def due(spec: Spec, cert: CertificateSpec, current: Generation | None, now: date
     if issuer is None or issuer.acme is None or not issuer.acme.ari:
         return False
     ask_at = current.advice.check_at if current.advice else current.ask_advice_at
-    return ask_at is None or ask_at <= now
+    # What lies further ahead than a CA may put it off was written by a clock that was ahead.
+    return ask_at is None or ask_at <= now or ask_at > after(now, LONGEST_ASK)
 
 
 def refresh(ledger: Ledger, only: Collection[str] | None) -> None:

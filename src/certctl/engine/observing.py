@@ -93,7 +93,9 @@ class Observer:
             failed = self.surprises[cert.name] = surprise.told(error)
             return CertificateSeen(CertificateState(cert.name), unreadable=failed.message)
         state = effects.still_seen(seen.state, {name: self._places[name] for name in cert.announce})
-        return seen if state is seen.state else seen._replace(state=state, amended=True)
+        if state is not seen.state:
+            seen = seen._replace(state=state, amended=True)
+        return self._put_in_time(seen, now)
 
     def look_at_followers(self, world: World) -> None:
         """What peers' maps, announcers and hooks have to follow, given the files and pins of *world*."""

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from certctl.errors import IssuerError
+from certctl.system import deadline as time_limit
 from certctl.system.safety import check_safe_executable
 
 OUTPUT_MAX = 1 << 20
@@ -63,7 +64,7 @@ def run(argv: Sequence[str], environment: Mapping[str, str], data: bytes, timeou
     OUTPUT_MAX bytes. Raises IssuerError if it cannot be started, for the last
     two, and not for its exit status.
     """
-    timeout = deadline.left(timeout)
+    timeout = time_limit.left(timeout)
     # A file, so that it need not be read, and may be opened again as /dev/stdin.
     source = os.memfd_create("request", os.MFD_CLOEXEC)
     try:

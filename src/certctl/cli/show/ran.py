@@ -46,8 +46,8 @@ def show(
 def still_failing(ran: Ran) -> list[str]:
     """What was not done now, and is not well: it failed, is lost, has expired, or the clock jumped."""
     tried = {(item.step.subject, item.step.kind) for item in ran.failed}
-    lost = [(name, one) for name, one in ran.world.certificates.items() if "current" in one.lost]
-    lines = [f"{name}: {trouble(one, ran.plan.now)}" for name, one in lost]
+    found = [(name, trouble(one, ran.plan.now)) for name, one in ran.world.certificates.items()]
+    lines = [f"{name}: {what}" for name, what in found if what is not None]
     untried = [h for h in ran.plan.holds if _bad(h) and (h.subject, h.kind) not in tried]
     lines += plan.holds(list(causes.holds(untried)), ran.plan)
     told = {subject for subject, _ in tried} | {hold.subject for hold in ran.plan.holds if _bad(hold)}
