@@ -19,6 +19,8 @@ from certctl.ports import RenewalAdviser
 from certctl.system import surprise
 
 AT_ONCE = 10
+SHARE = 0.25
+"""Of the time for others: a certificate is worth more than advice on when to ask for it."""
 ASK_AGAIN = 6 * HOUR
 """Seconds until a CA that did not answer is asked again (RFC 9773 §4.3 allows for one of one's own)."""
 
@@ -55,6 +57,7 @@ def refresh(ledger: Ledger, only: Collection[str] | None) -> None:
 
     currents = [current for name in names if (current := world.certificates[name].state.current)]
     with (
+        ledger.share(SHARE),
         ledger.outside(),
         ThreadPoolExecutor(min(len(names), AT_ONCE), thread_name_prefix="advice") as pool,
     ):

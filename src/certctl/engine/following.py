@@ -8,12 +8,15 @@ from certctl.core.steps import Step
 from certctl.engine.ledger import Ledger
 from certctl.errors import CertctlError
 
+SHARE = 0.5
+"""Of the time for others: dead peers must leave some for CAs."""
+
 
 def follow(ledger: Ledger) -> None:
     """Look at the feeds of peers; their maps and the hooks of these come right after."""
     following = ledger.adapters.following
     if following is not None:
-        with ledger.outside():
+        with ledger.share(SHARE), ledger.outside():
             asked = following.ask(ledger.now)
         fail(ledger, following.keep(asked, ledger.now))
         ledger.look_at_followers()

@@ -59,6 +59,19 @@ class Ledger:
         return self.world.certificates[name].state
 
     @contextlib.contextmanager
+    def share(self, part: float) -> Iterator[None]:
+        """Leave time for those that are asked later: *part* of what is left is for what comes within."""
+        self._begin()
+        with deadline.share(part):
+            yield
+
+    def _begin(self) -> None:
+        """The time for asking others begins when the first of them is asked."""
+        if not self._has_begun:
+            self._has_begun = True
+            self._time.enter_context(deadline.limit(self.spec.network_timeout))
+
+    @contextlib.contextmanager
     def outside(self) -> Iterator[None]:
         """Ask others, without the lock and before the time for that is over; then see what changed."""
         with self.in_time(), self.adapters.outside():
@@ -67,9 +80,7 @@ class Ledger:
     @contextlib.contextmanager
     def in_time(self) -> Iterator[None]:
         """Do what lets go of the lock itself, where it asks others; then see what changed."""
-        if not self._has_begun:
-            self._has_begun = True
-            self._time.enter_context(deadline.limit(self.spec.network_timeout))
+        self._begin()
         try:
             yield
         except Exception:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from certctl.errors import IssuerError
+from certctl.system import deadline
 from certctl.system.safety import check_safe_executable
 
 OUTPUT_MAX = 1 << 20
