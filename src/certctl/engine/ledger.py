@@ -172,13 +172,21 @@ class Ledger:
 
     def commit(self, ready: Sequence[Ready]) -> None:
         """Make what is *ready* durable; a failure is kept, and the others are done."""
-        for one, failure in zip(ready, self.store.commit([one.change for one in ready]), strict=True):
+        for one, failure in zip(ready, self._committed(ready), strict=True):
             if failure is not None:
                 self.failed(one.step, failure)
                 continue
             if one.state is not None:
                 self._is(one.state)
             self.guard(one.step, one.finish)
+
+    def _committed(self, ready: Sequence[Ready]) -> Sequence[CertctlError | None]:
+        try:
+            return self.store.commit([one.change for one in ready])
+        except Exception as error:  # noqa: BLE001  # one by one it shows whose fault it is
+            if len(ready) == 1:
+                return [surprise.told(error)]
+            return [failure for one in ready for failure in self._committed([one])]
 
     def save(self, state: CertificateState) -> None:
         """Make *state* durable, and part of the world."""
