@@ -40,7 +40,7 @@ def test_the_time_is_over() -> None:
         thread = threading.Thread(target=ask)
         thread.start()
         thread.join(10)
-        with pytest.raises(CertctlError, match=r"no answer within network_timeout \(0.01s\)"):
+        with pytest.raises(CertctlError, match=r"no answer within 0\.01s"):
             deadline.left(1.0)
     assert [error.transient for error in errors] == [True]
 
@@ -49,3 +49,13 @@ def test_an_inner_limit_is_no_extension() -> None:
     """What is begun within a pass ends with it, whatever it allows itself."""
     with deadline.limit(1.0), deadline.limit(100.0):
         assert deadline.left(50.0) <= 1.0
+
+
+def test_a_share() -> None:
+    """A part of the time is for one kind of asking: the dead of one kind leave time for others."""
+    with deadline.share(0.5):
+        assert deadline.left(50.0) == 50.0
+    with deadline.limit(20.0):
+        with deadline.share(0.25):
+            assert 3 < deadline.left(50.0) <= 5.0
+        assert 15 < deadline.left(50.0) <= 20.0

@@ -20,6 +20,7 @@ import dns.update
 from certctl.announce import tsig
 from certctl.core.spec import AnnouncerSpec
 from certctl.errors import CertctlError
+from certctl.system import deadline as whole_pass
 
 QUERY_TIMEOUT = 5.0
 MOST_IN_A_MESSAGE = 300
@@ -64,7 +65,7 @@ class Deadline:
                 f"{self._what} took longer than {self._seconds:g} s",
                 "set a longer timeout, if it is only slow",
             )
-        return min(left, QUERY_TIMEOUT)
+        return whole_pass.left(min(left, QUERY_TIMEOUT))
 
 
 class Primary:

@@ -26,7 +26,7 @@ from certctl.engine.ports import Adapters, Progress
 from certctl.errors import CertctlError, LockedError, UsageError
 from certctl.store import atomic
 from certctl.store.layout import Layout
-from certctl.system import clocks, person
+from certctl.system import clocks, person, surprise
 from certctl.values import NamedTuple
 
 DEFAULT_WAIT = 30.0
@@ -136,10 +136,10 @@ def _make_dhparam(spec: Spec, only: frozenset[str] | None, options: Options, ste
             error, data = None, b""
             try:
                 data = adapters.make_dhparam(dhparam, options.progress)
-            except CertctlError as failure:
+            except Exception as failure:  # noqa: BLE001
                 if options.stop():
                     return None
-                error = failure
+                error = surprise.told(failure)
             with locked(spec, options.wait) as lease:
                 engine = Engine(spec, wiring.adapters(spec, options.report, stop=options.stop, lease=lease))
                 if error is not None:

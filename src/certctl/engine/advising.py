@@ -22,6 +22,8 @@ from certctl.system import surprise
 AT_ONCE = 10
 LONGEST_ASK = 30 * DAY
 """Seconds that a CA that fails may be left alone, whatever it says."""
+SHARE = 0.25
+"""Of the time for others: a certificate is worth more than advice on when to ask for it."""
 ASK_AGAIN = 6 * HOUR
 """Seconds until a CA that did not answer is asked again (RFC 9773 §4.3 allows for one of one's own)."""
 
@@ -59,6 +61,7 @@ def refresh(ledger: Ledger, only: Collection[str] | None) -> None:
 
     currents = [current for name in names if (current := world.certificates[name].state.current)]
     with (
+        ledger.share(SHARE),
         ledger.outside(),
         ThreadPoolExecutor(min(len(names), AT_ONCE), thread_name_prefix="advice") as pool,
     ):

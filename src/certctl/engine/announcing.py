@@ -17,6 +17,8 @@ from certctl.engine.observing import wanted_pins
 from certctl.engine.ports import Adapters
 from certctl.errors import CertctlError, UnreadableError
 
+SHARE = 0.5
+"""Of the time for others: whoever cannot be told must not keep certificates from being issued."""
 MOST_IN_A_PASS = 5
 """Times that one announcer is asked in one pass: after keys were made, after its hooks ran, …"""
 

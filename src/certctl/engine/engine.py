@@ -7,6 +7,7 @@ whoever calls `run` holds the lock of the state directory.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -118,8 +119,10 @@ class Engine:
         turns = [step for step in batch if step.kind in ("make-key", "promote", "rollback", "retire")]
         if turns:
             turning.turn(ledger, turns)
-        for step in batch:
-            if step.scope != "certificate" and step.kind != "write":
+        following = [step for step in batch if step.scope != "certificate" and step.kind != "write"]
+        asks = any(step.scope == "announcer" for step in following)
+        with ledger.share(announcing.SHARE) if asks else nullcontext():
+            for step in following:
                 ledger.guard(step, partial(self._do, step))
         touched = {step.subject for step in batch if step.scope == "certificate"} - written
         touched -= {step.subject for step in issues}

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 from certctl.core.steps import Step
 from certctl.engine.ledger import Ledger
 from certctl.errors import CertctlError
+from certctl.ports import Following
+
+SHARE = 0.5
+"""Of the time for others: dead peers must leave some for CAs."""
 
 
 def follow(ledger: Ledger) -> None:
     """Look at the feeds of peers; their maps and the hooks of these come right after."""
     following = ledger.adapters.following
     if following is not None:
-        with ledger.outside():
-            asked = following.ask(ledger.now)
-        fail(ledger, following.keep(asked, ledger.now))
+        ledger.guard(
+            Step("write", "peers", "their pins are followed", scope="peer"), partial(_ask, ledger, following)
+        )
         ledger.look_at_followers()
+
+
+def _ask(ledger: Ledger, following: Following) -> None:
+    with ledger.share(SHARE), ledger.outside():
+        asked = following.ask(ledger.now)
+    fail(ledger, following.keep(asked, ledger.now))
 
 
 def fail(ledger: Ledger, outcomes: Mapping[str, CertctlError | None]) -> None:

@@ -15,8 +15,9 @@ from certctl.core.steps import Step
 from certctl.core.times import duration_text
 from certctl.engine.ledger import Ledger
 from certctl.engine.ports import Adapters
-from certctl.errors import CertctlError
+from certctl.errors import CertctlError, InternalError
 from certctl.ports import HookOutcome
+from certctl.system import surprise
 
 FIRST_RETRY = 10.0
 LONGEST_RETRY = HOUR
@@ -66,8 +67,10 @@ def run(spec: Spec, adapters: Adapters, seen: HookSeen) -> HookState:
         argv = adapters.resolve_hook(hook)
         told = environment(spec, hook.name, changed, adapters.hook_path())
         outcome = adapters.run_hook(argv, told, hook.timeout)
-    except CertctlError as error:
-        text = error.message + (f"\n{error.hint}" if error.hint else "")
+    except Exception as caught:  # noqa: BLE001  # whatever one hook meets, the others run
+        error = surprise.told(caught)
+        trace = error.trace + "\n" if isinstance(error, InternalError) else ""
+        text = trace + error.message + (f"\n{error.hint}" if error.hint else "")
         outcome = HookOutcome(127, text, timed_out=False, seconds=0.0)
     now = adapters.clock()
     state = seen.state._replace(

@@ -60,6 +60,19 @@ class Ledger:
         return self.world.certificates[name].state
 
     @contextlib.contextmanager
+    def share(self, part: float) -> Iterator[None]:
+        """Leave time for those that are asked later: *part* of what is left is for what comes within."""
+        self._begin()
+        with deadline.share(part):
+            yield
+
+    def _begin(self) -> None:
+        """The time for asking others begins when the first of them is asked."""
+        if not self._has_begun:
+            self._has_begun = True
+            self._time.enter_context(deadline.limit(self.spec.network_timeout))
+
+    @contextlib.contextmanager
     def outside(self) -> Iterator[None]:
         """Ask others, without the lock and before the time for that is over; then see what changed."""
         with self.in_time(), self.adapters.outside():
@@ -68,9 +81,7 @@ class Ledger:
     @contextlib.contextmanager
     def in_time(self) -> Iterator[None]:
         """Do what lets go of the lock itself, where it asks others; then see what changed."""
-        if not self._has_begun:
-            self._has_begun = True
-            self._time.enter_context(deadline.limit(self.spec.network_timeout))
+        self._begin()
         try:
             yield
         except Exception:
@@ -185,13 +196,21 @@ class Ledger:
 
     def commit(self, ready: Sequence[Ready]) -> None:
         """Make what is *ready* durable; a failure is kept, and the others are done."""
-        for one, failure in zip(ready, self.store.commit([one.change for one in ready]), strict=True):
+        for one, failure in zip(ready, self._committed(ready), strict=True):
             if failure is not None:
                 self.failed(one.step, failure)
                 continue
             if one.state is not None:
                 self._is(one.state)
             self.guard(one.step, one.finish)
+
+    def _committed(self, ready: Sequence[Ready]) -> Sequence[CertctlError | None]:
+        try:
+            return self.store.commit([one.change for one in ready])
+        except Exception as error:  # noqa: BLE001  # one by one it shows whose fault it is
+            if len(ready) == 1:
+                return [surprise.told(error)]
+            return [failure for one in ready for failure in self._committed([one])]
 
     def save(self, state: CertificateState) -> None:
         """Make *state* durable, and part of the world.

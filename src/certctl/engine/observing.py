@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 
 from certctl.core import effects, pins
 from certctl.core.clock import ClockSeen, Marks, Reading, judge
-from certctl.core.model import CertificateState, Failure, HookState
-from certctl.core.observed import AnnouncerSeen, CertificateSeen, FileSeen, HookSeen, World
+from certctl.core.model import CertificateState, DhparamState, Failure, HookState
+from certctl.core.observed import AnnouncerSeen, CertificateSeen, DhparamSeen, FileSeen, HookSeen, World
 from certctl.core.others import served
-from certctl.core.spec import MINUTE, CertificateSpec, Spec
+from certctl.core.spec import MINUTE, CertificateSpec, DhparamSpec, HookSpec, Spec
 from certctl.engine.ports import Adapters
 from certctl.errors import CertctlError, UnreadableError
 from certctl.system import surprise
@@ -76,12 +76,12 @@ class Observer:
         self.look_at_followers(world)
 
     def _look_at(self, world: World, names: Collection[str]) -> None:
-        store, now = self._adapters.store, self._adapters.clock()
+        now = self._adapters.clock()
         for name in names:
             if name in self._spec.certificates:
                 world.certificates[name] = self._certificate(self._spec.certificates[name], now)
             if name in self._spec.dhparams:
-                world.dhparams[name] = store.observe_dhparam(self._spec.dhparams[name])
+                world.dhparams[name] = self._dhparam(self._spec.dhparams[name])
 
     def _certificate(self, cert: CertificateSpec, now: datetime) -> CertificateSeen:
         """One certificate, with the sightings that count under this configuration.
@@ -95,6 +95,13 @@ class Observer:
             return CertificateSeen(CertificateState(cert.name), unreadable=failed.message)
         state = effects.still_seen(seen.state, {name: self._places[name] for name in cert.announce})
         return seen if state is seen.state else seen._replace(state=state, amended=True)
+
+    def _dhparam(self, spec: DhparamSpec) -> DhparamSeen:
+        try:
+            return self._adapters.store.observe_dhparam(spec)
+        except Exception as error:  # noqa: BLE001  # then nothing of it is planned
+            self.surprises[spec.name] = surprise.told(error)
+            return DhparamSeen(DhparamState(spec.name), True, FileSeen(spec.path))
 
     def look_at_followers(self, world: World) -> None:
         """What peers' maps, announcers and hooks have to follow, given the files and pins of *world*."""
@@ -113,7 +120,7 @@ class Observer:
 
     def _look_at_hooks(self, world: World) -> None:
         world.hooks.clear()
-        world.hooks.update(_hooks(self._spec, world, self._adapters))
+        world.hooks.update(_hooks(self._spec, world, self._adapters, self.surprises))
 
     def _announcer(self, world: World, name: str) -> AnnouncerSeen:
         wanted = wanted_pins(self._spec, world, name, world.clock.sure or self._adapters.clock())
@@ -149,7 +156,9 @@ def wanted_pins(spec: Spec, world: World, announcer: str, now: datetime) -> dict
     return found
 
 
-def _hooks(spec: Spec, world: World, adapters: Adapters) -> dict[str, HookSeen]:
+def _hooks(
+    spec: Spec, world: World, adapters: Adapters, surprises: dict[str, CertctlError]
+) -> dict[str, HookSeen]:
     """For each hook, the files that it serves as they are on disk now."""
     states = adapters.store.hook_states()
     unreadable: dict[str, str] = {}
@@ -168,6 +177,9 @@ def _hooks(spec: Spec, world: World, adapters: Adapters) -> dict[str, HookSeen]:
                     if path in (delivered := states.get(name, HookState(name)).delivered):
                         files[name][path] = delivered[path]
                 continue
+            except Exception as error:  # noqa: BLE001  # what cannot be seen has not changed
+                surprises[watch.name] = surprise.told(error)
+                continue
             for name in watch.hooks:
                 # A file that never was there is no change; one that was and is gone is one.
                 if digest or path in states.get(name, HookState(name)).delivered:
@@ -175,10 +187,17 @@ def _hooks(spec: Spec, world: World, adapters: Adapters) -> dict[str, HookSeen]:
     seen = {}
     for name, hook in spec.hooks.items():
         state = states.get(name, HookState(name))
-        basis = adapters.hook_basis(hook) if state.attempts else ""
-        problem = adapters.hook_problem(hook)
+        basis, problem = _program(adapters, hook, state)
         seen[name] = HookSeen(state, files[name], basis, problem, unreadable.get(name))
     return seen
+
+
+def _program(adapters: Adapters, hook: HookSpec, state: HookState) -> tuple[str, str | None]:
+    """What would run, where that matters, and why it cannot be run."""
+    try:
+        return adapters.hook_basis(hook) if state.attempts else "", adapters.hook_problem(hook)
+    except Exception as error:  # noqa: BLE001  # running it then fails, and that is told
+        return state.basis, surprise.told(error).message
 
 
 def _served(world: World) -> Iterator[FileSeen]:

@@ -11,6 +11,7 @@ from certctl.core.model import HookState
 from certctl.core.steps import Step
 from certctl.engine.ledger import MOST_TOGETHER, Ledger, Ready
 from certctl.errors import CertctlError
+from certctl.system import surprise
 
 
 def write(ledger: Ledger, steps: Sequence[Step]) -> set[str]:
@@ -33,8 +34,8 @@ def _write(ledger: Ledger, steps: Sequence[Step], known: set[str]) -> None:
     try:
         if forgotten:
             ledger.store.save_hooks(forgotten)
-    except CertctlError as error:
-        lost = error
+    except Exception as error:  # noqa: BLE001
+        lost = surprise.told(error)
     safe: list[Ready] = []
     for step, prepared in ready:
         if lost is not None and prepared.path in paths:

@@ -34,6 +34,16 @@ def limit(seconds: float) -> Iterator[None]:
         _ends, _length = before
 
 
+@contextlib.contextmanager
+def share(part: float) -> Iterator[None]:
+    """Let what is asked within use a *part* (0 to 1) of what is left, so that others get theirs."""
+    if _ends is None:
+        yield
+        return
+    with limit(max(_ends - time.monotonic(), 0.0) * part):
+        yield
+
+
 def left(default: float) -> float:
     """Seconds that one blocking call may take: *default*, or what is left of the pass's time.
 
@@ -44,7 +54,7 @@ def left(default: float) -> float:
     remaining = _ends - time.monotonic()
     if remaining <= 0:
         raise CertctlError(
-            f"no answer within network_timeout ({_length:g}s), the time that one pass gives to others",
-            "it is tried again by the next pass",
+            f"no answer within {_length:.3g}s, which is what network_timeout leaves for it",
+            "it is tried again by a later pass",
         )
     return max(LEAST, min(default, remaining))

@@ -1,0 +1,113 @@
+"""While a pass waits for somebody outside, nobody waits for it; and it does not wait for ever."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.contract.home import Home, until
+from tests.support.deaf import Deaf, deaf
+
+SOON = 10.0
+"""Seconds for a command that nothing holds up: it must start within five, on a busy machine."""
+
+CONFIG = """
+network_timeout = "{limit}"
+[issuer.far]
+type = "acme"
+directory = "http://127.0.0.1:{port}/directory"
+agree_tos = true
+[issuer.slow]
+type = "command"
+command = ["{home}/sign"]
+timeout = "60s"
+[certificate.mx1]
+names = ["mx1.example"]
+issuer = "far"
+[certificate.mx2]
+names = ["mx2.example"]
+announce = ["told"]
+hold_down = "1h"
+[[certificate.mx2.file]]
+path = "mx2.pem"
+hooks = ["note"]
+[certificate.mx3]
+names = ["mx3.example"]
+[certificate.mx4]
+names = ["mx4.example"]
+issuer = "slow"
+[announce.told]
+type = "policy"
+path = "told"
+check = "http://127.0.0.1:{port}/told"
+[hook.note]
+command = ["{home}/note"]
+"""
+
+
+@pytest.fixture
+def server() -> Iterator[Deaf]:
+    with deaf() as found:
+        yield found
+
+
+def begin(home: Home, server: Deaf, limit: str) -> None:
+    home.script("sign", "touch $HERE/signing; sleep 50")
+    home.script("note", 'echo "$CERTCTL_FILES" >>"$HERE/noted"')
+    home.config(CONFIG.format(port=server.port, home=home.path, limit=limit))
+
+
+@pytest.mark.parametrize("whom", ["mx1", "mx2", "mx4"])
+def test_nobody_waits_for_the_network(home: Home, server: Deaf, whom: str) -> None:
+    """While a CA, a check URL or a program that signs hangs, other certificates are turned at once."""
+    begin(home, server, "60s")
+    home("run", "mx3")
+    passing = home.start("run", whom)
+    try:
+        until(lambda: (home / "signing").exists() or server.connections, "it asks outside", 60)
+        before = home.certificate("mx3")["current"]["generation"]
+        start = time.monotonic()
+        home("rotate", "--force", "mx3", "--wait", "0")
+        home("renew", "mx3", "--wait", "0")
+        assert home.certificate("mx3")["current"]["generation"] == before + 1
+        home("rollback", "mx3", "--wait", "0")
+        assert time.monotonic() - start < 3 * SOON
+        assert home.certificate("mx3")["current"]["generation"] == before
+        assert passing.poll() is None, "the pass that hangs has ended, so nothing was shown"
+    finally:
+        passing.send_signal(signal.SIGKILL)
+        passing.wait(10)
+
+
+def test_in_hand(home: Home, server: Deaf) -> None:
+    """What one certctl asks for no other asks for at the same time; after a crash the next one may."""
+    begin(home, server, "40s")
+    passing = home.start("run", "mx4")
+    try:
+        until((home / "signing").exists, "the program signs", 60)
+        (home / "signing").unlink()
+        ran = home("run", "mx4", "--wait", "0")
+        assert "another certctl has certificate mx4 in hand" in ran.text
+        assert not (home / "signing").exists()
+    finally:
+        passing.send_signal(signal.SIGKILL)
+        passing.wait(10)
+    home.edit(f"{home.path}/sign", f"{home.path}/quick")
+    home.script("quick", "touch $HERE/signing; exit 1")
+    home("run", "mx4", "--wait", "0", code=1)
+    assert (home / "signing").exists()
+
+
+def test_one_deadline(home: Home, server: Deaf) -> None:
+    """A pass ends when its time for others is over, with all of them told, and what needs nobody is done."""
+    begin(home, server, "3s")
+    start = time.monotonic()
+    ran = home("run", code=1)
+    assert time.monotonic() - start < 3 + SOON + 5
+    assert home.lines("noted")
+    assert home.certificate("mx3")["state"] == "ok"
+    assert "mx1" in ran.err
+    assert "mx4" in ran.err
