@@ -157,6 +157,21 @@ def test_a_state_directory_that_is_not_ones_own(home: Home) -> None:
     assert not (shared / "certificates").exists()
 
 
+def test_a_state_directory_that_others_may_rename(home: Home) -> None:
+    """No key is made below a directory that others may write in, unless it is sticky."""
+    above = home / "above"
+    above.mkdir()
+    above.chmod(0o777)
+    home.config(CONFIG)
+    home.edit('state_dir = "state"', 'state_dir = "above/state"')
+    refused = home("run", code=1)
+    assert f"{above} may be written by everybody" in refused.err
+    assert f"hint: chmod o-w {above}" in refused.err
+    assert not list(above.rglob("*.key"))
+    above.chmod(0o1777)
+    home("run")
+
+
 def test_a_state_directory_that_is_a_link(home: Home) -> None:
     """A state directory may be a link that its user made."""
     (home / "elsewhere").mkdir(mode=0o700)

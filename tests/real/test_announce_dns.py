@@ -160,6 +160,7 @@ def test_a_refused_update_is_tried_again(start: Start, scratch: str, clock: Cloc
     right = host.text
     wrong = os.path.join(scratch, "wrong.key")
     with open(zone.primary.key_file, encoding="utf-8") as source, open(wrong, "w", encoding="utf-8") as file:
+        os.chmod(wrong, 0o600)
         file.write(source.read().replace('secret "', 'secret "AAAA'))
     host.configure(right.replace(zone.primary.key_file, wrong))
     ran = host("run")

@@ -148,3 +148,16 @@ def test_not_utf8(tmp_path: Path) -> None:
     path.chmod(0o600)
     with pytest.raises(ConfigError, match="line 3: not UTF-8 \\(byte 0xfc\\)"):
         config.load(str(path))
+
+
+def test_a_directory_that_others_may_rename(tmp_path: Path) -> None:
+    """A file of ours in a directory where others may put another in its place is refused, with the chmod."""
+    path = tmp_path / "above/etc/certctl.toml"
+    path.parent.mkdir(parents=True)
+    path.write_text(TEXT)
+    path.chmod(0o600)
+    assert file.read(str(path)) == TEXT
+    path.parents[1].chmod(0o777)
+    with pytest.raises(ConfigError, match=f"{path} is not safe to obey: {path.parents[1]} may be") as caught:
+        file.read(str(path))
+    assert caught.value.hint == f"chmod o-w {path.parents[1]}"

@@ -97,7 +97,7 @@ def test_open_key_is_refused(tmp_path: Path) -> None:
     key.chmod(0o644)
     with pytest.raises(CertctlError, match="open to everybody") as raised:
         ca(tmp_path).issue(request(tmp_path / "work"))
-    assert raised.value.hint == f"chmod 600 {key}"
+    assert raised.value.hint == f"chmod o-rwx {key}"
 
 
 def test_new_intermediate_key_by_hand(tmp_path: Path) -> None:

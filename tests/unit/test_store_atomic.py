@@ -11,6 +11,7 @@ import pytest
 
 from certctl.errors import StoreError
 from certctl.store import atomic
+from certctl.store.disk import DiskStore
 from tests.support import crash
 
 
@@ -99,6 +100,19 @@ def test_remains_of_a_crash(tmp_path: Path) -> None:
         (tmp_path / name).write_bytes(b"")
     atomic.sweep(str(tmp_path))
     assert set(os.listdir(tmp_path)) == kept
+
+
+def test_remains_all_over_the_state(tmp_path: Path) -> None:
+    """Whichever directory of the state was being written to: the next pass clears it up."""
+    state = tmp_path / "state"
+    left = [
+        state / place / f".file{atomic.TEMPORARY}" for place in ("", "state", "cache", "peers", "announce/a")
+    ]
+    for path in left:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        path.write_bytes(b"")
+    DiskStore(str(state)).prepare()
+    assert not [path for path in left if path.exists()]
 
 
 def test_make_directory(tmp_path: Path) -> None:

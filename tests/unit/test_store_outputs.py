@@ -10,6 +10,7 @@ import pytest
 from certctl.errors import CertctlError, StoreError
 from certctl.store import outputs
 from certctl.store.outputs import Target
+from tests.support.strangers import OPEN_TO_NOBODY
 
 
 def refused(wanted: Target, *words: str) -> None:
@@ -49,6 +50,36 @@ def test_strangers_directory(tmp_path: Path) -> None:
     place.chmod(0o775)
     refused(key, "may write in", f"chmod g-w {place}")
     outputs.check_directory(public)
+
+
+def test_every_directory_above_counts(tmp_path: Path) -> None:
+    """A key does not go below a directory that others may rename or fill; a certificate may."""
+    place = tmp_path / "above/tls"
+    place.mkdir(parents=True)
+    key, public = Target(f"{place}/key.pem", 0o600, secret=True), Target(f"{place}/cert.pem", 0o644)
+    outputs.check_directory(key)
+    place.parent.chmod(0o777)
+    with pytest.raises(CertctlError, match=f"{place} is not safe for keys: {place.parent} may be") as caught:
+        outputs.check_directory(key)
+    assert caught.value.hint == f"chmod o-w {place.parent}"
+    outputs.check_directory(public)
+    place.parent.chmod(0o1777)
+    outputs.check_directory(key)
+
+
+def test_entries_for_others_are_drift(tmp_path: Path) -> None:
+    """A key that an access control list lets others read is written anew."""
+    path = tmp_path / "key.pem"
+    path.write_bytes(b"secret")
+    path.chmod(0o600)
+    wanted = Target(str(path), 0o640, secret=True)
+    try:
+        os.setxattr(path, "system.posix_acl_access", OPEN_TO_NOBODY)
+    except OSError as error:
+        pytest.skip(f"no access control lists here: {error.strerror}")
+    assert outputs.attributes_problem(wanted, outputs.lstat(str(path))) == "has an access control list"
+    outputs.write(wanted, b"secret")
+    assert outputs.attributes_problem(wanted, outputs.lstat(str(path))) is None
 
 
 def test_attributes(tmp_path: Path) -> None:

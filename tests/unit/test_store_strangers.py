@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-import struct
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -16,7 +15,7 @@ import pytest
 from certctl.errors import StoreError
 from certctl.store import atomic
 from tests.support import crash, strangers
-from tests.support.strangers import NOBODY
+from tests.support.strangers import NOBODY, OPEN_TO_NOBODY
 
 # Exchanges two names for each other, a directory and a link, until it is killed: there is always one
 # of them at each name.
@@ -152,17 +151,6 @@ def test_a_group_that_inherits_gets_no_key(tmp_path: Path) -> None:
     atomic.write(f"{tmp_path}/public", b"public", 0o644)
     assert os.lstat(tmp_path / "key").st_gid == os.getegid()
     assert os.lstat(tmp_path / "public").st_gid == NOBODY
-
-
-# posix_acl_xattr.h: version 2; then tag, permissions, id of each entry.
-def acl(*entries: tuple[int, int, int]) -> bytes:
-    return struct.pack("<I", 2) + b"".join(struct.pack("<HHI", *entry) for entry in entries)
-
-
-OPEN_TO_NOBODY = acl(
-    *((0x01, 6, 0xFFFFFFFF), (0x02, 4, NOBODY), (0x04, 4, 0xFFFFFFFF)),
-    *((0x10, 4, 0xFFFFFFFF), (0x20, 0, 0xFFFFFFFF)),
-)
 
 
 def test_entries_that_are_inherited_open_no_key(tmp_path: Path) -> None:

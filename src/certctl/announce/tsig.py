@@ -8,7 +8,8 @@ import re
 import dns.name
 import dns.tsig
 
-from certctl.errors import CertctlError
+from certctl.errors import CertctlError, UnreadableError
+from certctl.system.secret import read_secret
 
 _KEY = re.compile(r'\bkey\s+"?([^"\s{]+)"?\s*\{([^}]*)\}', re.IGNORECASE)
 # What is quoted comes first: a secret in base64 may have two slashes in it.
@@ -18,10 +19,11 @@ _COMMENT = re.compile(r'("[^"]*")|/\*.*?\*/|//[^\n]*|#[^\n]*', re.DOTALL)
 def read(path: str) -> dns.tsig.Key:
     """The first ``key`` clause in *path*. Raises CertctlError."""
     try:
-        with open(path, encoding="utf-8") as file:
-            found = _KEY.search(_COMMENT.sub(r"\1", file.read()))
-    except (OSError, ValueError) as error:
-        raise _no_key(path, (getattr(error, "strerror", None) or str(error)).lower()) from error
+        found = _KEY.search(_COMMENT.sub(r"\1", read_secret(path).decode()))
+    except UnreadableError as error:
+        raise _no_key(path, error.message) from error
+    except ValueError as error:
+        raise _no_key(path, str(error).lower()) from error
     if not found:
         raise _no_key(path, "there is no key clause in it")
     pairs = [part.split(None, 1) for part in found[2].split(";")]

@@ -7,11 +7,13 @@ import stat
 import tomllib
 from collections.abc import Mapping
 
-from certctl.errors import ConfigError, UsageError
+from certctl.errors import CertctlError, ConfigError, UsageError
+from certctl.system.safety import check_safe_place
 
 HERE = "certctl.toml"
 SYSTEM_DIRECTORY = "/etc/certctl"
 VARIABLE = "CERTCTL_CONFIG"
+LARGEST = 16 << 20
 
 
 def find(explicit: str | None, environ: Mapping[str, str]) -> str:
@@ -43,13 +45,9 @@ def read(path: str) -> str:
     except (OSError, ValueError) as error:
         raise ConfigError([f"{path}: cannot be read: {_why(error)}"]) from None
     try:
-        info = os.fstat(fd)
-        if not stat.S_ISREG(info.st_mode):
-            kind = "a directory" if stat.S_ISDIR(info.st_mode) else "no plain file"
-            raise ConfigError([f"{path}: is {kind}"], f"name the file, such as --config {HERE}")
-        refuse_unsafe(path, info.st_mode, info.st_uid, info.st_gid)
+        _check(path, os.fstat(fd))
         with open(fd, "rb", closefd=False) as file:
-            data = file.read()
+            data = file.read(LARGEST)
     except OSError as error:
         raise ConfigError([f"{path}: cannot be read: {_why(error)}"]) from None
     finally:
@@ -63,6 +61,20 @@ def read(path: str) -> str:
             [f"{path}: line {line}: not UTF-8 (byte 0x{data[error.start]:02x}); TOML is UTF-8 only"],
             f"convert it: iconv -f ISO-8859-1 -t UTF-8 {path}",
         ) from None
+
+
+def _check(path: str, info: os.stat_result) -> None:
+    """Raise `ConfigError` for what is no file, or none that only root and ourselves can exchange."""
+    if not stat.S_ISREG(info.st_mode):
+        kind = "a directory" if stat.S_ISDIR(info.st_mode) else "no plain file"
+        raise ConfigError([f"{path}: is {kind}"], f"name the file, such as --config {HERE}")
+    if info.st_size > LARGEST:
+        raise ConfigError([f"{path}: has {info.st_size} bytes, more than any configuration"])
+    refuse_unsafe(path, info.st_mode, info.st_uid, info.st_gid)
+    try:
+        check_safe_place(path, "configuration", "to obey")
+    except CertctlError as error:
+        raise ConfigError([error.message], error.hint) from None
 
 
 def refuse_unsafe(path: str, mode: int, uid: int, gid: int) -> None:

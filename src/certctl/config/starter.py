@@ -25,7 +25,8 @@ from certctl.config.starter_text import (
 )
 from certctl.config.values import LONGEST_NAME, name_fault
 from certctl.core.found import Found
-from certctl.errors import UsageError
+from certctl.errors import UnreadableError, UsageError
+from certctl.system.files import read_file
 
 _WHOLE = 4096
 """Longer than any name or path: what is written is not shortened as messages are."""
@@ -119,10 +120,10 @@ def default_name(hosts: str = "/etc/hosts") -> str:
 def _aliases(node: str, hosts: str) -> list[str]:
     """Give the names that stand on one line with *node* (hosts(5)), the canonical one first."""
     try:
-        with open(hosts, encoding="utf-8", errors="replace") as file:
-            lines = [line.partition("#")[0].split() for line in file]
-    except OSError:
+        text = (read_file(hosts, follow=True) or b"").decode(errors="replace")
+    except UnreadableError:
         return []
+    lines = [line.partition("#")[0].split() for line in text.splitlines()]
     return [name for line in lines if node in line[1:] for name in line[1:]]
 
 

@@ -6,7 +6,8 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
-from certctl.errors import CertctlError
+from certctl.errors import CertctlError, UnreadableError
+from certctl.system.files import read_file
 from certctl.system.safety import check_safe_executable
 
 HOOK_PREFIX = "hook:"
@@ -142,11 +143,10 @@ def _hooks_in(directory: str) -> Iterator[tuple[str, str]]:
 
 def _description(path: str) -> str:
     try:
-        with open(path, "rb") as file:
-            line = file.readlines(1024)[1:2]
-    except OSError:
+        data = read_file(path, follow=True) or b""
+    except UnreadableError:
         return ""
-    text = b"".join(line).decode("utf-8", "replace").strip()
+    text = b"".join(data[:1024].splitlines()[1:2]).decode("utf-8", "replace").strip()
     return text.lstrip("# ") if text.startswith("#") else ""
 
 

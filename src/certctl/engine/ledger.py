@@ -111,6 +111,7 @@ class Ledger:
     def close(self) -> None:
         """The pass is over, and with it the time for asking others."""
         self._time.close()
+
     def keep_in_time(self) -> None:
         """Keep the states that were put right after a clock had been ahead."""
         for name in sorted(self._observer.mended):

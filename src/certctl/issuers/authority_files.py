@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import os
 import shlex
-import stat
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -21,6 +20,8 @@ from certctl.core.x509 import key_facts
 from certctl.core.x509_chain import issued, issued_itself
 from certctl.core.x509_load import Certificate, load
 from certctl.errors import CertctlError, IssuerError
+from certctl.system.files import read_file
+from certctl.system.secret import check_closed
 
 FILES = ("root.key", "root.pem", "intermediate.key", "intermediate.pem")
 WISH = "new-ca"
@@ -98,17 +99,9 @@ def new_ca(home: str) -> str:
 
 def _content(path: str) -> bytes | None:
     """Read a file of the CA; None if there is none."""
-    try:
-        with open(path, "rb") as file:
-            mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
-            data = file.read()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise IssuerError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
-    if path.endswith(".key") and mode & stat.S_IRWXO:
-        raise IssuerError(f"{path} is open to everybody (mode {mode:04o})", f"chmod 600 {path}")
-    return data
+    if path.endswith(".key"):
+        check_closed(path)
+    return read_file(path, follow=True)
 
 
 def _parsed(home: str, name: str, data: bytes | None) -> Certificate | None:

@@ -14,9 +14,10 @@ from certctl.core import pem
 from certctl.core.spec import IssuerSpec
 from certctl.core.x509 import check, key_facts, make_csr, order_chain
 from certctl.core.x509_request import request_facts
-from certctl.errors import CertctlError, IssuerError
+from certctl.errors import CertctlError
 from certctl.ports import Issued, IssueRequest, Waiting
 from certctl.store import atomic
+from certctl.system.files import read_file
 
 CSR = ".csr"
 ACCEPTED = ".accepted.pem"
@@ -81,10 +82,4 @@ def _is_current(path: str, request: IssueRequest) -> bool:
 
 def read(path: str) -> bytes | None:
     """Return what *path* holds; None if it does not exist."""
-    try:
-        with open(path, "rb") as file:
-            return file.read()
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise IssuerError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
+    return read_file(path, follow=True)

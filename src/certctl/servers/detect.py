@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from certctl.core.found import Found
+from certctl.errors import UnreadableError
+from certctl.system.files import read_file
 
 
 class _Known(NamedTuple):
@@ -113,8 +115,8 @@ def _first(root: str, paths: Sequence[str]) -> str | None:
 
 def _exim_group(root: str) -> str | None:
     try:
-        with open(os.path.join(root, "etc/group"), encoding="utf-8", errors="replace") as file:
-            groups = {line.partition(":")[0] for line in file}
-    except OSError:
+        data = read_file(os.path.join(root, "etc/group"), follow=True) or b""
+    except UnreadableError:
         return None
+    groups = {line.partition(":")[0] for line in data.decode(errors="replace").splitlines()}
     return next((name for name in _EXIM_GROUPS if name in groups), None)

@@ -32,6 +32,7 @@ from certctl.store import (
     keyfiles,
     meanwhile,
     outputs,
+    place,
     recorded,
     records,
     unknown,
@@ -41,26 +42,6 @@ from certctl.store.layout import Layout
 from certctl.store.materials import Materials
 from certctl.store.stamps import Stamps
 from certctl.system import files
-
-OWN = frozenset(
-    {
-        "announce",
-        "cache",
-        "certificates",
-        "clock",
-        "dhparam",
-        "dhparams",
-        "hooks",
-        "issuers",
-        "journal",
-        "live",
-        "lock",
-        "peers",
-        "stamps",
-        "state",
-    }
-)
-"""What certctl keeps in the state directory, up to the first dot."""
 
 
 class DiskStore:
@@ -90,33 +71,9 @@ class DiskStore:
     def _dhparams(self) -> dict[str, DhparamState]:
         return records.load_dhparams(self.layout)
 
-    def _narrow(self) -> None:
-        """Keys come in here: a directory that was made too wide is narrowed, if it holds nothing else.
-
-        Somebody may have written state_dir = "/tmp". Raises StoreError then.
-        """
-        root = self.layout.root
-        strange = sorted(name for name in files.entries(root) if name.lstrip(".").split(".")[0] not in OWN)
-        if not strange:
-            atomic.narrow_directory(root, 0o700)
-        elif (info := files.info(root, follow=True)) is not None and info.st_mode & 0o077:
-            raise StoreError(
-                f"{root} is open to others and holds {strange[0]}: it is no place for keys",
-                f"choose a state_dir of its own, or, if it is certctl's: chmod 0700 {root}",
-            )
-
     def prepare(self) -> None:
-        """Make the state directory and what is always in it; clear up after a crash.
-
-        Lineages and issuers are not looked through: there, whatever was interrupted
-        is done again, and takes its own remains away.
-        """
-        atomic.make_directory(self.layout.root, 0o700)
-        self._narrow()
-        for path in self.layout.directories():
-            atomic.make_directory(path, 0o700)
-        for path in ("", "/state", "/live", "/dhparam"):
-            atomic.sweep(self.layout.root + path)
+        """Make the state directory and what is always in it; clear up after a crash. Raises CertctlError."""
+        place.prepare(self.layout)
 
     def leave(self) -> None:
         """Remember how everything looks: the lock is about to be let go of."""

@@ -7,6 +7,7 @@ import stat
 from certctl.errors import CertctlError, StoreError, UnreadableError
 from certctl.store import atomic
 from certctl.system import files
+from certctl.system.safety import check_safe_place
 from certctl.values import NamedTuple
 
 
@@ -87,7 +88,17 @@ def attributes_problem(wanted: Target, info: os.stat_result | None) -> str | Non
         return f"belongs to {user_name(info.st_uid)}, not {user_name(wanted.uid)}"
     if wanted.gid not in (-1, info.st_gid):
         return f"has group {group_name(info.st_gid)}, not {group_name(wanted.gid)}"
+    if wanted.secret and _has_acl(wanted.path):
+        return "has an access control list"
     return None
+
+
+def _has_acl(path: str) -> bool:
+    """Whether others than mode, owner and group say may read *path*, acl(5)."""
+    try:
+        return bool(os.getxattr(path, "system.posix_acl_access", follow_symlinks=False))
+    except OSError:
+        return False  # the file system has none
 
 
 def user_name(uid: int) -> str:
@@ -187,6 +198,8 @@ def check_directory(wanted: Target) -> None:
             f"group {group_name(info.st_gid)} may write in {directory}",
             f"chmod g-w {directory}",
         )
+    if wanted.secret:
+        check_safe_place(directory, "directory", "for keys")
 
 
 def check_readable(directory: str) -> None:

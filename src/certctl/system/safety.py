@@ -1,9 +1,10 @@
-"""Is a file safe to run: may only root and ourselves change it, or put another in its place?"""
+"""Is a file or a directory safe: may only root and ourselves change it, or put another in its place?"""
 
 from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
 
 from certctl.errors import CertctlError
 
@@ -20,17 +21,49 @@ def check_safe_executable(path: str, what: str = "the program") -> None:
     nobody else can then replace what is ours in it. ACLs are not read: their
     mask shows as the group's bits. *what* is what messages call it.
     """
+    for step in _steps(path, what):
+        if isinstance(step, OSError):
+            absent = isinstance(step, FileNotFoundError)
+            why = "does not exist" if absent else f"cannot be seen: {step.strerror}"
+            where = _step(str(step.filename), path, "to run")
+            raise CertctlError(f"{what} {where} {why}", hint=f"namei -l {path}") from step
+        _check(*step, path, what, "to run")
+
+
+def check_safe_place(path: str, what: str, use: str) -> None:
+    """Raise CertctlError if somebody besides root and the current user could rename or exchange *path*.
+
+    As `check_safe_executable`, for a directory or a file that need not exist yet: what
+    is there of the way to it is looked at. *use* says what it would be used for.
+    """
+    for step in _steps(path, what):
+        if not isinstance(step, OSError):
+            _check(*step, path, what, use)
+        elif not isinstance(step, FileNotFoundError):
+            raise CertctlError(
+                f"{what} {path} cannot be seen: {step.strerror}", hint=f"namei -l {path}"
+            ) from step
+
+
+def _steps(path: str, what: str) -> Iterator[tuple[str, os.stat_result] | OSError]:
+    """Every directory and symbolic link on the way to *path*, and itself; the last may be one unseen."""
     # Not abspath(): it would take "link/.." away, which the kernel does not.
-    steps = os.path.join(os.getcwd(), path).split("/")[::-1]
+    left = os.path.join(os.getcwd(), path).split("/")[::-1]
     current, links = "/", 0
-    _check(current, path, what)
-    while steps:
-        step = steps.pop()
+    yield current, os.lstat(current)
+    while left:
+        step = left.pop()
         if step == "..":
             current = os.path.dirname(current)
         elif step not in ("", "."):
             entry = os.path.join(current, step)
-            if not stat.S_ISLNK(_check(entry, path, what).st_mode):
+            try:
+                found = os.lstat(entry)
+            except OSError as error:
+                yield error
+                return
+            yield entry, found
+            if not stat.S_ISLNK(found.st_mode):
                 current = entry
                 continue
             links += 1
@@ -38,20 +71,14 @@ def check_safe_executable(path: str, what: str = "the program") -> None:
                 raise CertctlError(f"{what} {path}: too many symbolic links", hint=f"namei -l {path}")
             target = os.readlink(entry)
             current = "/" if target.startswith("/") else current
-            steps += target.split("/")[::-1]
+            left += target.split("/")[::-1]
 
 
-def _check(entry: str, path: str, what: str) -> os.stat_result:
-    """Return lstat(2) of *entry*, a step on the way to *path*, if it is safe."""
-    try:
-        found = os.lstat(entry)
-    except OSError as error:
-        absent = isinstance(error, FileNotFoundError)
-        why = "does not exist" if absent else f"cannot be seen: {error.strerror}"
-        raise CertctlError(f"{what} {_step(entry, path)} {why}", hint=f"namei -l {path}") from error
+def _check(entry: str, found: os.stat_result, path: str, what: str, use: str) -> None:
+    """Raise CertctlError if *entry*, a step on the way to *path*, is not safe."""
     if found.st_uid not in (0, os.geteuid()):
         raise CertctlError(
-            f"{what} {_step(entry, path)} belongs to {user_name(found.st_uid)}, "
+            f"{what} {_step(entry, path, use)} belongs to {user_name(found.st_uid)}, "
             "neither to root nor to whoever runs certctl",
             hint=f"chown -h {user_name(os.geteuid())} {entry}",
         )
@@ -59,13 +86,12 @@ def _check(entry: str, path: str, what: str) -> os.stat_result:
     if letters and not (stat.S_ISDIR(found.st_mode) and found.st_mode & stat.S_ISVTX):
         who = "its group" if letters == "g" else "everybody"
         raise CertctlError(
-            f"{what} {_step(entry, path)} may be written by {who}", hint=f"chmod {letters}-w {entry}"
+            f"{what} {_step(entry, path, use)} may be written by {who}", hint=f"chmod {letters}-w {entry}"
         )
-    return found
 
 
-def _step(entry: str, path: str) -> str:
-    return path if entry == path else f"{path} is not safe to run: {entry}"
+def _step(entry: str, path: str, use: str) -> str:
+    return path if entry == path else f"{path} is not safe {use}: {entry}"
 
 
 def writers(found: os.stat_result) -> str:

@@ -9,8 +9,9 @@ from josepy.b64 import b64decode
 from josepy.jwk import JWK
 
 from certctl.core.spec import AcmeOptions
-from certctl.errors import IssuerError
+from certctl.errors import IssuerError, UnreadableError
 from certctl.issuers.acme.client import Client
+from certctl.system.secret import read_secret
 
 ALGORITHMS = ("HS256", "HS384", "HS512")
 
@@ -48,14 +49,12 @@ def binding(client: Client, options: AcmeOptions, key: JWK) -> dict[str, Any] | 
 def _mac_key(path: str) -> str:
     """Return the base64url text in *path*; CAs show it with and without padding, some in plain base64."""
     try:
-        with open(path, encoding="ascii") as file:
-            text = "".join(file.read().split())
+        text = "".join(read_secret(path).decode("ascii").split())
         text = text.rstrip("=").replace("+", "-").replace("/", "_")
         key = b64decode(text)
-    except (OSError, ValueError) as error:
-        why = (getattr(error, "strerror", None) or str(error)).lower()
+    except (UnreadableError, ValueError) as error:
         raise IssuerError(
-            f"cannot read the external account's key from {path}: {why}",
+            f"cannot read the external account's key from {path}: {error}",
             "the file holds the HMAC key alone, in base64url as the CA shows it",
             transient=False,
         ) from error

@@ -5,9 +5,10 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from certctl.errors import IssuerError
+from certctl.errors import IssuerError, StoreError
 from certctl.issuers.acme.dnslookup import Lookup, Record
 from certctl.issuers.acme.dnsoptions import Table
+from certctl.system.files import read_given
 
 _OURS = ("ttl", "propagation", "resolver")
 
@@ -76,9 +77,6 @@ class Lexicon:
 
 def _content(where: str, path: object) -> str:
     try:
-        with open(str(path), encoding="utf-8") as file:
-            return file.read().strip()
-    except OSError as error:
-        raise IssuerError(
-            f"{where}: cannot read {path}: {(error.strerror or str(error)).lower()}", transient=False
-        ) from error
+        return read_given(str(path)).decode().strip()
+    except (StoreError, ValueError) as error:
+        raise IssuerError(f"{where}: {error}", transient=False) from error

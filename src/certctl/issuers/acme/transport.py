@@ -19,13 +19,14 @@ from urllib3._version import __version__ as urllib3_version
 from urllib3.exceptions import HTTPError, LocationParseError, ProxyError, SSLError
 
 from certctl import __version__
-from certctl.errors import IssuerError
+from certctl.errors import IssuerError, UnreadableError
 from certctl.issuers.acme.directory import Bounds
 from certctl.issuers.acme.linkheader import links
 from certctl.issuers.acme.problem import Problem, UnreachableError, parse_problem
 from certctl.issuers.acme.retryafter import seconds_to_wait
 from certctl.system import connect
 from certctl.system.deadline import left
+from certctl.system.files import read_given
 
 LARGEST = 1 << 20
 CONNECT = 10.0
@@ -242,7 +243,11 @@ def _connected(connection: urllib3.connection.HTTPConnection) -> socket.socket:
 
 def _tls_context(ca_file: str) -> ssl.SSLContext:
     try:
+        if ca_file:
+            read_given(ca_file)  # what is no file, or has no end, is not for OpenSSL to read
         context = ssl.create_default_context(cafile=ca_file or None)
+    except UnreadableError as error:
+        raise IssuerError(error.message, "ca_file must hold PEM certificates", transient=False) from error
     except (OSError, ssl.SSLError) as error:
         raise IssuerError(
             f"cannot read ca_file {ca_file}: {(getattr(error, 'strerror', None) or str(error)).lower()}",
