@@ -16,11 +16,12 @@ from certctl import __version__
 from certctl.core.feed import LARGEST
 from certctl.errors import CertctlError
 from certctl.system import deadline
+from certctl.system.connect import connect
 
 TIMEOUT = 20.0
-"""Seconds for one URL with all its redirects; looking up its name is bounded by resolv.conf(5) besides."""
+"""Seconds for one URL with all its redirects."""
 CONNECT = 5.0
-"""Seconds of them for one address: beyond that the next one is tried."""
+"""Seconds of them until a connection stands, whatever addresses the name has."""
 MOST_REDIRECTS = 3
 
 
@@ -158,20 +159,12 @@ class _Connection:
 
 
 def _connect(host: str, port: int, end: float) -> socket.socket:
-    """Try the addresses of *host* in turn."""
-    last: OSError | None = None
-    for family, kind, protocol, _, address in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM):
-        connected = socket.socket(family, kind, protocol)
-        try:
-            connected.settimeout(min(CONNECT, _left(end)))
-            connected.connect(address)
-        except OSError as error:
-            connected.close()
-            last = OSError("nobody answers") if isinstance(error, TimeoutError) else error
-        else:
-            connected.settimeout(_left(end))
-            return connected
-    raise last or OSError("it has no address")
+    try:
+        connected = connect(host, port, min(CONNECT, _left(end)))
+    except TimeoutError as error:
+        raise OSError(f"no connection within {CONNECT:g} s") from error
+    connected.settimeout(_left(end))
+    return connected
 
 
 def _shut(connected: socket.socket) -> None:
