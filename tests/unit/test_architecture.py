@@ -38,6 +38,7 @@ ALLOWED = {
     "cli": ("app", "core", "errors", "config", "daemon", "system", "__version__"),
     "__init__": (),
     "__main__": ("cli",),
+    "start": ("cli",),
 }
 # Values of the engine that app hands on to those who show them.
 OUTCOME = "engine.outcome"

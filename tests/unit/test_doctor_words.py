@@ -13,11 +13,13 @@ from certctl.doctor.ciphers import unknown_words, weak_words
 from certctl.doctor.dh import read_prime
 from certctl.doctor.finding import Place
 from certctl.doctor.policy_attributes import Rules
-from certctl.doctor.policy_match import pin_bytes
+from certctl.doctor.policy_match import check_pins, pin_bytes
 from certctl.doctor.policy_table import check_policy
 from certctl.doctor.postfix_protocols import enabled_protocols, syntax_error
+from certctl.doctor.postfix_tls import _check_digests
 from certctl.doctor.run import doctor
 from certctl.servers.map_source import Line
+from certctl.servers.postfix import read_postfix
 from tests.unit.doctor_case import put_up
 from tests.unit.x509_make import NOW
 
@@ -165,3 +167,29 @@ def test_advice_that_changes_a_pin(tmp_path: Path) -> None:
     fixes = [one.fix for one in doctor(case.targets, NOW) if "certctl renew" in one.fix]
     assert fixes
     assert all("who pins the certificate breaks" in fix and 'pin = "certificate"' in fix for fix in fixes)
+
+
+@pytest.mark.parametrize(
+    ("nexthop", "digest", "said"),
+    [
+        ("[mx.peer.example]:2525", "sha256", "certctl probe smtp://mx.peer.example:2525 prints what"),
+        ("[mx.peer.example]", "sha256", "certctl probe smtp://mx.peer.example prints"),
+        ("peer.example", "sha256", "certctl probe smtp://PEER prints"),
+        ("[ipv6:2001:db8::1]", "sha256", "certctl probe smtp://PEER prints"),
+        ("[mx.peer.example]", "md5", "ask the peer for its md5 fingerprints"),
+    ],
+)
+def test_pins_of_peers_come_from_peers(nexthop: str, digest: str, said: str) -> None:
+    """Advice about an entry for a peer says how to learn the peer's fingerprints, not one's own."""
+    findings = check_pins(Place("policy line 1", ""), nexthop, ["AA:BB:CC"], digest, "", True)
+    assert [one.fix for one in findings if said in one.fix]
+
+
+def test_weak_digest_asks_whose_pins_they_are(tmp_path: Path) -> None:
+    """A digest for peers' pins sends to the peers, one for clients' to the clients."""
+    settings = "smtp_tls_fingerprint_digest = md5\nsmtpd_tls_fingerprint_digest = md5\n"
+    (tmp_path / "main.cf").write_text(settings)
+    postfix = read_postfix(str(tmp_path), ask_postconf=False)
+    peers, clients = (one.fix for one in _check_digests(postfix, Place("main.cf", "")))
+    assert "certctl probe smtp://PEER prints what it serves" in peers
+    assert clients.startswith("ask the clients for their sha256 fingerprints")

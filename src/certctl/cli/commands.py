@@ -14,10 +14,15 @@ from certctl.errors import EXIT_FAILED, EXIT_OK, CertctlError, UsageError
 from certctl.system import clocks
 
 Arguments = argparse.Namespace
+_WITHOUT_KEYS = ("plan", "status", "log", "fingerprints")
 
 
 def dispatch(arguments: Arguments, console: Console) -> int:
     """Run the command that was asked for."""
+    if arguments.command not in _WITHOUT_KEYS:
+        from certctl.system import cores
+
+        cores.switch_off()
     return _COMMANDS[arguments.command](arguments, console)
 
 

@@ -14,7 +14,10 @@ def check_access(place: Place, lines: Sequence[Line], digest: str) -> Iterator[F
     for line in lines:
         here = Place(f"{place.subject} line {line.number}", place.prefix)
         length = pin_bytes(line.key)
-        again = f"certctl fingerprints --format access --digest {digest}"
+        again = (
+            f"ask the client's host for it (with certctl there: certctl fingerprints --format access "
+            f"--digest {digest})"
+        )
         if length is None:
             yield here.error("access-pin", f"{line.key} is no fingerprint, so it is never found", again)
         elif ":" not in line.key:

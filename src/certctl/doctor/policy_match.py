@@ -21,6 +21,16 @@ def pin_bytes(pin: str) -> int | None:
     return len(pin.replace(":", "")) // 2 if _PAIRS.fullmatch(pin) else None
 
 
+def peers_pins(nexthop: str, digest: str) -> str:
+    """How to come by the fingerprints of a peer, which are the ones that its entry needs."""
+    if digest != "sha256":
+        there = f"with certctl there: certctl fingerprints --digest {digest}"
+        return f"ask the peer for its {digest} fingerprints ({there})"
+    host, _, port = nexthop.removeprefix("[").partition("]")
+    where = f"smtp://{host}{port}" if nexthop.startswith("[") and ":" not in host else "smtp://PEER"
+    return f"certctl probe {where} prints what the peer serves: compare that with what the peer tells you"
+
+
 def check_pins(
     place: Place, key: str, pins: Sequence[str], digest: str, default: str, colons_are_optional: bool
 ) -> Iterator[Finding]:
@@ -38,7 +48,7 @@ def check_pins(
                 yield place.warning(
                     "policy-pin-malformed",
                     f"{key}: {_short(pin)} is no fingerprint, and is passed over",
-                    f"pairs of hex digits joined by colons: certctl fingerprints --digest {digest}",
+                    f"pairs of hex digits joined by colons; {peers_pins(key, digest)}",
                 )
             continue
         usable += 1
@@ -53,7 +63,7 @@ def check_pins(
         yield place.error(
             "policy-no-pin",
             f"{key}: fingerprint without a usable pin: mail is deferred with 4.7.5",
-            f"ask the peer for its pins and write {key} fingerprint match=AA:BB:…",
+            f"{peers_pins(key, digest)}; then write {key} fingerprint match=AA:BB:…",
         )
 
 
@@ -65,8 +75,7 @@ def _check_length(place: Place, key: str, pin: str, length: int, digest: str) ->
     yield place.error(
         "policy-pin-length",
         f"{key}: {_short(pin)} has {length} bytes ({said}), but the digest is {digest}: it never matches",
-        f"pin {digest} fingerprints: certctl fingerprints --digest {digest}, or openssl x509 -in CERT -noout "
-        f"-fingerprint -{digest}",
+        peers_pins(key, digest),
     )
 
 
