@@ -153,3 +153,24 @@ def test_a_program_that_reads_nothing(home: Home, bank: Bank) -> None:
     home.script("sign", "exec 0<&-; exit 7")
     home.config(CONFIG)
     assert "7" in home("run", code=1).err
+
+
+def test_served_at_once(home: Home, bank: Bank) -> None:
+    """What one issuer gave is written and delivered while another one still thinks."""
+    wait = '[ "$CERTCTL_CERTIFICATE" != mx2 ] || until [ -e "$HERE/go" ]; do sleep 0.05; done'
+    signing(home, bank, before=wait)
+    # Both sign at the same time, so each keeps its own request.
+    write(home / "sign", (home / "sign").read_text().replace("got.csr", "got.$CERTCTL_CERTIFICATE"))
+    (home / "sign").chmod(0o755)
+    home.script("note", 'echo "$CERTCTL_CERTIFICATES" >>"$HERE/runs"')
+    hook = 'hooks = ["note"]\n[hook.note]\ncommand = ["./note"]\n'
+    second = CONFIG[CONFIG.index("[certificate") :].replace("te.mx1", "te.mx2").replace("mx1.pem", "mx2.pem")
+    home.config(CONFIG + hook + second + 'hooks = ["note"]\n')
+    passing = home.start("run")
+    until(lambda: home.lines("runs"), "the first one is delivered", 60)
+    assert home.lines("runs") == ["mx1"]
+    assert passing.poll() is None
+    assert (home / "mx1.pem").exists()
+    (home / "go").touch()
+    assert passing.wait(60) == 0, (home / "err").read_text()
+    assert home.lines("runs") == ["mx1", "mx2"]

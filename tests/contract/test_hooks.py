@@ -393,3 +393,23 @@ def test_unsafe_hook_is_told_first(home: Home) -> None:
     assert "may be written by everybody (chmod " in home("run", code=1).err
     (home / "reload").chmod(0o755)
     home("run")
+
+
+def test_a_hook_that_ends_certctl(home: Home) -> None:
+    """One that kills certctl (it restarts its unit, say) is noted first, and the others get their turn."""
+    home.script("killer", 'echo killer >>"$HERE/runs"; kill -9 $PPID')
+    home.script("later", 'echo later >>"$HERE/runs"')
+    home.config(
+        '[certificate.a]\nnames = ["a.example"]\n[[certificate.a.file]]\npath = "a.pem"\n'
+        'hooks = ["killer", "later"]\n'
+        '[hook.killer]\ncommand = ["./killer"]\n[hook.later]\ncommand = ["./later"]\n'
+    )
+    assert home.start("run").wait(60) == -9
+    assert home.lines("runs") == ["killer"]
+    noted = {hook["name"]: hook for hook in home.json("status", code=None)["hooks"]}["killer"]
+    assert (noted["state"], noted["exit_status"]) == ("failing", None)
+    assert home.start("run").wait(60) == -9
+    assert home.lines("runs") == ["killer", "later", "killer"]
+    home("run", code=None)
+    assert home.lines("runs") == ["killer", "later", "killer"]
+    assert "certctl was ended while the hook ran" in home("status", code=None).text

@@ -111,3 +111,24 @@ def test_one_deadline(home: Home, server: Deaf) -> None:
     assert home.certificate("mx3")["state"] == "ok"
     assert "mx1" in ran.err
     assert "mx4" in ran.err
+
+
+def test_an_answer_that_does_not_fit(home: Home, server: Deaf) -> None:
+    """What comes back for a generation that is not current any more is not used; nothing else is lost."""
+    begin(home, server, "40s")
+    signing = 'touch "$HERE/signing"; until [ -e "$HERE/go" ]; do sleep 0.05; done; exit 1'
+    home.script("later", signing)
+    home("run", "mx3")
+    home("rotate", "--force", "mx3")
+    home.config(CONFIG.format(port=server.port, home=home.path, limit="40s").replace("/sign", "/later"))
+    home.edit('names = ["mx3.example"]\n', 'names = ["mx3.example"]\nissuer = "slow"\n')
+    served = home.certificate("mx3")["current"]["generation"]
+    passing = home.start("renew", "mx3")
+    until((home / "signing").exists, "the program signs", 60)
+    home("rollback", "mx3", "--wait", "0", code=None)
+    (home / "go").touch()
+    passing.wait(60)
+    state = home.certificate("mx3")
+    assert state["current"]["generation"] != served
+    assert state["previous"]["generation"] == served
+    assert "another certctl changed it meanwhile" in (home / "err").read_text() + (home / "out").read_text()
