@@ -54,7 +54,7 @@ def test_files_came_back(world: World) -> None:
 
 
 def test_two_configurations(world: World) -> None:
-    """A second configuration with the same state directory is refused, until the first is gone or gives way."""
+    """A second configuration for one state directory is refused, until the first is gone or gives way."""
     first, second = Path(world.path), world.root / "second.toml"
     shutil.copy(first, second)
     world.path = str(second)
@@ -81,7 +81,7 @@ def test_lock_file_removed(world: World) -> None:
 
 @pytest.mark.parametrize("moved", [True, False], ids=["moved", "removed"])
 def test_gone_in_mid_pass(world: World, moved: bool) -> None:
-    """A state directory that is moved away or removed in mid-pass is not made anew: exit 1, nothing is written."""
+    """A state directory moved or removed in mid-pass is not made anew: exit 1, nothing is written."""
     state = world.layout.root
     (world.tls / "mx1.pem").unlink()
     world.later(days=80)

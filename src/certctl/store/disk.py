@@ -79,10 +79,10 @@ class DiskStore:
         return records.load_dhparams(self.layout)
 
     def prepare(self) -> None:
-        belonging.take(self.layout, self._configuration, self._hooks)
-
         """Make the state directory and what is always in it; clear up after a crash. Raises CertctlError."""
+        belonging.check(self.layout, self._configuration)
         place.prepare(self.layout)
+        belonging.take(self.layout, self._configuration, self._hooks)
 
     def leave(self) -> None:
         """Remember how everything looks: the lock is about to be let go of."""
