@@ -81,6 +81,7 @@ STATES = st.builds(
     next=st.none() | generation(4, issued=False) | generation(4, issued=True),
     previous=st.none() | generation(2, issued=True),
     retired=st.just((1,)),
+    aside=st.dictionaries(st.integers(1, 9), MOMENTS, max_size=1),
     last_number=st.integers(4, 99),
     rotation=st.sampled_from(["", "wanted", "forced"]),
     renewal_wanted=st.booleans(),

@@ -138,7 +138,7 @@ def take_over(tree: Tree, wish: Wish, config: str | None, options: passes.Option
     if wish.dry_run or base is None:
         return _shown(tree, plan, text, config)
     with passes.locked(spec, options.wait):
-        store = DiskStore(spec.state_dir)
+        store = DiskStore(spec.state_dir, configuration=spec.path)
         store.prepare()
         now = wiring.clock()
         served = wish.name is not None

@@ -203,7 +203,7 @@ def _take_over(spec: Spec, fitting: Fitting, wait: float) -> tuple[Taken, ...]:
         return ()
     now = wiring.clock()
     with passes.locked(spec, wait):
-        store = DiskStore(spec.state_dir)
+        store = DiskStore(spec.state_dir, configuration=spec.path)
         store.prepare()
         taken = []
         pinned = {one.name: one.pin for one in fitting.fit.certificates}

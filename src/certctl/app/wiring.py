@@ -50,7 +50,7 @@ def adapters(
 
     *lease*: the lock that is held, and let go of while others are asked.
     """
-    store = DiskStore(spec.state_dir, verify=verify, replace_unknown=replace_unknown)
+    store = DiskStore(spec.state_dir, verify=verify, replace_unknown=replace_unknown, configuration=spec.path)
     outside: Hold = partial(_outside, lease, store) if lease else nullcontext
     return Adapters(
         store=store,

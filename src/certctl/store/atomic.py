@@ -18,6 +18,7 @@ from functools import partial
 
 from certctl.errors import StoreError
 from certctl.store import batch as batches
+from certctl.store import held
 from certctl.store.batch import Aside, Entry, File, Link, Tree
 from certctl.store.failing import check_held, failing, failure
 from certctl.store.syncing import Unsynced
@@ -113,6 +114,7 @@ class _Work:
 
     def stage(self, unsynced: Unsynced) -> None:
         for entry in self.batch.entries:
+            held.check(entry.path)
             with failing(entry.path):
                 self._staged[_stage(entry, unsynced)] = entry
 
@@ -170,6 +172,7 @@ def make_directory(path: str, mode: int = 0o700, base: str | None = None) -> Non
     """
     if os.path.isdir(path):
         return
+    held.check(path)
     parent = os.path.dirname(path)
     make_directory(parent, mode, base)
     with failing(path, verb="create the directory"):
@@ -190,6 +193,7 @@ def narrow_directory(path: str, mode: int) -> None:
 
 def append_line(path: str, line: bytes, mode: int = 0o600) -> None:
     """Append one line in one write(2). Not synced: for what people read, not for state."""
+    held.check(path)
     with failing(path):
         seam("append", path)
         fd = os.open(path, os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
@@ -204,6 +208,7 @@ def append_line(path: str, line: bytes, mode: int = 0o600) -> None:
 
 def replace_cache(path: str, data: bytes, mode: int = 0o600, base: str | None = None) -> None:
     """Replace *path* atomically but not durably: for what can be made again, and is checked when read."""
+    held.check(path)
     with failing(path):
         temporary = _write_file(File(path, data, mode, -1, -1), None, base)
         _rename(temporary, path, base)

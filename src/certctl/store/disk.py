@@ -26,6 +26,7 @@ from certctl.core.spec import CertificateSpec, DhparamSpec
 from certctl.errors import CertctlError, StateError, StoreError
 from certctl.store import (
     atomic,
+    belonging,
     clockfile,
     generations,
     journal,
@@ -51,9 +52,15 @@ class DiskStore:
     """
 
     def __init__(
-        self, state_dir: str, *, verify: bool = False, replace_unknown: Collection[str] = ()
+        self,
+        state_dir: str,
+        *,
+        verify: bool = False,
+        replace_unknown: Collection[str] = (),
+        configuration: str = "",
     ) -> None:
         self.layout = Layout(state_dir)
+        self._configuration = configuration
         outputs.check_readable(state_dir)
         self._stamps = Stamps(self.layout.stamps, trust=not verify)
         self._materials = Materials(self.layout, self._stamps)
@@ -65,7 +72,7 @@ class DiskStore:
 
     @cached_property
     def _hooks(self) -> dict[str, HookState]:
-        return records.load_hooks(self.layout)
+        return belonging.hooks(self.layout)
 
     @cached_property
     def _dhparams(self) -> dict[str, DhparamState]:
@@ -73,7 +80,9 @@ class DiskStore:
 
     def prepare(self) -> None:
         """Make the state directory and what is always in it; clear up after a crash. Raises CertctlError."""
+        belonging.check(self.layout, self._configuration)
         place.prepare(self.layout)
+        belonging.take(self.layout, self._configuration, self._hooks)
 
     def leave(self) -> None:
         """Remember how everything looks: the lock is about to be let go of."""

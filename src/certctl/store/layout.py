@@ -39,6 +39,10 @@ class Layout(NamedTuple):
         return f"{self.root}/hooks.json"
 
     @property
+    def owner(self) -> str:
+        return f"{self.root}/owner.json"
+
+    @property
     def dhparams(self) -> str:
         return f"{self.root}/dhparams.json"
 

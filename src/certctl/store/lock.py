@@ -9,24 +9,39 @@ import time
 from collections.abc import Iterator
 
 from certctl.errors import LockedError, StoreError
-from certctl.store import atomic
+from certctl.store import atomic, held
+from certctl.store.failing import failing
 
 _POLL = 0.05
 
 
 @contextlib.contextmanager
 def lock(path: str, wait: float, what: str = "another certctl") -> Iterator[None]:
-    """Hold the lock on *path*; wait at most *wait* seconds for it, then raise `LockedError` (exit 75)."""
+    """Hold the lock on *path*; wait at most *wait* seconds for it, then raise `LockedError` (exit 75).
+
+    The directory that it is in is locked as well: the file can be removed meanwhile.
+    """
+    deadline = time.monotonic() + wait
+    directory = os.path.dirname(path)
     fd = atomic.open_lock(path)
     try:
-        _take(fd, path, wait, what)
-        yield
+        _take(fd, path, deadline, what)
+        with failing(directory, verb="lock"):
+            whole = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            _take(whole, path, deadline, what)
+            held.hold(directory, os.fstat(whole))
+            try:
+                yield
+            finally:
+                held.release(directory)
+        finally:
+            os.close(whole)
     finally:
         os.close(fd)
 
 
-def _take(fd: int, path: str, wait: float, what: str) -> None:
-    deadline = time.monotonic() + wait
+def _take(fd: int, path: str, deadline: float, what: str) -> None:
     while True:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -23,6 +23,7 @@ OWN = frozenset(
         "journal",
         "live",
         "lock",
+        "owner",
         "peers",
         "stamps",
         "state",
