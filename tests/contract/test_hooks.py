@@ -244,6 +244,19 @@ def test_watch(home: Home) -> None:
     assert home.steps() == []
 
 
+@pytest.mark.parametrize("kind", ["fifo", "device"])
+def test_watched_without_end(home: Home, kind: str) -> None:
+    """A watched FIFO or device is told as an error, and neither waited for nor read without end."""
+    home.script("reload", 'echo ran >>"$HERE/runs"')
+    path = "/dev/zero" if kind == "device" else str(home / "one")
+    home.config(WATCH.format(f'"{path}", "two"'))
+    write(home / "two", "2")
+    if kind == "fifo":
+        os.mkfifo(home / "one")
+    failed = home("run", code=1)
+    assert f"{path}: it is not a regular file" in failed.err
+
+
 def test_watched_by_size_and_time(home: Home) -> None:
     """A change that keeps size and time is seen, too."""
     home.script("reload", 'echo ran >>"$HERE/runs"')

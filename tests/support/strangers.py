@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import shutil
 import struct
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -27,12 +31,20 @@ def need_root() -> None:
         pytest.skip("only root can give files to somebody else")
 
 
-def directory(place: Path) -> Path:
-    """Make *place* (below pytest's directory) a directory of nobody's, which nobody can reach."""
+@contextlib.contextmanager
+def ground() -> Iterator[Path]:
+    """A directory of root's that others can reach; pytest's own are closed to them whenever a run begins."""
     need_root()
+    made = Path(tempfile.mkdtemp(prefix="certctl-test-"))
+    made.chmod(0o755)
+    try:
+        yield made
+    finally:
+        shutil.rmtree(made)
+
+
+def directory(place: Path) -> Path:
+    """Make *place* a directory of nobody's."""
     place.mkdir()
-    for above in place.parents:
-        if above.owner() == "root" and len(above.parts) > 2:
-            above.chmod(0o755)
     os.chown(place, NOBODY, NOBODY)
     return place

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,12 @@ def solver(place: Path, home: Path) -> Webroot:
     return Webroot(str(place), Leftovers(str(home)))
 
 
+@pytest.fixture
+def ground() -> Iterator[Path]:
+    with strangers.ground() as made:
+        yield made
+
+
 def test_ones_own_webroot(tmp_path: Path) -> None:
     """Tokens are readable by everybody while they are needed, whatever the umask, and gone after that."""
     os.umask(0o077)
@@ -39,31 +46,31 @@ def test_ones_own_webroot(tmp_path: Path) -> None:
     assert not os.listdir(tmp_path / "leftovers")
 
 
-def test_written_as_the_owner(tmp_path: Path) -> None:
+def test_written_as_the_owner(ground: Path) -> None:
     """In somebody else's webroot root makes and removes everything with his rights and in his name."""
-    place = strangers.directory(tmp_path / "www")
-    with solver(place, tmp_path).present(PROOFS):
+    place = strangers.directory(ground / "www")
+    with solver(place, ground).present(PROOFS):
         for path in (place / ".well-known", place / INNER, place / INNER / "one"):
             assert (path.stat().st_uid, path.stat().st_gid) == (NOBODY, NOBODY)
         assert stat.S_IMODE((place / INNER / "one").stat().st_mode) == 0o644
     assert not os.listdir(place / INNER)
 
 
-def test_directories_of_root_in_it(tmp_path: Path) -> None:
+def test_directories_of_root_in_it(ground: Path) -> None:
     """Directories that root once made in somebody else's webroot go on being used."""
-    place = strangers.directory(tmp_path / "www")
+    place = strangers.directory(ground / "www")
     (place / INNER).mkdir(parents=True, mode=0o755)
-    with solver(place, tmp_path).present(PROOFS):
+    with solver(place, ground).present(PROOFS):
         assert (place / INNER / "one").read_text() == "one.thumb"
     assert not os.listdir(place / INNER)
 
 
 @pytest.mark.parametrize("whose", [0, NOBODY])
 @pytest.mark.parametrize("name", [".well-known", INNER])
-def test_links_lead_nowhere(tmp_path: Path, name: str, whose: int) -> None:
+def test_links_lead_nowhere(ground: Path, name: str, whose: int) -> None:
     """Behind a link below the webroot nothing is written, overwritten or deleted; the link is told."""
-    place = strangers.directory(tmp_path / "www")
-    victim = tmp_path / "victim"
+    place = strangers.directory(ground / "www")
+    victim = ground / "victim"
     for inner in (victim, victim / "acme-challenge"):
         inner.mkdir(mode=0o700)
         (inner / "one").write_text("precious")
@@ -72,7 +79,7 @@ def test_links_lead_nowhere(tmp_path: Path, name: str, whose: int) -> None:
     os.lchown(place / name, whose, whose)
     with (
         pytest.raises(StoreError, match="on the way is a symlink"),
-        solver(place, tmp_path).present(PROOFS),
+        solver(place, ground).present(PROOFS),
     ):
         pytest.fail("it was put up")
     with pytest.raises(StoreError, match="on the way is a symlink"):
@@ -82,18 +89,18 @@ def test_links_lead_nowhere(tmp_path: Path, name: str, whose: int) -> None:
     assert os.listdir(victim / "acme-challenge") == ["one"]
 
 
-def test_what_resists_is_told(tmp_path: Path) -> None:
+def test_what_resists_is_told(ground: Path) -> None:
     """What the owner himself may not do fails, with the words of the system, and the others are told."""
-    place = strangers.directory(tmp_path / "www")
+    place = strangers.directory(ground / "www")
     place.chmod(0o555)
     with (
         pytest.raises(CertctlError, match=f"cannot create the directory {place}/.well-known: permission"),
-        solver(place, tmp_path).present(PROOFS),
+        solver(place, ground).present(PROOFS),
     ):
         pytest.fail("it was put up")
 
 
-def test_a_child_that_fails(tmp_path: Path) -> None:
+def test_a_child_that_fails() -> None:
     """A child that ends without an answer is an error that says why, not silence."""
     strangers.need_root()
     with pytest.raises(StoreError, match=f"what was to be done as user {NOBODY} failed: .*TypeError"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
 import time
 from pathlib import Path
 
@@ -93,15 +94,18 @@ def test_postmap_that_fails_keeps_the_old_table(world: World) -> None:
 
 
 def test_postmap_clears_up_after_runs_that_were_killed(world: World) -> None:
-    """What a killed run left an hour ago goes; what another may be at work in stays."""
+    """What a killed run left goes, by its process or its age; what another may be at work in stays."""
     policy = maps(world)
-    for name, age in ((".postmap.aaaaaa", 7200), (".postmap.bbbbbb", 60)):
+    ended = subprocess.Popen(["true"])
+    ended.wait()
+    alive = f".postmap.{os.getpid()}"
+    for name, age in ((".postmap.aaaaaa", 7200), (f".postmap.{ended.pid}", 1), (alive, 60)):
         (world.directory / name).mkdir()
         (world.directory / name / "sni.db").write_text("keys")
         then = time.time() - age
         os.utime(world.directory / name, (then, then))
     assert world.run("postmap", policy).exit_status == 0
-    assert [path.name for path in world.directory.glob(".postmap*")] == [".postmap.bbbbbb"]
+    assert [path.name for path in world.directory.glob(".postmap*")] == [alive]
 
 
 def test_postmap_refuses_to_lose_an_entry(world: World) -> None:
@@ -145,6 +149,24 @@ def test_postmap_and_owners(world: World) -> None:
     os.chown(theirs, 65534, 0)
     source = world.write("theirs/policy")
     assert failed(world.run("postmap", source), "postmap", f"{theirs} belongs to nobody")
+
+
+def test_postmap_and_modes(world: World) -> None:
+    """A source or a directory that others may write is refused, with the chmod; nothing is built."""
+    policy = maps(world)
+    os.chmod(policy, 0o666)
+    assert failed(world.run("postmap", policy), "postmap", f"{policy} may be written by everybody")
+    os.chmod(policy, 0o644)
+    loose = world.directory / "loose"
+    loose.mkdir()
+    source = world.write("loose/policy")
+    loose.chmod(0o1777)
+    assert failed(world.run("postmap", source), "postmap", f"{loose} may be written by everybody")
+    loose.chmod(0o775)
+    assert world.run("postmap", source).exit_status == 0
+    if os.geteuid() == 0:
+        os.chown(loose, 0, 65534)
+        assert failed(world.run("postmap", source), "postmap", f"{loose} may be written by group")
 
 
 @pytest.mark.parametrize("type_", ["texthash", "regexp", "pcre", "cidr", "proxy:texthash"])

@@ -43,14 +43,21 @@ def mode(path: Path) -> int:
 
 
 @pytest.fixture
-def foreign(tmp_path: Path) -> Path:
-    return strangers.directory(tmp_path / "foreign")
+def ground() -> Iterator[Path]:
+    with strangers.ground() as made:
+        yield made
 
 
 @pytest.fixture
-def victim(tmp_path: Path) -> Path:
+def foreign(ground: Path) -> Path:
+    """A directory of nobody's, which nobody can reach."""
+    return strangers.directory(ground / "foreign")
+
+
+@pytest.fixture
+def victim(ground: Path) -> Path:
     """A directory that is root's alone."""
-    place = tmp_path / "victim"
+    place = ground / "victim"
     place.mkdir(mode=0o700)
     (place / "file").write_bytes(b"precious")
     return place
