@@ -68,6 +68,7 @@ def test_tsig_key(tmp_path: Path, text: str) -> None:
     """Key clauses as tsig-keygen prints them and as people write them, comments and all."""
     path = tmp_path / "key"
     path.write_text(text)
+    path.chmod(0o600)
     assert "//" in SECRET
     assert read_tsig_key(os.fspath(path)) == TsigKey("k", "hmac-sha512", SECRET)
 
@@ -87,6 +88,7 @@ def test_tsig_key_that_is_none(tmp_path: Path, text: str | None, message: str) -
     path = tmp_path / "key"
     if text is not None:
         path.write_text(text)
+        path.chmod(0o600)
     with pytest.raises(CertctlError, match=f"cannot read a TSIG key from {path}: .*{message}") as caught:
         read_tsig_key(os.fspath(path))
     assert "tsig-keygen" in str(caught.value.hint)

@@ -26,6 +26,7 @@ def test_slashes_in_a_secret(tmp_path: Path, secret: str) -> None:
     """Comments are passed over, and what looks like one inside of a secret is not."""
     path = tmp_path / "key"
     path.write_text(KEY % secret)
+    path.chmod(0o600)
     key = tsig.read(str(path))
     assert key.name.to_text() == "certctl."
     assert key.algorithm.to_text() == "hmac-sha512."
@@ -46,6 +47,7 @@ def test_no_key(tmp_path: Path, text: str | None, words: str) -> None:
     path = tmp_path / "key"
     if text is not None:
         path.write_text(text)
+        path.chmod(0o600)
     with pytest.raises(CertctlError, match=words) as caught:
         tsig.read(str(path))
     assert "tsig-keygen" in str(caught.value.hint)

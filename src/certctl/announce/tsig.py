@@ -9,6 +9,7 @@ import dns.name
 import dns.tsig
 
 from certctl.errors import CertctlError
+from certctl.system.secret import read_secret
 
 _KEY = re.compile(r'\bkey\s+"?([^"\s{]+)"?\s*\{([^}]*)\}', re.IGNORECASE)
 # What is quoted comes first: a secret in base64 may have two slashes in it.
@@ -18,10 +19,9 @@ _COMMENT = re.compile(r'("[^"]*")|/\*.*?\*/|//[^\n]*|#[^\n]*', re.DOTALL)
 def read(path: str) -> dns.tsig.Key:
     """The first ``key`` clause in *path*. Raises CertctlError."""
     try:
-        with open(path, encoding="utf-8") as file:
-            found = _KEY.search(_COMMENT.sub(r"\1", file.read()))
-    except (OSError, ValueError) as error:
-        raise _no_key(path, (getattr(error, "strerror", None) or str(error)).lower()) from error
+        found = _KEY.search(_COMMENT.sub(r"\1", read_secret(path)))
+    except CertctlError as error:
+        raise _no_key(path, error.message, error.hint) from error
     if not found:
         raise _no_key(path, "there is no key clause in it")
     pairs = [part.split(None, 1) for part in found[2].split(";")]
@@ -35,9 +35,9 @@ def read(path: str) -> dns.tsig.Key:
         raise _no_key(path, "its secret is no base64") from error
 
 
-def _no_key(path: str, why: str) -> CertctlError:
+def _no_key(path: str, why: str, hint: str | None = None) -> CertctlError:
     return CertctlError(
         f"cannot read a TSIG key from {path}: {why}",
-        f"make one with `tsig-keygen certctl >{path}` (umask 077) and include it in named.conf",
+        hint or f"make one with `tsig-keygen certctl >{path}` (umask 077) and include it in named.conf",
         transient=False,
     )

@@ -1,0 +1,61 @@
+"""Secrets of the configuration: read from files that others cannot read, and kept out of every text."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable
+
+from certctl.errors import CertctlError, UnreadableError
+from certctl.system.files import read_file
+
+STRUCK = "[secret]"
+_SHORTEST = 4
+"""Characters: what is shorter would be struck out of ordinary words, and keeps nothing secret."""
+_MOST = 64 * 1024
+
+
+def read_secret(path: str) -> str:
+    """Return the text of a file that holds a secret. Raises CertctlError.
+
+    As with keys, its group may read it (named(8) shares its TSIG keys so); others may not.
+    """
+    data = read_file(path, most=_MOST, follow=True)
+    if data is None:
+        raise UnreadableError(f"cannot read {path}: no such file or directory")
+    try:
+        mode = stat.S_IMODE(os.stat(path).st_mode)
+    except OSError as error:
+        raise UnreadableError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from error
+    if mode & stat.S_IRWXO:
+        raise CertctlError(
+            f"{path} holds a secret, and its mode {mode:04o} gives everybody a right to it",
+            f"type: chmod o-rwx {path}; whoever could read it may have done so: consider a new secret",
+            transient=False,
+        )
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise CertctlError(f"cannot read {path}: it is no text", transient=False) from None
+
+
+def strike(text: str, secrets: Iterable[str]) -> str:
+    """Return *text* with every one of *secrets* struck out, also as URLs, JSON, Python and HTTP spell it."""
+    forms = {form for secret in secrets if len(secret) >= _SHORTEST for form in _forms(secret)}
+    # The longest first: one may be a part of another.
+    for form in sorted(forms, key=len, reverse=True):
+        text = text.replace(form, STRUCK)
+    return text
+
+
+def _forms(secret: str) -> Iterable[str]:
+    import base64
+    import json
+    from urllib.parse import quote, quote_plus
+
+    yield from (secret, repr(secret)[1:-1], json.dumps(secret)[1:-1])
+    yield from (quote(secret), quote(secret, safe=""), quote_plus(secret))
+    if len(secret) >= 2 * _SHORTEST:
+        data = secret.encode()
+        yield from (base64.b64encode(data).decode(), data.hex())
+        yield base64.urlsafe_b64encode(data).decode().rstrip("=")
