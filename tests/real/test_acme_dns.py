@@ -161,11 +161,8 @@ def test_server_that_lags(scratch: str) -> None:
 
 def test_wrong_key(shared: DnsWorld, tmp_path: Any) -> None:
     """What the server says of a TSIG key that it does not know reaches the person."""
-    wrong = write(
-        str(tmp_path / "key"),
-        'key "other" { algorithm hmac-sha256; secret "AAAAAAAAAAAAAAAAAAAAAA=="; };',
-        0o600,
-    )
+    clause = 'key "other" { algorithm hmac-sha256; secret "AAAAAAAAAAAAAAAAAAAAAA=="; };'
+    wrong = write(str(tmp_path / "key"), clause, 0o600)
     with pytest.raises(CertctlError, match=r"update of _acme-challenge\.host\.example\.test at 127\.0\.0\.1"):
         shared.issuer("wrong", tsig_key_file=wrong).issue(shared.world.request("host.example.test"))
 

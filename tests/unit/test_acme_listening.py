@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import random
 import socket
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
@@ -11,10 +15,12 @@ from threading import Event, Thread
 import pytest
 
 from certctl.errors import CertctlError
+from certctl.issuers.acme.clienthello import protocols
 from certctl.issuers.acme.http01 import Standalone
 from certctl.issuers.acme.listening import CONNECTION_TIMEOUT, Listener, Listeners, Place, Seen
 from certctl.issuers.acme.proof import Proof
 from certctl.issuers.acme.shared import Turns
+from certctl.issuers.acme.tlsalpn01 import TlsAlpn
 
 
 def say_what_is_served(connection: socket.socket, served: Mapping[str, str], seen: Seen) -> None:
@@ -139,3 +145,82 @@ def test_turns() -> None:
         assert not entered.is_set()
     thread.join(5)
     assert entered.is_set()
+
+
+def test_idle_visitors_do_not_starve_the_ca(free_port: Callable[[], int]) -> None:
+    """However many connect and say nothing, the CA is answered at once: the oldest of them have to go."""
+    port = free_port()
+    proof = Proof("x.test", False, "token", "token.thumb")
+    with Standalone((f"127.0.0.1:{port}",)).present([proof]) as asked, ExitStack() as stack:
+        idle = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", port), timeout=30)) for _ in range(150)
+        ]
+        began = time.monotonic()
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as connection:
+            connection.sendall(b"GET /.well-known/acme-challenge/token HTTP/1.1\r\nHost: x.test\r\n\r\n")
+            assert b"token.thumb" in connection.recv(4096)
+        assert time.monotonic() - began < CONNECTION_TIMEOUT / 2
+        assert asked(proof, 5.0)
+        assert b"token.thumb" not in idle[0].recv(100)
+
+
+def hello(alpn: list[str] | None, name: str = "x.test") -> bytes:
+    context = ssl.create_default_context()
+    if alpn:
+        context.set_alpn_protocols(alpn)
+    outgoing = ssl.MemoryBIO()
+    with contextlib.suppress(ssl.SSLWantReadError):
+        context.wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname=name).do_handshake()
+    return outgoing.read()
+
+
+@pytest.mark.parametrize("alpn", [None, ["acme-tls/1"], ["h2", "http/1.1"], ["h2", "acme-tls/1"]])
+def test_protocols_of_a_client(alpn: list[str] | None) -> None:
+    """They are read from a whole ClientHello, whatever the pieces that it comes in; never from a part."""
+    data = hello(alpn)
+    assert protocols(data) == [name.encode() for name in alpn or []]
+    assert all(protocols(data[:end]) is None for end in range(0, len(data), 7))
+    body = data[5:]
+    pieces = [body[at : at + 100] for at in range(0, len(body), 100)]
+    records = b"".join(data[:3] + bytes([0, len(piece)]) + piece for piece in pieces)
+    assert protocols(records) == protocols(data)
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_client_hello_that_is_none(seed: int) -> None:
+    """Damaged messages are a ValueError, incomplete, or read as something else; never anything worse."""
+    dice = random.Random(seed)
+    for _ in range(200):
+        data = bytearray(hello_of_ours())
+        for _ in range(dice.randrange(1, 8)):
+            data[dice.randrange(len(data))] = dice.randrange(256)
+        with contextlib.suppress(ValueError):
+            protocols(bytes(data))
+    with pytest.raises(ValueError, match=r"."):
+        protocols(b"GET / HTTP/1.1\r\n")
+
+
+@functools.cache
+def hello_of_ours() -> bytes:
+    return hello(["acme-tls/1"])
+
+
+@pytest.mark.parametrize("alpn", [None, ["h2"], ["acme-tls/1"]])
+def test_handshake_without_acme_tls(free_port: Callable[[], int], alpn: list[str] | None) -> None:
+    """Only who offers acme-tls/1 gets a certificate; everybody else an alert, and nobody counts as the CA."""
+    port = free_port()
+    proof = Proof("x.test", False, "token", "token.thumb")
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    if alpn:
+        context.set_alpn_protocols(alpn)
+    with TlsAlpn((f"127.0.0.1:{port}",)).present([proof]) as asked:
+        with socket.create_connection(("127.0.0.1", port), timeout=20) as connection:
+            if alpn == ["acme-tls/1"]:
+                with context.wrap_socket(connection, server_hostname="x.test") as tls:
+                    assert tls.selected_alpn_protocol() == "acme-tls/1"
+                    assert tls.getpeercert(binary_form=True)
+            else:
+                with pytest.raises(ssl.SSLError, match=r"(?i)no.application.protocol"):
+                    context.wrap_socket(connection, server_hostname="x.test")
+        assert asked(proof, 5.0 if alpn == ["acme-tls/1"] else 0.3) == (alpn == ["acme-tls/1"])

@@ -18,6 +18,7 @@ from certctl.issuers.command import CommandIssuer
 from certctl.issuers.private_ca import PrivateCaIssuer
 from certctl.ports import Issued, IssueRequest
 from certctl.store.keys import generate
+from certctl.system import programs
 from tests.unit.issuer_world import NAMES, checked, issued, openssl_verify, request
 
 KEY = generate("ecdsa-p256")
@@ -277,7 +278,7 @@ def test_name_is_looked_up_in_path(signed: Signed, tmp_path: Path, monkeypatch: 
     script(tmp_path, f"cat {signed.leaf} {signed.middle}")
     monkeypatch.setenv("PATH", f"relative:{tmp_path}")
     checked(issuer("sign").issue(signed.asked), signed.asked)
-    assert program.search_path() == (
+    assert programs.search_path() == (
         f"{tmp_path}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     )
 

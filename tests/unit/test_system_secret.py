@@ -1,65 +1,167 @@
-"""Files that people name: none of them makes certctl wait, or read without end; secrets are closed."""
+"""Secrets: in no text that leaves certctl, and in no file that everybody can read."""
 
 from __future__ import annotations
 
+import base64
+import json
 import os
-from collections.abc import Callable
+import socket
+import traceback
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote, quote_plus
 
+import dns.name
+import dns.resolver
 import pytest
 
 from certctl.announce import tsig
-from certctl.app import fingerprints
-from certctl.app.fingerprints import Query
+from certctl.core.spec import AcmeOptions, IssuerSpec
 from certctl.errors import CertctlError
-from certctl.issuers import csr
-from certctl.issuers.acme import eab, lexicon, rfc2136, transport
-from certctl.system.files import read_given
-from certctl.system.secret import read_secret
+from certctl.issuers.acme.dnslookup import Lookup, Record
+from certctl.issuers.acme.dnsoptions import Table
+from certctl.issuers.acme.issuer import AcmeIssuer
+from certctl.issuers.acme.lexicon import Lexicon
+from certctl.issuers.acme.rfc2136 import read_tsig_key
+from certctl.system.secret import STRUCK, read_secret, strike
+from tests.unit.acme_tiny_ca import Said, tiny_ca
 
-READERS: dict[str, Callable[[str], object]] = {
-    "anything": read_given,
-    "a secret": read_secret,
-    "fingerprints --file": lambda path: fingerprints.of_file(path, Query()),
-    "csr": csr.read,
-    "tsig_key_file of an announcer": tsig.read,
-    "tsig_key_file of an issuer": rfc2136.read_tsig_key,
-    "eab_hmac_key_file": eab._mac_key,
-    "ca_file": transport._tls_context,
-    "a token in a file": lambda path: lexicon._content("issuer le", path),
-}
-SECRETS = ("a secret", "tsig_key_file of an announcer", "tsig_key_file of an issuer", "eab_hmac_key_file")
+TOKEN = "s3cr3t/tok+en=with \"odd'é signs"
 
 
-@pytest.mark.parametrize("name", READERS)
-def test_no_plain_file(tmp_path: Path, name: str) -> None:
-    """A FIFO, which nobody writes to, and a device without end are refused by name, at once."""
-    fifo = tmp_path / "fifo"
-    os.mkfifo(fifo, 0o600)
-    for path in (str(fifo), "/dev/zero", str(tmp_path)):
-        with pytest.raises(CertctlError, match=f"{path}.*(is not a regular file|open to everybody)"):
-            READERS[name](path)
+@pytest.mark.parametrize(
+    "form",
+    [
+        *(TOKEN, repr(TOKEN), json.dumps(TOKEN), quote(TOKEN), quote(TOKEN, safe=""), quote_plus(TOKEN)),
+        *(base64.b64encode(TOKEN.encode()).decode(), TOKEN.encode().hex()),
+        base64.urlsafe_b64encode(TOKEN.encode()).decode(),
+    ],
+)
+def test_strike(form: str) -> None:
+    """However a URL, a header, JSON or Python spells a secret, nothing of it is left."""
+    found = strike(f"before {form} after", [TOKEN])
+    assert found.startswith("before ")
+    assert found.endswith(" after")
+    assert STRUCK in found
+    assert "s3cr3t" not in found
+    assert "tok" not in found
 
 
-@pytest.mark.parametrize("name", READERS)
-def test_too_large(tmp_path: Path, name: str) -> None:
-    """A file that is larger than anything of its kind is not read."""
-    path = tmp_path / "large"
-    path.touch(0o600)
-    os.truncate(path, 1 << 40)
-    with pytest.raises(CertctlError, match=f"{path}: it has more than"):
-        READERS[name](str(path))
+def test_strike_overlapping() -> None:
+    """A secret that is part of another leaves nothing of the longer one; a letter or two is no secret."""
+    assert strike("user:password-long a", ["password", "password-long", "a", ""]) == f"user:{STRUCK} a"
 
 
-@pytest.mark.parametrize("name", SECRETS)
-def test_open_secret(tmp_path: Path, name: str) -> None:
-    """A secret that everybody may read is refused, with the chmod."""
+def providers() -> list[str]:
+    """The providers of dns-lexicon that speak HTTP by themselves."""
+    import lexicon._private.providers as package
+
+    directory = Path(next(iter(package.__path__)))
+    files = [path for path in sorted(directory.glob("*.py")) if not path.stem.startswith("_")]
+    return [path.stem for path in files if "import requests" in path.read_text(encoding="utf-8")]
+
+
+class Zone(Lookup):
+    """Knows the zone without a DNS."""
+
+    def zone(self, _: str) -> str:
+        return "example.test"
+
+
+WORDS = "token key secret username password api_key userid client_token access_key secret_key user"
+OPTIONS = (*(f"auth_{word}" for word in WORDS.split()), "api_key")
+SECRETS = {name: f"SeCrEt{number}x{number}TokEn" for number, name in enumerate(OPTIONS)}
+
+
+def test_no_provider_tells_its_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection that fails tells nobody the token, although many providers have it in what they say."""
+    pytest.importorskip("lexicon", reason="dns-lexicon is not installed")
+    for name in ("http_proxy", "https_proxy", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+        monkeypatch.setenv(name.upper(), "http://127.0.0.1:1")
+    monkeypatch.setattr("certctl.issuers.acme.lexicon.LONGEST", 3.0)
+    system = socket.getaddrinfo
+
+    def at_home(host: str, *rest: Any, **options: Any) -> Any:
+        if host != "127.0.0.1":
+            raise socket.gaierror(socket.EAI_NONAME, "not known here")
+        return system(host, *rest, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", at_home)
+    # Who asks for the zone before anything else asks a resolver that there may not be.
+    monkeypatch.setattr("dns.resolver.zone_for_name", lambda *_, **__: dns.name.from_text("example.test."))
+    struck = []
+    names = providers()
+    assert len(names) > 40
+    for name in names:
+        client = Lexicon(name, Table("t", dict(SECRETS)), Zone(Table("t", {})), 60)
+        with pytest.raises(CertctlError) as caught:
+            client.add(Record("_acme-challenge.example.test", "x" * 43))
+        told = "".join(traceback.format_exception(caught.value)) + str(caught.value.hint)
+        assert not any(secret in told for secret in SECRETS.values()), name
+        struck += [name] if STRUCK in told else []
+    assert len(struck) >= 3, f"the test sees too little: {struck}"
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o400, 0o640, 0o440])
+def test_secret_that_is_kept(tmp_path: Path, mode: int) -> None:
+    """Its owner reads it, and its group may."""
     path = tmp_path / "secret"
-    path.write_text('key "certctl" { algorithm hmac-sha256; secret "c2VjcmV0"; };')
-    path.chmod(0o644)
-    with pytest.raises(CertctlError, match=f"{path} is open to everybody \\(mode 0644\\)") as caught:
-        READERS[name](str(path))
-    assert caught.value.hint == f"chmod o-rwx {path}"
-    path.chmod(0o640)
-    if name != "eab_hmac_key_file":
-        READERS[name](str(path))
+    path.write_text("abcd\n")
+    path.chmod(mode)
+    assert read_secret(str(path)) == "abcd\n"
+
+
+KEY = 'key "k" { algorithm hmac-sha256; secret "c2VjcmV0c2VjcmV0"; };'
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o604, 0o606, 0o666])
+def test_secret_that_everybody_reads(tmp_path: Path, mode: int) -> None:
+    """It is refused with the chmod to type, whoever reads it: TSIG keys, HMAC keys, tokens of providers."""
+    path = tmp_path / "secret"
+    path.write_text(KEY)
+    path.chmod(mode)
+    for read in (read_secret, tsig.read, read_tsig_key, lexicon_token):
+        with pytest.raises(CertctlError, match=f"its mode {mode:04o} gives everybody a right") as caught:
+            read(os.fspath(path))
+        assert f"chmod o-rwx {path}" in str(caught.value.hint)
+        assert not caught.value.transient
+
+
+def lexicon_token(path: str) -> object:
+    return Lexicon("cloudflare", Table("t", {"auth_token_file": path}), Zone(Table("t", {})), 60)
+
+
+def test_hmac_key_that_everybody_reads(tmp_path: Path) -> None:
+    """The key of an external account is no exception; nor does a broken one get into a message."""
+    path = tmp_path / "eab.key"
+    path.write_text("c2VjcmV0c2VjcmV0c2VjcmV0\n")
+    with tiny_ca({"/newNonce": lambda _: Said(b"", 200, (("Replay-Nonce", "abcd"),))}) as ca:
+        options = AcmeOptions(f"{ca.url}/dir", agree_tos=True, eab_kid="kid", eab_hmac_key_file=str(path))
+
+        def refusal(home: str) -> CertctlError:
+            issuer = AcmeIssuer(IssuerSpec("ca", "acme", acme=options), str(tmp_path / home))
+            with pytest.raises(CertctlError, match="cannot read the external account's key from") as caught:
+                issuer.session().account.signer()
+            return caught.value
+
+        path.chmod(0o644)
+        assert "chmod o-rwx" in str(refusal("wide").hint)
+        path.write_text("cannotbe9")
+        path.chmod(0o600)
+        assert "cannotbe9" not in "".join(traceback.format_exception(refusal("broken")))
+
+
+@pytest.mark.parametrize("kind", ["fifo", "directory", "huge", "binary"])
+def test_secret_that_is_a_trap(tmp_path: Path, kind: str) -> None:
+    """What is no file of text is refused, and nothing waits for it."""
+    path = tmp_path / "secret"
+    if kind == "fifo":
+        os.mkfifo(path, 0o600)
+    elif kind == "directory":
+        path.mkdir(0o700)
+    else:
+        path.write_bytes(b"\xff" * (100_000 if kind == "huge" else 10))
+        path.chmod(0o600)
+    with pytest.raises(CertctlError, match="cannot read"):
+        read_secret(str(path))

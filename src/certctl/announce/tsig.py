@@ -8,7 +8,7 @@ import re
 import dns.name
 import dns.tsig
 
-from certctl.errors import CertctlError, UnreadableError
+from certctl.errors import CertctlError
 from certctl.system.secret import read_secret
 
 _KEY = re.compile(r'\bkey\s+"?([^"\s{]+)"?\s*\{([^}]*)\}', re.IGNORECASE)
@@ -19,11 +19,9 @@ _COMMENT = re.compile(r'("[^"]*")|/\*.*?\*/|//[^\n]*|#[^\n]*', re.DOTALL)
 def read(path: str) -> dns.tsig.Key:
     """The first ``key`` clause in *path*. Raises CertctlError."""
     try:
-        found = _KEY.search(_COMMENT.sub(r"\1", read_secret(path).decode()))
-    except UnreadableError as error:
-        raise _no_key(path, error.message) from error
-    except ValueError as error:
-        raise _no_key(path, str(error).lower()) from error
+        found = _KEY.search(_COMMENT.sub(r"\1", read_secret(path)))
+    except CertctlError as error:
+        raise _no_key(path, error.message, error.hint) from error
     if not found:
         raise _no_key(path, "there is no key clause in it")
     pairs = [part.split(None, 1) for part in found[2].split(";")]
@@ -37,9 +35,9 @@ def read(path: str) -> dns.tsig.Key:
         raise _no_key(path, "its secret is no base64") from error
 
 
-def _no_key(path: str, why: str) -> CertctlError:
+def _no_key(path: str, why: str, hint: str | None = None) -> CertctlError:
     return CertctlError(
         f"cannot read a TSIG key from {path}: {why}",
-        f"make one with `tsig-keygen certctl >{path}` (umask 077) and include it in named.conf",
+        hint or f"make one with `tsig-keygen certctl >{path}` (umask 077) and include it in named.conf",
         transient=False,
     )

@@ -45,10 +45,11 @@ def _served(name: str, address: str, port: int) -> frozenset[str]:
 def _run(argv: Sequence[str], data: bytes, timeout: float) -> Ended:
     from certctl.announce.tools import Ended
     from certctl.issuers import program
+    from certctl.system import programs
 
-    path = program.search_path()
+    path = programs.search_path()
     try:
-        found = program.find(argv[0], path)
+        found = programs.find(argv[0], path)
         ended = program.run([found, *argv[1:]], {"PATH": path}, data, timeout)
     except CertctlError as error:
         hint = error.hint.replace("issuer's", "announcer's") if error.hint else None

@@ -8,11 +8,11 @@ from typing import Literal, NamedTuple
 
 from certctl.errors import CertctlError, UnreadableError
 from certctl.system.files import read_file
+from certctl.system.programs import in_path, search_path
 from certctl.system.safety import check_safe_executable
 
 HOOK_PREFIX = "hook:"
 HOOK = "hook program"
-_SYSTEM_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 _LEFT_BY_EDITORS = (
     "~",
     ".bak",
@@ -83,12 +83,8 @@ def resolve_command(
 
 
 def hook_path() -> str:
-    """Return the PATH that hooks get: certctl's own, and the system's directories that it lacks.
-
-    cron's has no sbin, where mail servers have their programs.
-    """
-    ours = [directory for directory in os.environ.get("PATH", "").split(":") if directory.startswith("/")]
-    return ":".join(dict.fromkeys([*ours, *_SYSTEM_PATH]))
+    """Return the PATH that hooks get."""
+    return search_path()
 
 
 def shipped_dir(kind: Literal["hooks", "systemd"]) -> str:
@@ -151,14 +147,14 @@ def _description(path: str) -> str:
 
 
 def _in_path(program: str, path: str) -> str:
-    for directory in path.split(":"):
-        candidate = os.path.join(directory, program)
-        if os.path.isfile(candidate) and os.access(candidate, os.X_OK):
-            return candidate
-    raise CertctlError(
-        f"hook program {program!r} is not in PATH ({path})",
-        hint=f"install it, write its full path, or {HOOK_PREFIX}{program} if the hook of that name is meant",
-    )
+    found = in_path(program, path)
+    if found is None:
+        raise CertctlError(
+            f"hook program {program!r} is not in PATH ({path})",
+            hint="install it, write its full path, "
+            f"or {HOOK_PREFIX}{program} if the hook of that name is meant",
+        )
+    return found
 
 
 def _unknown(name: str, hooks_dir: str) -> CertctlError:

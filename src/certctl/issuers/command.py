@@ -11,6 +11,7 @@ from certctl.core.x509 import key_facts, make_csr, order_chain
 from certctl.errors import CertctlError, IssuerError
 from certctl.issuers import program
 from certctl.ports import Issued, IssueRequest
+from certctl.system import programs
 
 # What tools print around certificates: openssl x509 -text, pkcs12, s_client; RFC 7468 §5.2.
 _COMMENT = re.compile(
@@ -37,8 +38,8 @@ class CommandIssuer:
         """Run the program once; raises CertctlError if it fails or prints no chain for the key."""
         if not self._options.command:
             raise IssuerError("the issuer has no command", 'write: command = ["/usr/local/bin/sign"]')
-        path = program.search_path()
-        argv = [program.find(self._options.command[0], path), *self._options.command[1:]]
+        path = programs.search_path()
+        argv = [programs.find(self._options.command[0], path), *self._options.command[1:]]
         environment = {
             "PATH": path,
             "CERTCTL_CERTIFICATE": request.certificate,

@@ -11,12 +11,10 @@ from typing import NamedTuple
 
 from certctl.errors import IssuerError
 from certctl.system import deadline
-from certctl.system.safety import check_safe_executable
 
 OUTPUT_MAX = 1 << 20
 ERRORS_KEPT = 4096
 GRACE = 2.0
-_SYSTEM_PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 _LOOK = 0.02
 _READS = 16  # at a look: a program that never stops writing must not keep us from looking at the clock
 
@@ -29,30 +27,6 @@ class Ended(NamedTuple):
     output: bytes
     errors: bytes
     """The end of its standard error."""
-
-
-def search_path() -> str:
-    """Return certctl's own PATH, and the system's directories that it lacks."""
-    ours = [directory for directory in os.environ.get("PATH", "").split(":") if directory.startswith("/")]
-    return ":".join(dict.fromkeys([*ours, *_SYSTEM_PATH]))
-
-
-def find(program: str, path: str) -> str:
-    """Return the file that *program* names: a full path, or a name in *path*.
-
-    Raises CertctlError if there is none, or if others than root and ourselves may change it.
-    """
-    if "/" in program and not program.startswith("/"):
-        raise IssuerError(f"the program {program} is named by a relative path", "write its full path")
-    candidates = [program] if "/" in program else [os.path.join(place, program) for place in path.split(":")]
-    found = next((name for name in candidates if os.path.isfile(name)), None)
-    if found is None:
-        where = "" if "/" in program else f" in {path}"
-        raise IssuerError(f"the program {program} does not exist{where}", "check the issuer's command")
-    if not os.access(found, os.X_OK):
-        raise IssuerError(f"the program {found} is not executable", f"chmod 755 {found}")
-    check_safe_executable(found)
-    return found
 
 
 def run(argv: Sequence[str], environment: Mapping[str, str], data: bytes, timeout: float) -> Ended:

@@ -14,6 +14,7 @@ import time
 from itertools import chain, zip_longest
 from typing import NamedTuple
 
+from certctl.system.bounded import within
 from certctl.system.deadline import left
 
 MOST = 8
@@ -46,28 +47,13 @@ def connect(host: str, port: int, seconds: float) -> socket.socket:
 def resolve(host: str, port: int, seconds: float) -> list[Address]:
     """Return the addresses of *host*, IPv6 and IPv4, in the resolver's order.
 
-    getaddrinfo(3) knows no time limit, so it runs in a thread that is left behind when it takes too
-    long. Raises OSError; TimeoutError when the time is over.
+    getaddrinfo(3) knows no time limit, but ends within *seconds* here. Raises OSError; TimeoutError when
+    the time is over.
     """
-    import threading
-
-    found: list[Address] = []
-    problem: list[OSError] = []
-
-    def ask() -> None:
-        try:
-            found.extend(_ask(host, port))
-        except OSError as error:
-            problem.append(error)
-
-    thread = threading.Thread(target=ask, daemon=True, name="certctl-resolve")
-    thread.start()
-    thread.join(left(seconds))
-    if thread.is_alive():
-        raise TimeoutError(errno.ETIMEDOUT, f"the name {host} was not resolved in time")
-    if problem:
-        raise problem[0]
-    return found
+    try:
+        return within(seconds, lambda: _ask(host, port))
+    except TimeoutError:
+        raise TimeoutError(errno.ETIMEDOUT, f"the name {host} was not resolved in time") from None
 
 
 def _ask(host: str, port: int) -> list[Address]:

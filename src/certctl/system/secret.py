@@ -1,27 +1,68 @@
-"""Secrets in files that a person named: nobody else may know them."""
+"""Secrets of the configuration: read from files that others cannot read, and kept out of every text."""
 
 from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterable
 
-from certctl.errors import CertctlError
-from certctl.system.files import read_given
+from certctl.errors import CertctlError, UnreadableError
+from certctl.system.files import read_file, unreadable
+
+STRUCK = "[secret]"
+_SHORTEST = 4
+"""Characters: what is shorter would be struck out of ordinary words, and keeps nothing secret."""
+_MOST = 64 * 1024
 
 
-def read_secret(path: str) -> bytes:
-    """As `files.read_given`. Raises CertctlError also where everybody may read or write the file."""
+def read_secret(path: str) -> str:
+    """Return the text of a file that holds a secret. Raises CertctlError.
+
+    As with keys, its group may read it (named(8) shares its TSIG keys so); others may not.
+    """
+    data = read_file(path, most=_MOST, follow=True)
+    if data is None:
+        raise UnreadableError(f"cannot read {path}: no such file or directory")
     check_closed(path)
-    return read_given(path)
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        raise CertctlError(f"cannot read {path}: it is no text", transient=False) from None
 
 
 def check_closed(path: str) -> None:
-    """Raise CertctlError if everybody has some right to the file *path*, where there is one."""
+    """Raise CertctlError if everybody has some right to the secret in *path*, where there is such a file."""
     try:
         mode = stat.S_IMODE(os.stat(path).st_mode)
-    except OSError:
+    except FileNotFoundError:
         return
+    except OSError as error:
+        raise unreadable(error, path) from error
     if mode & stat.S_IRWXO:
         raise CertctlError(
-            f"{path} is open to everybody (mode {mode:04o})", f"chmod o-rwx {path}", transient=False
+            f"{path} holds a secret, and its mode {mode:04o} gives everybody a right to it",
+            f"chmod o-rwx {path}; whoever could read it may have done so: consider a new secret",
+            transient=False,
         )
+
+
+def strike(text: str, secrets: Iterable[str]) -> str:
+    """Return *text* with every one of *secrets* struck out, also as URLs, JSON, Python and HTTP spell it."""
+    forms = {form for secret in secrets if len(secret) >= _SHORTEST for form in _forms(secret)}
+    # The longest first: one may be a part of another.
+    for form in sorted(forms, key=len, reverse=True):
+        text = text.replace(form, STRUCK)
+    return text
+
+
+def _forms(secret: str) -> Iterable[str]:
+    import base64
+    import json
+    from urllib.parse import quote, quote_plus
+
+    yield from (secret, repr(secret)[1:-1], json.dumps(secret)[1:-1])
+    yield from (quote(secret), quote(secret, safe=""), quote_plus(secret))
+    if len(secret) >= 2 * _SHORTEST:
+        data = secret.encode()
+        yield from (base64.b64encode(data).decode(), data.hex())
+        yield base64.urlsafe_b64encode(data).decode().rstrip("=")

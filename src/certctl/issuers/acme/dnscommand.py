@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-
 from certctl.errors import IssuerError
+from certctl.issuers import program
 from certctl.issuers.acme.dnslookup import Record
 from certctl.issuers.acme.dnsoptions import Table
+from certctl.system import programs
 
-PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+_SAID = 400
+"""Characters of what the program wrote that are kept."""
 
 
 class Command:
@@ -30,41 +29,15 @@ class Command:
         self._run("remove", record)
 
     def _run(self, action: str, record: Record) -> None:
-        """No shell, a small environment, a process group of its own, which the timeout ends whole."""
-        argv = [*self._command, action, record.name, record.value]
-        environment = {
-            "PATH": os.environ.get("PATH", PATH),
-            "LC_ALL": "C.UTF-8",
-            "CERTCTL_TTL": str(self._ttl),
-        }
-        try:
-            child = subprocess.Popen(
-                argv,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                env=environment,
-                cwd="/",
-                start_new_session=True,
-            )
-        except OSError as error:
-            why = (error.strerror or str(error)).lower()
+        """As the programs of issuers are run: checked, without a shell, in a small environment."""
+        path = programs.search_path()
+        found = programs.find(self._command[0], path)
+        argv = [found, *self._command[1:], action, record.name, record.value]
+        environment = {"PATH": path, "LC_ALL": "C.UTF-8", "CERTCTL_TTL": str(self._ttl)}
+        ended = program.run(argv, environment, b"", self._timeout)
+        if ended.status:
+            words = (ended.output + b"\n" + ended.errors).decode("utf-8", "replace").strip()[-_SAID:]
             raise IssuerError(
-                f"cannot run {argv[0]}: {why}", "check the path and its mode", transient=False
-            ) from error
-        with child:
-            try:
-                output, _ = child.communicate(timeout=self._timeout)
-            except subprocess.TimeoutExpired as error:
-                raise IssuerError(
-                    f"{argv[0]} {action} {record.name} was ended after {self._timeout:g} s"
-                ) from error
-            finally:
-                if child.poll() is None:
-                    os.killpg(child.pid, signal.SIGKILL)
-        if child.returncode:
-            said = output.decode("utf-8", "replace").strip()[-400:] or "it said nothing"
-            raise IssuerError(
-                f"{argv[0]} {action} {record.name} failed with {child.returncode}: {said}",
+                f"{found} {action} {record.name} failed with {ended.status}: {words or 'it said nothing'}",
                 f"try it by hand: {' '.join(argv)}",
             )

@@ -19,6 +19,7 @@ import dns.resolver
 from certctl.errors import IssuerError
 from certctl.issuers.acme.dnsoptions import PROPAGATION, Table
 from certctl.issuers.acme.shared import at_once
+from certctl.system.deadline import left
 
 LABEL = "_acme-challenge"
 HOPS = 10
@@ -72,7 +73,7 @@ class Lookup:
     def zone(self, name: str) -> str:
         """Return the zone that *name* is in, without the last dot."""
         try:
-            found = dns.resolver.zone_for_name(name, resolver=self._resolver(), lifetime=LIFETIME)
+            found = dns.resolver.zone_for_name(name, resolver=self._resolver(), lifetime=left(LIFETIME))
         except (dns.exception.DNSException, OSError) as error:
             raise IssuerError(
                 f"cannot find the zone of {name}: {_words(error)}", f"look with: dig SOA {name}"
@@ -87,7 +88,7 @@ class Lookup:
         """
         if not self._patience:
             return
-        deadline = time.monotonic() + self._patience
+        deadline = time.monotonic() + left(self._patience)
         zones = at_once(self.zone, [record.name for record in records])
         servers = {zone: self._authorities(zone) for zone in dict.fromkeys(zones)}
         wanted = [(r, server) for r, zone in zip(records, zones, strict=True) for server in servers[zone]]
@@ -112,7 +113,7 @@ class Lookup:
     def _cname(self, name: dns.name.Name) -> dns.name.Name | None:
         try:
             answer = self._resolver().resolve(
-                name, dns.rdatatype.CNAME, raise_on_no_answer=False, search=False, lifetime=LIFETIME
+                name, dns.rdatatype.CNAME, raise_on_no_answer=False, search=False, lifetime=left(LIFETIME)
             )
         except dns.resolver.NXDOMAIN:
             return None
@@ -126,7 +127,9 @@ class Lookup:
         """Return every address of every server that *zone* is delegated to."""
         resolver = self._resolver()
         try:
-            servers = sorted(str(ns.target) for ns in resolver.resolve(f"{zone}.", "NS", lifetime=LIFETIME))
+            servers = sorted(
+                str(ns.target) for ns in resolver.resolve(f"{zone}.", "NS", lifetime=left(LIFETIME))
+            )
         except (dns.exception.DNSException, OSError) as error:
             raise IssuerError(f"cannot look up the name servers of {zone}: {_words(error)}") from error
         found = [
@@ -142,7 +145,9 @@ class Lookup:
         found: list[str] = []
         for kind in ("A", "AAAA"):
             try:
-                answer = self._resolver().resolve(server, kind, raise_on_no_answer=False, lifetime=LIFETIME)
+                answer = self._resolver().resolve(
+                    server, kind, raise_on_no_answer=False, lifetime=left(LIFETIME)
+                )
             except dns.resolver.NXDOMAIN:
                 return []
             except (dns.exception.DNSException, OSError) as error:
@@ -156,7 +161,7 @@ class Lookup:
         query = dns.message.make_query(f"{record.name}.", dns.rdatatype.TXT)
         query.flags &= ~dns.flags.RD
         try:
-            answer, _ = dns.query.udp_with_fallback(query, authority.address, timeout=QUERY_TIMEOUT)
+            answer, _ = dns.query.udp_with_fallback(query, authority.address, timeout=left(QUERY_TIMEOUT))
         except OSError as error:
             return _UNROUTED if error.errno in _NO_ROUTE else _words(error)
         except dns.exception.DNSException as error:

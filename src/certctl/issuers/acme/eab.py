@@ -9,10 +9,11 @@ from josepy.b64 import b64decode
 from josepy.jwk import JWK
 
 from certctl.core.spec import AcmeOptions
-from certctl.errors import IssuerError, UnreadableError
+from certctl.errors import CertctlError, IssuerError
 from certctl.issuers.acme.client import Client
 from certctl.system.secret import read_secret
 
+_HINT = "the file holds the HMAC key alone, in base64url as the CA shows it"
 ALGORITHMS = ("HS256", "HS384", "HS512")
 
 
@@ -49,15 +50,19 @@ def binding(client: Client, options: AcmeOptions, key: JWK) -> dict[str, Any] | 
 def _mac_key(path: str) -> str:
     """Return the base64url text in *path*; CAs show it with and without padding, some in plain base64."""
     try:
-        text = "".join(read_secret(path).decode("ascii").split())
+        text = "".join(read_secret(path).split())
         text = text.rstrip("=").replace("+", "-").replace("/", "_")
         key = b64decode(text)
-    except (UnreadableError, ValueError) as error:
-        raise IssuerError(
-            f"cannot read the external account's key from {path}: {error}",
-            "the file holds the HMAC key alone, in base64url as the CA shows it",
-            transient=False,
-        ) from error
+    except CertctlError as error:
+        raise _unusable(path, error.message, error.hint) from error
+    except ValueError:
+        raise _unusable(path, "it is no base64") from None
     if not key:
         raise IssuerError(f"{path} holds no external account key: it is empty", transient=False)
     return text
+
+
+def _unusable(path: str, why: str, hint: str | None = None) -> IssuerError:
+    return IssuerError(
+        f"cannot read the external account's key from {path}: {why}", hint or _HINT, transient=False
+    )

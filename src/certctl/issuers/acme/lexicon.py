@@ -5,12 +5,17 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-from certctl.errors import IssuerError, StoreError
+from certctl.errors import CertctlError, IssuerError
 from certctl.issuers.acme.dnslookup import Lookup, Record
 from certctl.issuers.acme.dnsoptions import Table
-from certctl.system.files import read_given
+from certctl.system.bounded import within
+from certctl.system.secret import read_secret, strike
 
 _OURS = ("ttl", "propagation", "resolver")
+_OPEN = frozenset({"api_endpoint", "endpoint", "region", "server", "zone", "zone_id", "domain", "weight"})
+"""Options of providers that an error may have to name; whatever else they have may be a secret."""
+LONGEST = 120.0
+"""Seconds for one change: the clients of many providers would wait for ever."""
 
 
 class Lexicon:
@@ -30,9 +35,10 @@ class Lexicon:
         self._options: dict[str, object] = {}
         for key, value in table.others(_OURS).items():
             if key.endswith("_file"):
-                self._options[key.removesuffix("_file")] = _content(f"{table.where}: {key}", value)
+                self._options[key.removesuffix("_file")] = _content(f"{table.where}: {key}", str(value))
             else:
                 self._options[key] = value
+        self._secrets = [str(value) for key, value in self._options.items() if key not in _OPEN]
         self._lookup = lookup
         self._ttl = ttl
 
@@ -59,12 +65,15 @@ class Lexicon:
             self._provider: {"domain": zone, **self._options},
         }
         try:
-            done = self._call(wanted, record)
-        except Exception as error:  # each provider has exceptions of its own
-            words = " ".join(str(error).split()) or type(error).__name__
+            done = within(LONGEST, lambda: self._call(wanted, record))
+        except CertctlError:
+            raise
+        except Exception as error:  # noqa: BLE001  # each provider has exceptions of its own
+            # They quote addresses and headers with the token in them, and so would a traceback.
+            words = " ".join(strike(str(error), self._secrets).split()) or type(error).__name__
             raise IssuerError(
                 f"{self._provider} could not {action} the TXT record of {record.name}: {words}"
-            ) from error
+            ) from None
         if not done:
             raise IssuerError(f"{self._provider} could not {action} the TXT record of {record.name}")
 
@@ -75,8 +84,8 @@ class Lexicon:
             return bool(operations.delete_record(None, "TXT", record.name, record.value))
 
 
-def _content(where: str, path: object) -> str:
+def _content(where: str, path: str) -> str:
     try:
-        return read_given(str(path)).decode().strip()
-    except (StoreError, ValueError) as error:
-        raise IssuerError(f"{where}: {error}", transient=False) from error
+        return read_secret(path).strip()
+    except CertctlError as error:
+        raise IssuerError(f"{where}: {error.message}", error.hint, transient=False) from error

@@ -45,7 +45,8 @@ class Listener(Generic[Value]):
         self._asked: set[str] = set()
         self._served: dict[str, tuple[Value, int]] = {}
         self._doors: list[_Door] = []
-        self._room = threading.BoundedSemaphore(CONNECTIONS)
+        self._inside: dict[socket.socket, None] = {}
+        """Connections that are being answered, the oldest first: each by a second descriptor of it."""
 
     @contextlib.contextmanager
     def serve(self, items: Mapping[str, Value]) -> Iterator[Asked]:
@@ -78,12 +79,23 @@ class Listener(Generic[Value]):
             return self._answered.wait_for(lambda: key in self._asked, seconds)
 
     def _enter(self, connection: socket.socket) -> None:
-        if self._room.acquire(blocking=False):
-            threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
-        else:
+        """Answer in a thread; where there are too many, the oldest has to go: a CA does not sit and wait."""
+        try:
+            guard = connection.dup()
+        except OSError:  # out of file descriptors
             connection.close()
+            return
+        with self._lock:
+            oldest = next(iter(self._inside)) if len(self._inside) >= CONNECTIONS else None
+            if oldest is not None:
+                del self._inside[oldest]
+                # Its thread wakes up, and closes both.
+                with contextlib.suppress(OSError):
+                    oldest.shutdown(socket.SHUT_RDWR)
+            self._inside[guard] = None
+        threading.Thread(target=self._answer, args=(connection, guard), daemon=True).start()
 
-    def _answer(self, connection: socket.socket) -> None:
+    def _answer(self, connection: socket.socket, guard: socket.socket) -> None:
         with self._lock:
             served = {key: value for key, (value, _) in self._served.items()}
         try:
@@ -92,7 +104,9 @@ class Listener(Generic[Value]):
                 connection.settimeout(CONNECTION_TIMEOUT)
                 self._handle(connection, served, self._note)
         finally:
-            self._room.release()
+            with self._lock:
+                self._inside.pop(guard, None)
+                guard.close()
 
     def _note(self, key: str) -> None:
         with self._answered:

@@ -14,7 +14,7 @@ import dns.rcode
 import dns.tsig
 import dns.update
 
-from certctl.errors import IssuerError, UnreadableError
+from certctl.errors import CertctlError, IssuerError
 from certctl.issuers.acme.dnslookup import Lookup, Record
 from certctl.issuers.acme.dnsoptions import Address, Table
 from certctl.system.secret import read_secret
@@ -87,11 +87,9 @@ class Rfc2136:
 def read_tsig_key(path: str) -> TsigKey:
     """Read the first ``key`` clause in *path*, as tsig-keygen(8) prints it. Raises `IssuerError`."""
     try:
-        found = _KEY.search(_COMMENT.sub(r"\1", read_secret(path).decode()))
-    except UnreadableError as error:
-        raise _no_key(path, error.message) from error
-    except ValueError as error:
-        raise _no_key(path, str(error).lower()) from error
+        found = _KEY.search(_COMMENT.sub(r"\1", read_secret(path)))
+    except CertctlError as error:
+        raise _no_key(path, error.message, error.hint) from error
     if not found:
         raise _no_key(path, "there is no key clause in it")
     pairs = [part.split(None, 1) for part in found[2].split(";")]
@@ -108,10 +106,10 @@ def read_tsig_key(path: str) -> TsigKey:
     return key
 
 
-def _no_key(path: str, why: str) -> IssuerError:
+def _no_key(path: str, why: str, hint: str | None = None) -> IssuerError:
     return IssuerError(
         f"cannot read a TSIG key from {path}: {why}",
-        f"make one with `tsig-keygen certctl >{path}` (umask 077) and include it in named.conf",
+        hint or f"make one with `tsig-keygen certctl >{path}` (umask 077) and include it in named.conf",
         transient=False,
     )
 

@@ -7,10 +7,12 @@ import ipaddress
 import os
 import socket
 import ssl
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 
-from certctl.issuers.acme.listening import Listeners, Place, Seen
+from certctl.issuers.acme.clienthello import NO_APPLICATION_PROTOCOL, protocols
+from certctl.issuers.acme.listening import CONNECTION_TIMEOUT, Listeners, Place, Seen
 from certctl.issuers.acme.proof import Asked, Proof
 from certctl.issuers.acme.shared import Turns
 
@@ -83,7 +85,10 @@ def _context(pem: bytes) -> ssl.SSLContext:
 
 
 def _answer(connection: socket.socket, served: Mapping[str, ssl.SSLContext], seen: Seen) -> None:
-    """Do one handshake with the certificate of the name that is asked for; nothing is said after it."""
+    """Do one handshake with the certificate of the name that is asked for; nothing is said after it.
+
+    Whoever does not offer acme-tls/1 gets no certificate (RFC 8737 §3): it is no visitor of ours.
+    """
     asked = ""
 
     def choose(tls: ssl.SSLObject | ssl.SSLSocket, name: str | None, _: ssl.SSLContext) -> int | None:
@@ -95,13 +100,62 @@ def _answer(connection: socket.socket, served: Mapping[str, ssl.SSLContext], see
         tls.context = context
         return None
 
+    hello = _hello(connection)
+    if hello is None:
+        connection.sendall(NO_APPLICATION_PROTOCOL)
+        return
     first = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     first.minimum_version = ssl.TLSVersion.TLSv1_2
     first.set_alpn_protocols([PROTOCOL])
     first.sni_callback = choose
-    with first.wrap_socket(connection, server_side=True) as tls, contextlib.suppress(OSError):
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    incoming.write(hello)
+    tls = first.wrap_bio(incoming, outgoing, server_side=True)
+    try:
+        _step(connection, incoming, outgoing, tls.do_handshake)
         seen(asked)
-        tls.unwrap()
+        _step(connection, incoming, outgoing, tls.unwrap)
+    finally:
+        # What is left to be said, mostly an alert; whoever hung up hears nothing.
+        connection.sendall(outgoing.read())
+
+
+def _hello(connection: socket.socket) -> bytes | None:
+    """Return the bytes up to the end of the ClientHello; None if it does not offer acme-tls/1."""
+    data = b""
+    until = time.monotonic() + CONNECTION_TIMEOUT
+    try:
+        while (offered := protocols(data)) is None:
+            connection.settimeout(max(until - time.monotonic(), 0.001))
+            piece = connection.recv(16384)
+            if not piece:
+                return None
+            data += piece
+    except ValueError:
+        return None
+    connection.settimeout(CONNECTION_TIMEOUT)
+    return data if PROTOCOL.encode() in offered else None
+
+
+def _step(
+    connection: socket.socket, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, act: Callable[[], object]
+) -> None:
+    """Let *act* (of the TLS object between the two) have what it needs from the other side."""
+    until = time.monotonic() + CONNECTION_TIMEOUT
+    while True:
+        try:
+            act()
+        except ssl.SSLWantReadError:
+            connection.sendall(outgoing.read())
+            connection.settimeout(max(until - time.monotonic(), 0.001))
+            piece = connection.recv(16384)
+            if piece:
+                incoming.write(piece)
+            else:
+                incoming.write_eof()
+        else:
+            connection.sendall(outgoing.read())
+            return
 
 
 _turns = Turns()
