@@ -112,7 +112,8 @@ def test_serials_rise(world: World) -> None:
         world.done("rotate", "--abort", "mx1")
         serials.append(verified(world)["serial"])
     world.later(days=-2)
-    world.done("rotate", "--abort", "mx1")
+    # Certificates that begin later than now are told besides, which is another matter.
+    world("rotate", "--abort", "mx1")
     serials.append(verified(world)["serial"])
     assert serials == sorted(set(serials))
 

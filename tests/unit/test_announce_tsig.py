@@ -38,6 +38,7 @@ def test_slashes_in_a_secret(tmp_path: Path, secret: str) -> None:
     [
         ("", "there is no key clause in it"),
         ('key "a" { algorithm hmac-sha256; };', "its key clause has no secret"),
+        ('key "a" { algorithm hmac-sha3-256; secret "AAAA"; };', "the algorithm hmac-sha3-256 is not known"),
         (KEY % "no base64!", "its secret is no base64"),
         (None, "no such file"),
     ],

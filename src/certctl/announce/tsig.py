@@ -11,6 +11,9 @@ import dns.tsig
 from certctl.errors import CertctlError
 from certctl.system.secret import read_secret
 
+_ALGORITHMS = frozenset(
+    {"hmac-md5.sig-alg.reg.int", "hmac-sha1", "hmac-sha224", "hmac-sha256", "hmac-sha384", "hmac-sha512"}
+)
 _KEY = re.compile(r'\bkey\s+"?([^"\s{]+)"?\s*\{([^}]*)\}', re.IGNORECASE)
 # What is quoted comes first: a secret in base64 may have two slashes in it.
 _COMMENT = re.compile(r'("[^"]*")|/\*.*?\*/|//[^\n]*|#[^\n]*', re.DOTALL)
@@ -28,9 +31,12 @@ def read(path: str) -> dns.tsig.Key:
     values = {pair[0].lower(): pair[1].strip().strip('"') for pair in pairs if len(pair) == 2}
     if not values.get("secret"):
         raise _no_key(path, "its key clause has no secret")
+    algorithm = values.get("algorithm", "hmac-sha256").lower().removesuffix(".")
+    if algorithm not in _ALGORITHMS:
+        raise _no_key(path, f"the algorithm {algorithm} is not known")
     try:
         secret = base64.b64decode("".join(values["secret"].split()), validate=True)
-        return dns.tsig.Key(found[1], secret, values.get("algorithm", "hmac-sha256"))
+        return dns.tsig.Key(found[1], secret, algorithm)
     except ValueError as error:
         raise _no_key(path, "its secret is no base64") from error
 

@@ -215,10 +215,12 @@ def replace_cache(path: str, data: bytes, mode: int = 0o600, base: str | None = 
 
 
 def move(path: str, target: str) -> None:
-    """Durably rename *path* to *target* in the same directory."""
+    """Durably rename *path* to *target*, which may be in another directory."""
     with failing(path, verb="rename"):
-        _rename(path, target)
-        Unsynced(seam).sync([os.path.dirname(target)])
+        with place_of(path) as (source, old), place_of(target) as (at, new):
+            seam("rename", target)
+            os.rename(old, new, src_dir_fd=source, dst_dir_fd=at)
+        Unsynced(seam).sync(dict.fromkeys(map(os.path.dirname, (target, path))))
 
 
 def remove(path: str, base: str | None = None) -> None:

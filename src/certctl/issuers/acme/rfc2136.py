@@ -94,7 +94,11 @@ def read_tsig_key(path: str) -> TsigKey:
         raise _no_key(path, "there is no key clause in it")
     pairs = [part.split(None, 1) for part in found[2].split(";")]
     values = {pair[0].lower(): pair[1].strip().strip('"') for pair in pairs if len(pair) == 2}
-    key = TsigKey(found[1], values.get("algorithm", "hmac-sha256").lower(), values.get("secret", ""))
+    key = TsigKey(
+        found[1],
+        values.get("algorithm", "hmac-sha256").lower().removesuffix("."),
+        "".join(values.get("secret", "").split()),
+    )
     if key.algorithm not in _ALGORITHMS:
         raise _no_key(path, f"the algorithm {key.algorithm} is not known")
     try:
