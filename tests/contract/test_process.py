@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -42,3 +43,31 @@ def test_no_core_dumps(tmp_path: Path) -> None:
     home.config('certificate.a = {names = ["a.example"], hooks = ["h"]}\nhook.h.command = ["./hook"]\n')
     home("run")
     assert (home / "limits").read_text().split()[4] == "0"
+
+
+LOST = """\
+import os, signal, sys
+from certctl.cli import ending, main
+
+class Lost:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+        os.getpid()
+
+ending.on(signal.SIGTERM)
+Lost()
+sys.exit(main.main(sys.argv[1:]))
+"""
+
+
+def test_signal_that_gets_lost(home: Home) -> None:
+    """A SIGTERM that arrives where Python drops exceptions ends the pass before its next step."""
+    home.config('certificate.a.names = ["a.example"]\n')
+    done = subprocess.run(
+        [sys.executable, "-c", LOST, "run"], cwd=home.path, capture_output=True, text=True, timeout=60
+    )
+    assert "Exception ignored" in done.stderr
+    assert done.returncode == 128 + signal.SIGTERM
+    assert "certctl: error: ended by a signal" in done.stderr
+    assert not list((home / "state").glob("certificates/*/*"))
+    home("run")

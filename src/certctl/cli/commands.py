@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 
 from certctl.app import passes
-from certctl.cli import looking
+from certctl.cli import ending, looking
 from certctl.cli.console import Console
 from certctl.cli.loading import load_spec
 from certctl.core.spec import Spec
@@ -33,6 +33,7 @@ def _options(arguments: Arguments, console: Console, *, dhparam: bool = True) ->
         accept_clock=getattr(arguments, "accept_clock", False),
         report=console.event,
         progress=_progress(console),
+        stop=ending.asked,
         dhparam=dhparam,
         replace_unknown=tuple(getattr(arguments, "replace_unknown_keys", ())),
     )

@@ -9,6 +9,7 @@ import sys
 import warnings
 from collections.abc import Sequence
 
+from certctl.cli import ending
 from certctl.cli import parser as command_line
 from certctl.cli.console import Console, LostOutputError
 from certctl.cli.options import COMMANDS
@@ -23,22 +24,12 @@ def entry() -> None:
     """The console script. SIGTERM and SIGHUP end a command as Ctrl-C does, its hooks with it."""
     gc.set_threshold(COLLECT_AFTER)
     _open_standard_streams()
-    _end_on(signal.SIGTERM, signal.SIGHUP)
+    ending.on(signal.SIGTERM, signal.SIGHUP)
     code = main(sys.argv[1:])
     if not {"threading", "logging", "tempfile"} & sys.modules.keys():
         # All is written, and nothing is left to tidy up: the kernel frees memory faster than the interpreter.
         os._exit(code)
     sys.exit(code)
-
-
-def _end_on(*numbers: signal.Signals) -> None:
-    def end(number: int, _: object) -> None:
-        raise EndedError(number)
-
-    for number in numbers:
-        # One that is ignored (nohup) stays so.
-        if signal.getsignal(number) is signal.SIG_DFL:
-            signal.signal(number, end)
 
 
 def _open_standard_streams() -> None:
@@ -69,7 +60,9 @@ def main(argv: Sequence[str]) -> int:
 
 def _answer(argv: Sequence[str], console: Console) -> int:
     try:
-        return _run(argv, console)
+        code = _run(argv, console)
+        ending.check()
+        return code
     except LostOutputError:
         raise
     except CertctlError as error:
