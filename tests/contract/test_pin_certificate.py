@@ -110,3 +110,11 @@ def test_renewed_before_it_expires(home: Home) -> None:
     assert serving(home) == announced
     old = moment(first["current"]["keys"][0]["not_after"])
     assert moment(home.certificate()["current"]["promoted_at"]) < old
+
+
+def test_forced_before_there_is_a_next(home: Home) -> None:
+    """Where no next generation stands ready, a forced rotation says that every pin breaks."""
+    home.config('[certificate.mx1]\nnames = ["mx1.example"]\npin = "certificate"\nhold_down = "1h"\n')
+    home("run")
+    assert home.certificate()["next"] is None
+    assert "mx1: whoever pins it breaks" in home("rotate", "mx1", "--force").err

@@ -35,10 +35,19 @@ class Home:
             file.write('state_dir = "state"\n' + text)
         os.chmod(self.config, 0o644)
 
+    def rewrite(self, text: str) -> None:
+        """Replace the whole configuration, as an editor would."""
+        with open(self.config, "w", encoding="utf-8") as file:
+            file.write(text)
+
     def run(self, *arguments: str, status: int = 0) -> str:
         """Run a command; its exit status must be *status*. Return both outputs."""
+        return self.run_alone("--config", self.config, *arguments, status=status)
+
+    def run_alone(self, *arguments: str, status: int = 0) -> str:
+        """The same without naming the configuration."""
         done = subprocess.run(
-            [sys.executable, "-m", "certctl", "--config", self.config, *arguments],
+            [sys.executable, "-m", "certctl", *arguments],
             capture_output=True,
             text=True,
             timeout=120,

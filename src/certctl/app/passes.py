@@ -227,7 +227,7 @@ def breaks(spec: Spec, names: Collection[str]) -> list[str]:
     return [
         line
         for cert, state, now in _standing(spec, names)
-        if state.next is not None and not gate(cert, state.next, now).open
+        if state.next is None or not gate(cert, state.next, now).open
         for line in _broken(cert, state, now)
     ]
 
@@ -261,20 +261,22 @@ def _number(generation: Generation | None) -> int:
 def _standing(
     spec: Spec, names: Collection[str]
 ) -> Iterator[tuple[CertificateSpec, CertificateState, datetime]]:
-    """The certificates whose next generation stands ready."""
+    """The certificates that are served."""
     certificates(spec, names)
     adapters = wiring.adapters(spec)
     now = adapters.clock()
     for name in names:
         cert = spec.certificates[name]
         state = adapters.store.observe_certificate(cert, now).state
-        if state.next is not None and state.current is not None:
+        if state.current is not None:
             yield cert, state, now
 
 
 def _broken(cert: CertificateSpec, state: CertificateState, now: datetime) -> Iterator[str]:
     generation = state.next
-    assert generation is not None
+    if generation is None:
+        yield f"{cert.name}: whoever pins it breaks: the next key is made only now, and nobody has been told"
+        return
     for peer in cert.require_ack:
         if peer not in generation.acks:
             yield f"{cert.name}: {peer} has not acknowledged the next pin: its mail will be deferred"
@@ -295,7 +297,8 @@ def _broken(cert: CertificateSpec, state: CertificateState, now: datetime) -> It
 
 def _prepared(cert: CertificateSpec, state: CertificateState, now: datetime) -> Iterator[str]:
     generation = state.next
-    assert generation is not None
+    if generation is None:
+        return
     for peer in cert.require_ack:
         if peer in generation.acks:
             yield f"{cert.name}: {peer} has acknowledged the next pin"
