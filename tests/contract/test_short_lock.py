@@ -43,9 +43,14 @@ issuer = "slow"
 type = "policy"
 path = "told"
 check = "http://127.0.0.1:{port}/told"
+[peer.thumb]
+feed = "http://127.0.0.1:{port}/feed"
+key = '{key}'
+map = "policy"
 [hook.note]
 command = ["{home}/note"]
 """
+KEY = '{"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}'
 
 
 @pytest.fixture
@@ -57,15 +62,15 @@ def server() -> Iterator[Deaf]:
 def begin(home: Home, server: Deaf, limit: str) -> None:
     home.script("sign", "touch $HERE/signing; sleep 50")
     home.script("note", 'echo "$CERTCTL_FILES" >>"$HERE/noted"')
-    home.config(CONFIG.format(port=server.port, home=home.path, limit=limit))
+    home.config(CONFIG.format(port=server.port, home=home.path, limit=limit, key=KEY))
 
 
-@pytest.mark.parametrize("whom", ["mx1", "mx2", "mx4"])
-def test_nobody_waits_for_the_network(home: Home, server: Deaf, whom: str) -> None:
-    """While a CA, a check URL or a program that signs hangs, other certificates are turned at once."""
+@pytest.mark.parametrize("command", ["run mx1", "run mx2", "run mx4", "peers sync"])
+def test_nobody_waits_for_the_network(home: Home, server: Deaf, command: str) -> None:
+    """While a CA, a check URL, a program that signs or a feed hangs, other certificates are turned at once."""
     begin(home, server, "60s")
     home("run", "mx3")
-    passing = home.start("run", whom)
+    passing = home.start(*command.split())
     try:
         until(lambda: (home / "signing").exists() or server.connections, "it asks outside", 60)
         before = home.certificate("mx3")["current"]["generation"]
@@ -120,7 +125,7 @@ def test_an_answer_that_does_not_fit(home: Home, server: Deaf) -> None:
     home.script("later", signing)
     home("run", "mx3")
     home("rotate", "--force", "mx3")
-    home.config(CONFIG.format(port=server.port, home=home.path, limit="40s").replace("/sign", "/later"))
+    home.edit(f"{home.path}/sign", f"{home.path}/later")
     home.edit('names = ["mx3.example"]\n', 'names = ["mx3.example"]\nissuer = "slow"\n')
     served = home.certificate("mx3")["current"]["generation"]
     passing = home.start("renew", "mx3")
