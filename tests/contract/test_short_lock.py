@@ -67,7 +67,7 @@ def begin(home: Home, server: Deaf, limit: str) -> None:
 
 @pytest.mark.parametrize("command", ["run mx1", "run mx2", "run mx4", "peers sync"])
 def test_nobody_waits_for_the_network(home: Home, server: Deaf, command: str) -> None:
-    """While a CA, a check URL, a program that signs or a feed hangs, other certificates are turned at once."""
+    """While a CA, a check URL, a signing program or a feed hangs, other certificates are turned at once."""
     begin(home, server, "60s")
     home("run", "mx3")
     passing = home.start(*command.split())
