@@ -52,6 +52,7 @@ def test_examples(tmp_path: Path, text: str) -> None:
     """Each example is a whole, right configuration, and its challenge can be answered with it."""
     text = text.replace("/etc/certctl/cloudflare.token", str(tmp_path / "token"))
     (tmp_path / "token").write_text("secret\n")
+    (tmp_path / "token").chmod(0o600)
     spec: Spec = load_text(tmp_path, text)
     if 'dns = "cloudflare"' in text and importlib.util.find_spec("lexicon") is None:
         missing("dns-lexicon is not installed", "pip install 'certctl[dns]'")

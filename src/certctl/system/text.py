@@ -8,7 +8,6 @@ done where text is printed, and nobody who makes text need think of it.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 MOST = 4096
@@ -44,6 +43,8 @@ def _written_out(char: str) -> str:
 
 def to_json(value: Any, indent: int | None = None) -> str:
     """*value* as JSON that can be shown: what cannot be printed is escaped, and parses back to itself."""
+    import json
+
     text = json.dumps(value, indent=indent, ensure_ascii=False)
     if text.isprintable():
         return text

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import re
-import socket
 from typing import NamedTuple
 
 import dns.exception
@@ -17,6 +16,8 @@ import dns.update
 from certctl.errors import CertctlError, IssuerError
 from certctl.issuers.acme.dnslookup import Lookup, Record
 from certctl.issuers.acme.dnsoptions import Address, Table
+from certctl.system.connect import resolve
+from certctl.system.deadline import left
 from certctl.system.secret import read_secret
 
 TIMEOUT = 20.0
@@ -70,7 +71,7 @@ class Rfc2136:
     def _send(self, update: dns.update.UpdateMessage, record: Record) -> None:
         try:
             # Over TCP: there is no doubt afterwards whether it arrived.
-            answer = dns.query.tcp(update, _ip(self._server), timeout=TIMEOUT, port=self._server.port)
+            answer = dns.query.tcp(update, _ip(self._server), timeout=left(TIMEOUT), port=self._server.port)
         except (dns.exception.DNSException, OSError) as error:
             words = " ".join((str(error) or type(error).__name__).split()).rstrip(".").lower()
             raise IssuerError(
@@ -120,4 +121,4 @@ def _no_key(path: str, why: str, hint: str | None = None) -> IssuerError:
 
 def _ip(address: Address) -> str:
     """Return the server's IP address; dnspython takes no names here."""
-    return str(socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)[0][4][0])
+    return str(resolve(address.host, address.port, TIMEOUT)[0].sockaddr[0])
