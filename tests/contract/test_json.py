@@ -92,7 +92,7 @@ COMMANDS = [
     ["renew", "mx1"],
     ["rotate", "mx1"],
     ["ack", "mx1", "peer.example"],
-    ["rotate", "mx1", "--force"],
+    ["rotate", "mx1", "--force", "--yes"],
     ["rotate", "mx1", "--abort"],
     ["rollback", "mx1"],
     ["init", "--dir", "new"],

@@ -42,8 +42,10 @@ import datetime, os, sys
 sys.path.insert(0, "/certctl/src")
 if os.path.exists("{AHEAD}"):
     from certctl.app import wiring
-    real, ahead = wiring.clock, datetime.timedelta(seconds=float(open("{AHEAD}").read()))
-    wiring.clock = lambda: real() + ahead
+    from certctl.system import clocks
+    seconds = float(open("{AHEAD}").read())
+    real, up, ahead = wiring.clock, clocks.uptime, datetime.timedelta(seconds=seconds)
+    wiring.clock, clocks.uptime = lambda: real() + ahead, lambda: up() + seconds
 from certctl.cli.main import entry
 sys.exit(entry())
 """
