@@ -1,5 +1,6 @@
-"""python -m certctl"""
+"""``python -m certctl``."""
 
-from certctl.cli.main import entry
+from certctl.start import run
 
-entry()
+if __name__ == "__main__":
+    run()

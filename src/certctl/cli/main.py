@@ -77,11 +77,15 @@ def _answer(argv: Sequence[str], console: Console) -> int:
         console.failure(CertctlError("interrupted", "the next pass goes on from here"))
         return EXIT_INTERRUPTED
     except Exception as bug:  # noqa: BLE001  # what nobody foresaw is told as all else is
-        import traceback
+        hint = "please report it, with the lines above"
+        try:
+            import traceback
 
-        for line in "".join(traceback.format_exception(bug)).splitlines():
-            console.insist(f"  {line}")
-        console.failure(CertctlError(f"internal error: {bug!r}", "please report it, with the lines above"))
+            for line in "".join(traceback.format_exception(bug)).splitlines():
+                console.insist(f"  {line}")
+        except (OSError, MemoryError):
+            hint = "the disk or the memory of this host fails"
+        console.failure(CertctlError(f"internal error: {bug!r}", hint))
         return EXIT_FAILED
 
 
