@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from tests.real.lifecycle.kinds import DOVECOT, EXIM, HAPROXY, KINDS, NGINX
-from tests.real.lifecycle.live import DAY, Live
+from tests.real.lifecycle.live import DAY, FIRST, Live
 from tests.real.servers.start import Start
 
 
@@ -34,7 +34,7 @@ def change(live: Live, *command: str) -> None:
 def test_first_renewal_and_rotation(live: Live) -> None:
     """The first one, a renewal, a rotation when its hold is over: one reload each, RSA and ECDSA served."""
     assert live.serves(live.before_certctl)
-    change(live, "run")
+    change(live, "run", *FIRST)
     keys = live.keys()
     change(live, "renew", "mx")
     assert live.keys() == keys
@@ -49,7 +49,7 @@ def test_first_renewal_and_rotation(live: Live) -> None:
 
 def test_down_and_broken(live: Live) -> None:
     """A server that is down leaves nothing to reload, and nobody sees what is new; a broken one is told."""
-    live.certctl("run")
+    live.begin()
     reloads = live.reloads()
     live.stop()
     told = live.certctl("renew", "mx", status=1)
@@ -91,14 +91,14 @@ def test_old_one_goes_on_being_served(start: Start) -> None:
 
 
 def _renewal_taken_back(live: Live) -> None:
-    live.certctl("run")
+    live.begin()
     _fails_once(live, "renew", "mx", waits=1)
     assert "taken back" in live.status()["last_error"]
     change(live, "renew", "mx")
 
 
 def _rotation_taken_back(live: Live) -> None:
-    live.certctl("run")
+    live.begin()
     live.certctl("rotate", "mx")
     live.later(8 * DAY)
     _fails_once(live, "run", waits=0)

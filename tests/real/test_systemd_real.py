@@ -85,6 +85,7 @@ cat >/etc/certctl/certctl.toml
 cp /certctl/systemd/* /etc/systemd/system/
 systemctl daemon-reload
 systemctl start postfix dovecot nginx haproxy || { journalctl -o cat -u dovecot; exit 1; }
+mv /srv/tls/mx.pem /srv/tls/before.pem
 """
 
 

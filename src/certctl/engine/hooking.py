@@ -93,7 +93,8 @@ def _begun(adapters: Adapters, hook: HookSpec, before: HookState) -> HookState:
     others; from then on it waits as after any other failure.
     """
     now, attempts = adapters.clock(), before.attempts + 1
-    wait = effects.back_off(attempts, FIRST_RETRY, LONGEST_RETRY, now) if before.attempts else None
+    again = before.attempts and before.output == INTERRUPTED
+    wait = effects.back_off(attempts, FIRST_RETRY, LONGEST_RETRY, now) if again else None
     return before._replace(
         last_run=now,
         exit_status=None,

@@ -52,6 +52,7 @@ class Observer:
         try:
             self.had = self._adapters.store.clock_marks()
         except CertctlError as error:
+            self.surprises["clock"] = error
             return ClockSeen(f"it is not known when certctl ran last: {error.message}")
         reading = Reading(now, clocks.boot(), clocks.uptime())
         seen, self.marks = judge(self.had, reading)

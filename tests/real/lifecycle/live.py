@@ -34,10 +34,14 @@ ALGORITHMS = {"rsa-2048": RSA, "ecdsa-p256": ECDSA}
 AHEAD = """\
 import sys, time_machine
 from datetime import datetime, timedelta, timezone
-time_machine.travel(datetime.now(timezone.utc) + timedelta(seconds=float(sys.argv.pop(1)))).start()
+from certctl.system import clocks
+ahead, uptime = float(sys.argv.pop(1)), clocks.uptime
+clocks.uptime = lambda: uptime() + ahead
+time_machine.travel(datetime.now(timezone.utc) + timedelta(seconds=ahead)).start()
 from certctl.cli.main import entry
 entry()
 """
+FIRST = ("--replace-unknown-keys", "mx")
 CERTIFICATE = """
 hooks_dir = "hooks"
 [certificate.mx]
@@ -119,6 +123,10 @@ class Live:
         )
         assert done.returncode == status, done.stdout + done.stderr
         return done.stdout + done.stderr
+
+    def begin(self) -> None:
+        """The first pass, which replaces what was there before certctl."""
+        self.certctl("run", *FIRST)
 
     def status(self) -> Any:
         """The certificate's part of status --json."""
