@@ -34,7 +34,7 @@ def test_fault(world: World, scenario: Scenario, dh_found: None, counted: Callab
         if not failed:
             break
         try:
-            if not _is_note_of_a_hook(ran, failed[0], world):
+            if not invariants.was_note_of_a_hook(world, ran, failed[0].path):
                 _check_told(ran, failed[0], os.strerror(code).lower())
             invariants.check_always(world, first=scenario.incomplete, damaged=CUT)
             _heal(world, scenario, command, before)
@@ -42,16 +42,6 @@ def test_fault(world: World, scenario: Scenario, dh_found: None, counted: Callab
         except (AssertionError, OSError, ValueError) as error:
             raise AssertionError(f"operation {number}, {failed[0]}: {ran}: {error}") from error
     counted("faults", number - 1)
-
-
-def _is_note_of_a_hook(ran: Ran, failed: Operation, world: World) -> bool:
-    """Whether all that failed was the note that a hook begins: it ran, and how it ended was kept."""
-    temporary = f"{world.layout.root}/.hooks.json{invariants.TEMPORARY}"
-    return (
-        ran.code == 0
-        and "hook ran: " in ran.err
-        and failed.path in (world.layout.hooks, temporary, world.layout.root)
-    )
 
 
 def _check_told(ran: Ran, failed: Operation, why: str) -> None:

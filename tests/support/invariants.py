@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from certctl.core.spec import CertificateSpec, FileSpec
 from certctl.store.lock import lock
 from tests.support import evidence
-from tests.support.world import World
+from tests.support.world import Ran, World
 
 TEMPORARY = ".certctl-tmp"
 Rows = dict[str, dict[str, Any]]
@@ -234,3 +234,10 @@ def check_lock(world: World) -> None:
     """Nobody holds the lock."""
     with lock(world.layout.lock, 0):
         pass
+
+
+def was_note_of_a_hook(world: World, ran: Ran, failed: str) -> bool:
+    """Whether all that failed, at *failed*, was the note that a hook begins: it ran, and that was kept."""
+    temporary = f"{world.layout.root}/.hooks.json{TEMPORARY}"
+    note = failed in (world.layout.hooks, temporary, world.layout.root)
+    return note and ran.code == 0 and "hook ran: " in ran.err

@@ -23,7 +23,7 @@ def host(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Host:
 
 
 def test_where_certctl_may_not_write(host: Host) -> None:
-    """A bundle in a directory that others may write is left there, its key kept, and a safe one is named."""
+    """A bundle in a directory that others may write is left there; the new place waits for a chmod, too."""
     here = host.put("postfix-chain")
     made = host.ca.leaf(MX)
     for name in ("mx1.pem", "inside.pem", "tenant.pem"):
@@ -32,6 +32,9 @@ def test_where_certctl_may_not_write(host: Host) -> None:
     found = host.done()
     (file,) = found[MX].files
     assert file.path == f"{here}/tls/{MX}.pem"
+    host.pass_()
+    assert not os.path.exists(file.path)
+    here.chmod(0o755)
     host.pass_()
     assert pin(Path(file.path)) == made.pin
 
