@@ -203,11 +203,12 @@ def test_the_mark_costs_nothing_at_rest(world: World) -> None:
 
 
 def test_unreadable_mark(world: World) -> None:
-    """Where it is not known when certctl ran last, nothing irrevocable is done."""
+    """Where it is not known when certctl ran last, that is told, and nothing irrevocable is done."""
     mark = world.root / "state/clock.json"
     mark.unlink()
     mark.mkdir()
-    world.done("-q", "rotate", "a")
+    ran = world("-q", "rotate", "a")
+    assert (ran.code, f"cannot read {mark}" in ran.err) == (1, True)
     world.later(days=8)
     assert world("-q", "run").code == 1
     assert generation(world) == 1

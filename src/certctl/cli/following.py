@@ -64,8 +64,8 @@ def add(arguments: Arguments, console: Console, options: Options) -> int:
     refused = [{"nexthop": nexthop, "reason": why} for nexthop, why in added.refused]
     to_type = peering.unused(added.map)
     document = {"peers": synced.peers, "refused": refused, "to_type": to_type}
-    shown.added(console, added.name, added.text, spec.path, document)
     if to_type is not None:
         console.insist(f"Postfix does not use {added.map} yet; add it to what it has:")
         console.insist(f"  {to_type}")
+    shown.added(console, added.name, added.text, spec.path, document)
     return EXIT_FAILED if failed else EXIT_OK
