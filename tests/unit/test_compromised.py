@@ -81,7 +81,7 @@ def test_the_old_pin_goes_at_once(world: World) -> None:
 def test_in_json(world: World) -> None:
     """Who knows the standby, and who does not, is in the document, too."""
     document = world.done("rotate", "mx1", "--compromised", "--json").document
-    assert [line.rpartition(" 20")[0] for line in document["knows"]] == [
+    assert [line.partition(" 20")[0] for line in document["knows"]] == [
         f"mx1: who follows {name} has been told the next pin" for name in ("lines", "partners")
     ]
     assert len(document["breaks"]) == 1
