@@ -12,6 +12,7 @@ from cryptography import x509
 
 from certctl.core.times import rfc3339
 from certctl.errors import CertctlError
+from certctl.issuers.acme.ari import not_after
 from certctl.store.keys import generate
 from tests.real.acme_world import World, checked, serial, top_issuer
 from tests.real.servers.pebble import pebble
@@ -167,7 +168,8 @@ def test_renewal_info(world: World) -> None:
     request = world.request("a.example.test")
     leaf = issuer.issue(request).chain[0]
     now = datetime.now(timezone.utc)
-    start, end = now + timedelta(days=50), now + timedelta(days=52)
+    lives = not_after(leaf) - now  # Pebble chooses among its profiles: 90 days, or 6
+    start, end = now + lives / 2, now + lives * 0.6
     window = {
         "suggestedWindow": {"start": rfc3339(start), "end": rfc3339(end)},
         "explanationURL": "https://x.test/",
