@@ -25,7 +25,7 @@ from certctl.core.spec import DAY, Spec
 from certctl.core.times import duration_text
 from certctl.engine.outcome import Event, Report
 from certctl.errors import EXIT_OK, CertctlError, ConfigError
-from certctl.system import clocks
+from certctl.system import child, clocks
 
 if TYPE_CHECKING:
     from apscheduler.schedulers.background import BackgroundScheduler
@@ -180,6 +180,8 @@ class Daemon:
         except Exception as error:  # noqa: BLE001  # a bug must not end the daemon without a word
             self._report(Event("daemon", f"internal error: {error!r}", "warning"))
             following = now + timedelta(seconds=RETRY_LOCKED)
+        finally:
+            child.end_all()
         with self._turn:
             self._busy = False
             if not self._ending.is_set():

@@ -13,7 +13,6 @@ from certctl.errors import CertctlError, StoreError
 from certctl.issuers.acme.leftovers import Leftovers
 from certctl.issuers.acme.proof import Proof
 from certctl.issuers.acme.webroot import Webroot, remove
-from certctl.system.asowner import as_user
 from tests.support import strangers
 from tests.support.strangers import NOBODY
 
@@ -98,10 +97,3 @@ def test_what_resists_is_told(ground: Path) -> None:
         solver(place, ground).present(PROOFS),
     ):
         pytest.fail("it was put up")
-
-
-def test_a_child_that_fails() -> None:
-    """A child that ends without an answer is an error that says why, not silence."""
-    strangers.need_root()
-    with pytest.raises(StoreError, match=f"what was to be done as user {NOBODY} failed: .*TypeError"):
-        as_user(NOBODY, remove, "one", "too many")

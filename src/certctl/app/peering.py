@@ -132,7 +132,7 @@ def first_contact(feed: str) -> Offer:
     from certctl.config.addresses import feed as check
     from certctl.config.addresses import feed_at
     from certctl.config.problems import BadValueError
-    from certctl.peers.fetch import fetch
+    from certctl.peers.fetch import TIMEOUT, fetch, strangers
     from certctl.peers.verify import fingerprint, first_key, verify
 
     try:
@@ -140,7 +140,7 @@ def first_contact(feed: str) -> Offer:
     except BadValueError as bad:
         raise UsageError(f"{feed} cannot be a feed: {bad.faults[0][0]}") from bad
     data = fetch(place).data or b""
-    key = first_key(data, place)
+    key = strangers.call(first_key, data, place, seconds=TIMEOUT)
     found = verify(data, key, place).feed
     names = tuple(dict.fromkeys(name for entry in found.entries for name in entry.names))
     hops = tuple(dict.fromkeys(hop for entry in found.entries for hop in entry.nexthops))

@@ -1,4 +1,4 @@
-"""The files of http-01 tokens in a webroot: what `system.asowner` lets their owner do."""
+"""The files of http-01 tokens in a webroot: what `system.child` lets their owner do."""
 
 from __future__ import annotations
 

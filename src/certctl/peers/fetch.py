@@ -16,6 +16,7 @@ from certctl import __version__
 from certctl.core.feed import LARGEST
 from certctl.errors import CertctlError
 from certctl.system import deadline
+from certctl.system.child import Child
 from certctl.system.connect import connect
 
 TIMEOUT = 20.0
@@ -23,6 +24,10 @@ TIMEOUT = 20.0
 CONNECT = 5.0
 """Seconds of them until a connection stands, whatever addresses the name has."""
 MOST_REDIRECTS = 3
+
+
+strangers = Child("reading what others publish", "certctl.peers.fetch", "certctl.peers.verify")
+"""The process in which all of it is read first."""
 
 
 class Fetched(NamedTuple):
@@ -43,6 +48,11 @@ def fetch(
     """
     if "://" not in place:
         return Fetched(_read_file(place, largest))
+    return strangers.call(get, place, etag, timeout, largest, seconds=timeout)
+
+
+def get(place: str, etag: str | None, timeout: float, largest: int) -> Fetched:
+    """Read a URL, in whatever process this is."""
     timeout = deadline.left(timeout)
     url, end = place, time.monotonic() + timeout
     for _ in range(MOST_REDIRECTS + 1):

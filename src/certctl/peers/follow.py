@@ -271,7 +271,7 @@ class Follower:
 
     def _judged(self, peer: PeerSpec, known: Known, now: datetime, force: bool) -> Known:
         """What is known of *peer* once its feed is believed. Raises CertctlError."""
-        from certctl.peers.fetch import fetch
+        from certctl.peers.fetch import TIMEOUT, fetch, strangers
         from certctl.peers.judge import check_expiry, judge
         from certctl.peers.verify import verify
 
@@ -283,6 +283,9 @@ class Follower:
                 check_expiry(known, now, where)
                 return known
             trusted = known.key if known.configured_key == peer.key and known.key else peer.key
+            # First where it can do no harm. What comes back is checked again here: if that process was
+            # taken over by one peer, it still cannot invent pins of another one.
+            strangers.call(verify, got.data, trusted, where, seconds=TIMEOUT)
             served = None if force else self._served
             believed = judge(peer, known, verify(got.data, trusted, where), now, served)
         except Exception as error:

@@ -58,3 +58,14 @@ def left(default: float) -> float:
             "it is tried again by a later pass",
         )
     return max(LEAST, min(default, remaining))
+
+
+def current() -> tuple[float, float] | None:
+    """When the time is over (time.monotonic, the same in all processes), and its length; None: no limit."""
+    return None if _ends is None else (_ends, _length)
+
+
+def adopt(found: tuple[float, float] | None) -> None:
+    """Take over the `current` deadline of another process."""
+    global _ends, _length
+    _ends, _length = found or (None, 0.0)

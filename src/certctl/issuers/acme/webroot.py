@@ -7,13 +7,13 @@ import logging
 import os
 from collections.abc import Iterator, Sequence
 
-from certctl.errors import IssuerError, StoreError
+from certctl.errors import CertctlError, IssuerError
 from certctl.issuers import tokenfiles
 from certctl.issuers.acme.http01 import PREFIX
 from certctl.issuers.acme.leftovers import Item, Leftovers
 from certctl.issuers.acme.proof import Proof
 from certctl.issuers.acme.shared import Holders
-from certctl.system.asowner import as_user
+from certctl.system.child import as_user
 from certctl.system.directories import owner_of
 
 KIND = "webroot"
@@ -68,5 +68,5 @@ def _remove(webroot: str, names: Sequence[str]) -> None:
     try:
         owner = owner_of(os.path.join(webroot, _INNER), webroot)
         as_user(owner, tokenfiles.take_down, webroot, _INNER, names)
-    except StoreError as error:
+    except CertctlError as error:
         _log.debug("%s", error)

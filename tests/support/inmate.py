@@ -1,0 +1,128 @@
+"""What the tests of child processes run in them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from certctl.errors import UnreadableError
+
+
+class Shape(NamedTuple):
+    """A value with a field of each kind."""
+
+    text: str
+    number: int
+    part: float
+    data: bytes
+    moment: datetime
+    perhaps: str | None
+    several: tuple[str, ...]
+
+
+def same(one: Shape, more: Mapping[str, tuple[Shape, ...]]) -> dict[str, tuple[Shape, ...]]:
+    return {"one": (one,), **more}
+
+
+def echo(text: str) -> str:
+    return text
+
+
+def lie(value: Any) -> tuple[str, int]:
+    return value  # type: ignore[no-any-return]
+
+
+def sleep(seconds: float) -> None:
+    time.sleep(seconds)
+
+
+def left(seconds: float) -> float:
+    from certctl.system import deadline
+
+    return deadline.left(seconds)
+
+
+def pid() -> int:
+    return os.getpid()
+
+
+def environment() -> tuple[str, ...]:
+    return tuple(os.environ)
+
+
+def resolved(name: str) -> int:
+    return len(socket.getaddrinfo(name, 25))
+
+
+def roots() -> int:
+    return len(ssl.create_default_context().get_ca_certs())
+
+
+def fail(how: str) -> None:
+    if how == "expected":
+        raise UnreadableError("it cannot be read", 5, "ls")
+    raise ZeroDivisionError("nobody thought of it")
+
+
+def write(path: str) -> None:
+    Path(path).write_text("written", encoding="ascii")
+
+
+def _fork(_: str) -> None:
+    if os.fork() == 0:
+        os._exit(0)
+    os.wait()
+
+
+def _run(_: str) -> None:
+    subprocess.run(["/bin/true"], check=True)
+
+
+REACHES: Mapping[str, Callable[[str], object]] = {
+    "read a file": lambda path: Path(path).read_text(encoding="ascii"),
+    "write a file": lambda path: Path(f"{path}.new").write_text("new", encoding="ascii"),
+    "list a directory": lambda path: os.listdir(os.path.dirname(path)),
+    "list /etc": lambda _: os.listdir("/etc"),
+    "read /etc/passwd": lambda _: Path("/etc/passwd").read_text(encoding="utf-8"),
+    "make a link": lambda path: os.symlink(path, f"{path}.link"),
+    "run a program": _run,
+    "fork": _fork,
+    "send a signal": lambda _: os.kill(os.getpid(), 0),
+}
+
+
+def reach(what: str, path: str) -> str:
+    """Try it; "refused" where the system does."""
+    try:
+        REACHES[what](path)
+    except PermissionError:
+        return "refused"
+    return "done"
+
+
+ENDS: Mapping[str, Callable[[], object]] = {
+    "exit": lambda: os._exit(3),
+    "signal": lambda: signal.raise_signal(signal.SIGABRT),
+    "babble": lambda: os.write(0, b"HTTP/1.1 200 OK\r\n\r\n"),
+    "hang up": lambda: socket.socket(fileno=os.dup(0)).shutdown(socket.SHUT_RDWR),
+}
+
+
+def end(how: str) -> None:
+    ENDS[how]()
+    time.sleep(30)
+
+
+def started(module: str) -> int:
+    """Start a child, and leave it alone."""
+    from certctl.system.child import Child
+
+    return Child("a test", module).call(pid, seconds=10)
