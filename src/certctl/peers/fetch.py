@@ -9,6 +9,7 @@ import ssl
 import stat
 import threading
 import time
+from functools import cache
 from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
 
@@ -125,6 +126,18 @@ def _read(url: str, answer: http.client.HTTPResponse, largest: int, end: float) 
     return _Answer(data, answer.getheader("ETag"), None)
 
 
+@cache
+def _trusting() -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def make_ready() -> None:
+    """Read the roots that the system trusts."""
+    _trusting()
+
+
 class _Connection:
     """One connection that is shut down when the deadline is over, whatever it is busy with."""
 
@@ -133,8 +146,7 @@ class _Connection:
         host = parts.hostname or ""
         self._context: ssl.SSLContext | None = None
         if parts.scheme == "https":
-            self._context = ssl.create_default_context()
-            self._context.minimum_version = ssl.TLSVersion.TLSv1_2
+            self._context = _trusting()
             self.http: http.client.HTTPConnection = http.client.HTTPSConnection(
                 host, parts.port or 443, context=self._context
             )

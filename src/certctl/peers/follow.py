@@ -285,7 +285,7 @@ class Follower:
             trusted = known.key if known.configured_key == peer.key and known.key else peer.key
             # First where it can do no harm. What comes back is checked again here: if that process was
             # taken over by one peer, it still cannot invent pins of another one.
-            strangers.call(verify, got.data, trusted, where, seconds=TIMEOUT)
+            strangers.insist(verify, got.data, trusted, where, seconds=TIMEOUT)
             served = None if force else self._served
             believed = judge(peer, known, verify(got.data, trusted, where), now, served)
         except Exception as error:

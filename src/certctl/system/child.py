@@ -45,7 +45,8 @@ class Child:
     """One process, started by the first call, which serves calls side by side."""
 
     def __init__(self, task: str, *modules: str, uid: int | None = None) -> None:
-        """*task*: for messages; *modules*: whose functions may be called, loaded before anything is given up.
+        """*task*: for messages; *modules*: whose functions may be called. They are loaded
+        before anything is given up; what they read of the file system is read then, by their `make_ready()`.
 
         *uid*: it becomes that user, and keeps the file system; None: nobody, confined.
         """
@@ -308,7 +309,9 @@ def main() -> None:
         os._exit(0)
     # Before root is gone: certctl may be installed where only root can read.
     for name in (*_ALWAYS, *start["modules"]):
-        importlib.import_module(name)
+        module = importlib.import_module(name)
+        if hasattr(module, "make_ready"):
+            module.make_ready()
     confine.drop_root(*start["user"])
     if start["confined"]:
         confine.confine()
