@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from certctl.system import child
 from tests.real.servers import ports, require
 
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
@@ -19,13 +20,14 @@ FAILED_CHECKS = os.environ.get("CERTCTL_FAILED_CHECKS", "")
 
 @pytest.fixture(autouse=True)
 def _known_environment(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """No setting of the caller's shell reaches a test, and no test's umask reaches the next."""
+    """No setting of the caller's shell reaches a test, and no umask or process of a test the next one."""
     for name in list(os.environ):
         if name.startswith("CERTCTL_") or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
     before = os.umask(0o022)
     yield
     os.umask(before)
+    child.end_all()
 
 
 @pytest.fixture

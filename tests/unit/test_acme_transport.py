@@ -16,8 +16,10 @@ from certctl.issuers.acme.client import Client
 from certctl.issuers.acme.issuer import AcmeIssuer
 from certctl.issuers.acme.pace import Pace
 from certctl.issuers.acme.pause import Pause
-from certctl.issuers.acme.transport import LARGEST, Transport
+from certctl.issuers.acme.pool import LARGEST
+from certctl.issuers.acme.transport import Transport
 from certctl.system import deadline
+from certctl.system.child import end_all
 from tests.unit.acme_tiny_ca import Said, tiny_ca
 
 
@@ -43,6 +45,7 @@ def test_proxy_from_the_environment(monkeypatch: pytest.MonkeyPatch, name: str) 
         monkeypatch.setenv(name, proxy.url)
         assert transport().request("GET", "http://127.0.0.1:9/x").body == b"by proxy"
         monkeypatch.setenv("no_proxy", "127.0.0.1")
+        end_all()  # a process keeps the environment that it started with
         with pytest.raises(CertctlError, match=r"no answer from 127\.0\.0\.1:9"):
             transport().request("GET", "http://127.0.0.1:9/x")
 

@@ -9,15 +9,15 @@ import time
 from datetime import datetime, timezone
 
 import pytest
-import urllib3
 
 from certctl.core.spec import AcmeOptions, IssuerSpec
 from certctl.errors import CertctlError
+from certctl.issuers.acme import pool
+from certctl.issuers.acme.answer import Answer
 from certctl.issuers.acme.directory import NAMED, Bounds, directory_url, staging
 from certctl.issuers.acme.problem import RefusedError, parse_problem
 from certctl.issuers.acme.retryafter import LONGEST, seconds_to_wait
 from certctl.issuers.acme.revoke import reason_code
-from certctl.issuers.acme.transport import Answer
 
 NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=timezone.utc)
 TWO_MINUTES_LATER = "Tue, 24 Nov 2026 12:02:00 GMT"
@@ -56,7 +56,7 @@ def test_retry_after(value: str | None, date: str | None, expected: float | None
 
 
 def answer(status: int, body: bytes, *headers: tuple[str, str]) -> Answer:
-    return Answer("https://ca.test/x", status, urllib3.HTTPHeaderDict(headers), body)
+    return Answer("https://ca.test/x", status, headers, body, pool.document(body))
 
 
 def test_problem_is_kept_whole() -> None:

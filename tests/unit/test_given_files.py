@@ -25,7 +25,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "tsig_key_file of an announcer": tsig.read,
     "tsig_key_file of an issuer": rfc2136.read_tsig_key,
     "eab_hmac_key_file": eab._mac_key,
-    "ca_file": transport._tls_context,
+    "ca_file": transport.roots,
     "a token in a file": lambda path: lexicon._content("issuer le", path),
 }
 

@@ -11,12 +11,12 @@ from certctl.core.spec import AcmeOptions
 from certctl.errors import IssuerError
 from certctl.issuers.acme import accountfile, rollover
 from certctl.issuers.acme.accountfile import Registration
+from certctl.issuers.acme.answer import Answer
 from certctl.issuers.acme.client import ANYTHING, JSON, Client, Payload
 from certctl.issuers.acme.eab import binding
 from certctl.issuers.acme.jws import Signer
 from certctl.issuers.acme.problem import RefusedError, UnreachableError
 from certctl.issuers.acme.shared import lock_for
-from certctl.issuers.acme.transport import Answer
 
 FORGOTTEN = ""
 """In place of the directory: the CA does not know the account any more."""

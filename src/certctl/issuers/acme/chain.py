@@ -6,7 +6,7 @@ from certctl.core import pem
 from certctl.core.x509 import facts, key_facts, order_chain
 from certctl.errors import CertctlError, IssuerError
 from certctl.issuers.acme.account import Account
-from certctl.issuers.acme.transport import Answer
+from certctl.issuers.acme.answer import Answer
 from certctl.ports import Issued, IssueRequest
 
 ACCEPT = "application/pem-certificate-chain"

@@ -12,13 +12,14 @@ from josepy.interfaces import JSONDeSerializable
 
 from certctl.core.times import after, minute_text
 from certctl.errors import IssuerError
+from certctl.issuers.acme.answer import Answer
 from certctl.issuers.acme.directory import LONGEST
 from certctl.issuers.acme.jws import Signer, dump, sign
 from certctl.issuers.acme.nonces import NoncePool
 from certctl.issuers.acme.pace import Pace
 from certctl.issuers.acme.pause import Pause
 from certctl.issuers.acme.problem import RefusedError, UnreachableError
-from certctl.issuers.acme.transport import Answer, Transport
+from certctl.issuers.acme.transport import Transport
 
 NONCE_TRIES = 40
 """A CA that rejects every second nonce refuses a request this often once in 10^12 times."""

@@ -13,10 +13,10 @@ from certctl.core.spec import AcmeOptions
 from certctl.core.x509_names import address
 from certctl.errors import IssuerError
 from certctl.issuers.acme.account import Account
+from certctl.issuers.acme.answer import Answer
 from certctl.issuers.acme.client import Client
 from certctl.issuers.acme.pace import Pace, longer
 from certctl.issuers.acme.problem import Problem, UnreachableError, parse_problem
-from certctl.issuers.acme.transport import Answer
 from certctl.system.deadline import left
 
 Seen = TypeVar("Seen")
