@@ -15,6 +15,7 @@ import pytest
 
 from certctl.core import pem
 from certctl.deploy.probe import Expected, ExpectedKey, compare, handshake, probe
+from certctl.deploy.probe.run import look
 from tests.real.servers.pki import Identity, certificate_pin, key_pin, make_authority, make_identity
 from tests.unit.probe_server import OAKLEY_2, script, serving, tls, tls_context
 
@@ -73,7 +74,7 @@ def test_without_signature_algorithms_it_asks_over_tls12(
     context = tls_context(str(tmp_path), list(identities.values()))
     expected = expect(*identities.items())
     with serving(tls(context)) as port:
-        served = probe(f"tls://127.0.0.1:{port}", expected, connections=1)
+        served = look(f"tls://127.0.0.1:{port}", expected, 10.0, 1)
     assert [(one.chain[0].algorithm, one.protocol) for one in served] == [
         ("rsa-2048", "TLSv1.2"),
         ("ecdsa-p256", "TLSv1.2"),
@@ -154,7 +155,7 @@ def test_every_address_of_a_name(
             (socket.AF_INET, 0, 0, "", ("127.0.0.1", port)),
         ]
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_options: both)
-        served = probe(f"tls://mx.example.test:{port}", expected, connections=2)
+        served = look(f"tls://mx.example.test:{port}", expected, 10.0, 2)
     assert [one.address for one in served] == ["::1"] * 4 + ["127.0.0.1"] * 2
     (found,) = compare(served, expected, now())
     assert (found.kind, found.address, found.offered, found.of) == ("refused", "127.0.0.1", "", 2)
@@ -172,7 +173,7 @@ def test_resolver_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     release = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_options: release.wait(10) and [])
     start = time.monotonic()
-    (served,) = probe("smtp://mx.example.test", Expected(), timeout=0.2)
+    (served,) = look("smtp://mx.example.test", Expected(), 0.2, 5)
     release.set()
     assert time.monotonic() - start < 2
     assert served.failure is not None
@@ -219,9 +220,7 @@ def test_server_with_one_process(
     monkeypatch.setattr("certctl.deploy.probe.run._HOLD", 0.1)
     context = tls_context(str(tmp_path), [identities["ecdsa-p256"]])
     with serving(tls(context), at_once=1) as port:
-        served = probe(
-            f"tls://127.0.0.1:{port}", Expected(names=("mx.example.test",)), connections=4, timeout=5
-        )
+        served = look(f"tls://127.0.0.1:{port}", Expected(names=("mx.example.test",)), 5.0, 4)
     assert [one.failure for one in served] == [None] * 4
 
 

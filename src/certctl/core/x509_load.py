@@ -17,6 +17,12 @@ if TYPE_CHECKING:
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric.types import PublicKeyTypes
 
+LATE = (
+    *("hashlib", "cryptography.exceptions", "cryptography.hazmat.backends.openssl", "cryptography.x509.oid"),
+    "cryptography.hazmat.primitives.serialization",
+)
+"""What is loaded only when there is a certificate: for a process that has to load it before."""
+
 SERVER_AUTH = "1.3.6.1.5.5.7.3.1"
 CLIENT_AUTH = "1.3.6.1.5.5.7.3.2"
 ANY_PURPOSE = "2.5.29.37.0"

@@ -15,6 +15,7 @@ from urllib.parse import urljoin, urlsplit
 
 from certctl import __version__
 from certctl.core.feed import LARGEST
+from certctl.core.x509_load import LATE
 from certctl.errors import CertctlError
 from certctl.system import deadline
 from certctl.system.child import Child
@@ -27,7 +28,7 @@ CONNECT = 5.0
 MOST_REDIRECTS = 3
 
 
-strangers = Child("reading what others publish", "certctl.peers.fetch", "certctl.peers.verify")
+strangers = Child("reading what others publish", "certctl.peers.fetch", "certctl.peers.verify", *LATE)
 """The process in which all of it is read first."""
 
 

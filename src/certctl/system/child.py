@@ -45,8 +45,9 @@ class Child:
     """One process, started by the first call, which serves calls side by side."""
 
     def __init__(self, task: str, *modules: str, uid: int | None = None) -> None:
-        """*task*: for messages; *modules*: whose functions may be called. They are loaded
-        before anything is given up; what they read of the file system is read then, by their `make_ready()`.
+        """*task*: for messages; *modules*: whose functions may be called, and what these will
+        import late. They are loaded before anything is given up; what they need of the file system
+        is read then, by their `make_ready()`.
 
         *uid*: it becomes that user, and keeps the file system; None: nobody, confined.
         """
@@ -312,6 +313,7 @@ def main() -> None:
         module = importlib.import_module(name)
         if hasattr(module, "make_ready"):
             module.make_ready()
+    sys.meta_path.insert(0, _Sealed())
     confine.drop_root(*start["user"])
     if start["confined"]:
         confine.confine()
@@ -320,6 +322,14 @@ def main() -> None:
         arguments = (connection, lock, modules, frame)
         threading.Thread(target=_serve, args=arguments, daemon=True, name="certctl-call").start()
     os._exit(0)  # whatever still waits for somebody outside
+
+
+class _Sealed:
+    """Refuses what was not loaded in time: it would be found on some hosts, and not on others."""
+
+    @staticmethod
+    def find_spec(name: str, *_: object) -> None:
+        raise ModuleNotFoundError(f"{name} was not loaded before root was given up", name=name)
 
 
 def _serve(

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
+from certctl.core import x509_load
 from certctl.deploy.probe.addresses import resolve
 from certctl.deploy.probe.certificates import read_chain
 from certctl.deploy.probe.handshake import FAMILIES, Session, shake_hands
@@ -16,7 +17,21 @@ from certctl.deploy.probe.starttls import begin_tls, greets_inside, say_goodbye
 from certctl.deploy.probe.url import Target, parse_url, server_name
 from certctl.deploy.probe.values import Expected, Served
 from certctl.errors import CertctlError
+from certctl.system.child import Child
 from certctl.system.deadline import left
+
+_LATE = (
+    *(
+        "concurrent.futures.thread",
+        "encodings.punycode",
+        "idna.uts46data",
+        "ipaddress",
+        "urllib.parse",
+        "OpenSSL.SSL",
+    ),
+    *x509_load.LATE,
+)
+_child = Child("looking at what is served", __name__, *_LATE)
 
 _FAREWELL = 1.0
 """Seconds that a server gets for its goodbye, so that it does not log a lost connection."""
@@ -54,8 +69,21 @@ def probe(url: str, expected: Expected, *, timeout: float = 10.0, connections: i
     one or a few at once, so that old processes beside new ones show. *timeout* (seconds) holds for each
     connection with its handshake, and for the resolution of the name. Failures are in the values.
 
-    Raises UsageError for a bad URL.
+    What servers say is read by a process without root and files. Raises UsageError for a bad URL,
+    CertctlError where there can be no such process.
     """
+    target = parse_url(url)
+    try:
+        _time(timeout)
+    except Failed as failed:
+        sni = server_name(target, expected.names)
+        return [Served(url, target.host, target.port, sni, "", failed.failure)]
+    longest = timeout + (timeout + _HOLD + _FAREWELL) * len(_families(expected))
+    return _child.insist(look, url, expected, timeout, connections, seconds=longest)
+
+
+def look(url: str, expected: Expected, timeout: float, connections: int) -> list[Served]:
+    """Do what `probe` does, in whatever process this is."""
     target = parse_url(url)
     sni = server_name(target, expected.names)
     try:
