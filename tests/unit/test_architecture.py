@@ -18,12 +18,13 @@ SOURCE = Path(__file__).parents[2] / "src/certctl"
 MODULES = sorted(SOURCE.rglob("*.py"))
 
 ADAPTERS = ("store", "issuers", "announce", "peers", "deploy", "dhparam", "doctor", "importing")
-INWARD = ("core", "ports", "errors", "system", "__version__", "store.atomic")
+INWARD = ("core", "ports", "errors", "system", "dns", "__version__", "store.atomic")
 # What each part may import of certctl, besides itself and the kind of all values. "*": everything.
 ALLOWED = {
     "values": (),
     "errors": ("system",),
     "system": ("errors",),
+    "dns": ("errors", "system"),
     "core": ("errors",),
     "ports": ("core", "errors"),
     "config": ("core", "errors", "system"),
