@@ -32,7 +32,7 @@ def lookup(
     try:
         stub = _stub(servers, deadline, validate=validate)
         answer = stub.resolve(
-            dns.name.from_text(name),
+            wire.absolute(name),
             kind,
             raise_on_no_answer=False,
             search=False,
@@ -61,7 +61,7 @@ def zone_of(name: str, seconds: float, servers: Sequence[str] = (), *, validate:
     try:
         stub = _stub(servers, deadline, validate=validate)
         found = dns.resolver.zone_for_name(
-            dns.name.from_text(name), resolver=stub, lifetime=deadline.left(LIFETIME)
+            wire.absolute(name), resolver=stub, lifetime=deadline.left(LIFETIME)
         )
     except wire.FAILURES as error:
         raise CertctlError(f"cannot find the zone of {name}: {wire.words(error)}", hint) from error
@@ -113,7 +113,7 @@ def _verdict(name: str, kind: str, address: tuple[str, int], deadline: Deadline)
 def _recursive(
     name: str, kind: str, address: tuple[str, int], deadline: Deadline, flags: int = 0
 ) -> dns.message.Message:
-    query = dns.message.make_query(dns.name.from_text(name), kind, use_edns=0, want_dnssec=True)
+    query = dns.message.make_query(wire.absolute(name), kind, use_edns=0, want_dnssec=True)
     query.flags |= dns.flags.AD | flags
     return wire.send(query, *address, deadline.left(wire.QUERY_TIMEOUT))
 

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from typing import TypedDict
 
 import dns.message
-import dns.name
 import dns.rcode
 import dns.rdatatype
 import dns.update
@@ -89,10 +88,10 @@ def update(server: str, zone: str, changes: Sequence[Change], seconds: float, ke
 
 
 def _message(zone: str, changes: Sequence[Change], key: Key | None) -> dns.message.Message:
-    message = dns.update.UpdateMessage(dns.name.from_text(zone))
+    message = dns.update.UpdateMessage(wire.absolute(zone))
     wire.sign(message, key)
     for change in changes:
-        name = dns.name.from_text(change["name"])
+        name = wire.absolute(change["name"])
         for data in change["delete"]:
             message.delete(name, change["kind"], data)
         for data in change["add"]:

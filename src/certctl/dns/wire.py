@@ -33,9 +33,17 @@ class UnansweredError(CertctlError):
     unrouted = False
 
 
+def absolute(name: str) -> dns.name.Name:
+    """*name*, which has its last dot or lacks it. Raises CertctlError."""
+    try:
+        return dns.name.from_text(name)
+    except dns.exception.DNSException as error:
+        raise CertctlError(f"{name!r} is no domain name: {words(error)}", transient=False) from error
+
+
 def question(name: str, kind: str, key: Key | None = None) -> dns.message.QueryMessage:
     """A question for who knows by itself: without recursion."""
-    query = dns.message.make_query(dns.name.from_text(name), kind)
+    query = dns.message.make_query(absolute(name), kind)
     query.flags &= ~dns.flags.RD
     sign(query, key)
     return query

@@ -21,12 +21,12 @@ class Rfc2136:
         self._ttl = ttl
 
     def add(self, record: Record) -> None:
-        self._update(record, add=[f'"{record.value}"'])
+        self._update(record, [f'"{record.value}"'], [])
 
     def remove(self, record: Record) -> None:
-        self._update(record, delete=[f'"{record.value}"'])
+        self._update(record, [], [f'"{record.value}"'])
 
-    def _update(self, record: Record, add: list[str] = [], delete: list[str] = []) -> None:  # noqa: B006
+    def _update(self, record: Record, add: list[str], delete: list[str]) -> None:
         key = tsig.read(self._key_file) if self._key_file else None
         zone = self._zone or self._lookup.zone(record.name)
         change = update.Change(name=record.name, kind="TXT", ttl=self._ttl, add=add, delete=delete)
