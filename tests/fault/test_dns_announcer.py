@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 import pytest
 
-from certctl.announce import primary as primary_server
+from certctl.dns import wire
 from tests.real.dns_world import ZONE, at_port_53, own_address, serve_at
 from tests.real.servers.bind import Bind, bind
 from tests.real.servers.ports import free_port
@@ -146,7 +146,7 @@ def test_disk_fails(zone: Zone, counted: Callable[[str, int], None]) -> None:
 
 def test_the_primary_is_away(zone: Zone, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without its primary nothing is promoted, other work goes on, and the back-off ends by itself."""
-    monkeypatch.setattr(primary_server, "QUERY_TIMEOUT", 0.2)
+    monkeypatch.setattr(wire, "QUERY_TIMEOUT", 0.2)
     zone.configure(free_port())
     ran = zone.world("rotate", "mx", "--abort")
     assert ran.code == 1

@@ -110,7 +110,17 @@ def test_a_program_that_others_may_change_is_refused(world: World) -> None:
     ran = world("run")
     assert ran.code == 1
     assert "may be written by everybody" in ran.err
-    assert "announcer's" not in ran.err or "issuer" not in ran.err
+    assert "issuer" not in ran.err
+
+
+def test_a_program_that_is_missing(world: World) -> None:
+    """What is to be looked at is said, and it is nothing of an issuer."""
+    (world.root / "bin" / "tell").unlink()
+    ran = world("run")
+    assert ran.code == 1
+    assert "bin/tell does not exist" in ran.err
+    assert "check the command in certctl.toml" in ran.err
+    assert "issuer" not in ran.err
 
 
 def test_nothing_secret_is_told(world: World) -> None:

@@ -18,12 +18,13 @@ SOURCE = Path(__file__).parents[2] / "src/certctl"
 MODULES = sorted(SOURCE.rglob("*.py"))
 
 ADAPTERS = ("store", "issuers", "announce", "peers", "deploy", "dhparam", "doctor", "importing")
-INWARD = ("core", "ports", "errors", "system", "__version__", "store.atomic")
+INWARD = ("core", "ports", "errors", "system", "dns", "__version__", "store.atomic")
 # What each part may import of certctl, besides itself and the kind of all values. "*": everything.
 ALLOWED = {
     "values": (),
     "errors": ("system",),
     "system": ("errors",),
+    "dns": ("errors", "system"),
     "core": ("errors",),
     "ports": ("core", "errors"),
     "config": ("core", "errors", "system"),
@@ -60,6 +61,7 @@ EXCEPTIONS = {
 # Beside the standard library; what is not listed here imports that and certctl only.
 THIRD_PARTY: dict[str, set[str]] = {
     "system": set(),
+    "dns": {"dns"},
     "core": {"cryptography"},
     "config": {"idna"},
     "store": set(),
@@ -183,6 +185,12 @@ def test_third_party_imports() -> None:
         if part(path) in THIRD_PARTY and found.name.split(".")[0] not in ours | THIRD_PARTY[part(path)]
     ]
     assert not wrong
+
+
+def test_only_dns_knows_dnspython() -> None:
+    """What asks the DNS gets and gives plain values, so that it can be done by another process."""
+    found = {part(path) for path in MODULES for one in imports(path) if within(one.name, "dns")}
+    assert found == {"dns"}
 
 
 WRITING_OS = {

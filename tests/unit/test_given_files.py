@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from certctl.announce import tsig
 from certctl.app import fingerprints
 from certctl.app.fingerprints import Query
+from certctl.dns import tsig
 from certctl.errors import CertctlError
 from certctl.issuers import csr
-from certctl.issuers.acme import eab, lexicon, rfc2136, transport
+from certctl.issuers.acme import eab, lexicon, transport
 from certctl.system.files import read_given
 from certctl.system.secret import read_secret
 
@@ -22,8 +22,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "a secret": read_secret,
     "fingerprints --file": lambda path: fingerprints.of_file(path, Query()),
     "csr": csr.read,
-    "tsig_key_file of an announcer": tsig.read,
-    "tsig_key_file of an issuer": rfc2136.read_tsig_key,
+    "tsig_key_file": tsig.read,
     "eab_hmac_key_file": eab._mac_key,
     "ca_file": transport.roots,
     "a token in a file": lambda path: lexicon._content("issuer le", path),

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from certctl.announce import primary
 from certctl.app.danetargets import targets
 from certctl.deploy.probe import Served, ServedCertificate
 from certctl.deploy.probe.certificates import read_chain
 from certctl.deploy.probe.dane import Case, Teller, Validation, agreements, compare_dane, teller
 from certctl.deploy.probe.tlsa import matches, parse
+from certctl.dns import wire
 from tests.support.world import World
 from tests.unit.x509_make import Made, make_chain
 
@@ -235,7 +235,7 @@ def test_what_cannot_be_looked_at(world: World, argv: tuple[str, ...], words: st
 
 def test_a_primary_that_does_not_answer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """What cannot be found out is an error, with the rest told all the same."""
-    monkeypatch.setattr(primary, "QUERY_TIMEOUT", 0.2)
+    monkeypatch.setattr(wire, "QUERY_TIMEOUT", 0.2)
     world.configure(CONFIG.replace("ports = [25, 2465]", 'ports = [9]\ntimeout = "1s"'))
     ran = world("probe", "--dane", "--resolver", "127.0.0.1:9", "mx", "smtp://127.0.0.1:9", "--json")
     assert ran.code == 1

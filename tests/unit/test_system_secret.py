@@ -15,14 +15,13 @@ import dns.name
 import dns.resolver
 import pytest
 
-from certctl.announce import tsig
 from certctl.core.spec import AcmeOptions, IssuerSpec
+from certctl.dns import tsig
 from certctl.errors import CertctlError
 from certctl.issuers.acme.dnslookup import Lookup, Record
 from certctl.issuers.acme.dnsoptions import Table
 from certctl.issuers.acme.issuer import AcmeIssuer
 from certctl.issuers.acme.lexicon import Lexicon
-from certctl.issuers.acme.rfc2136 import read_tsig_key
 from certctl.system.secret import STRUCK, read_secret, strike
 from tests.unit.acme_tiny_ca import Said, tiny_ca
 
@@ -121,7 +120,7 @@ def test_secret_that_everybody_reads(tmp_path: Path, mode: int) -> None:
     path = tmp_path / "secret"
     path.write_text(KEY)
     path.chmod(mode)
-    for read in (read_secret, tsig.read, read_tsig_key, lexicon_token):
+    for read in (read_secret, tsig.read, lexicon_token):
         with pytest.raises(CertctlError, match=f"its mode {mode:04o} gives everybody a right") as caught:
             read(os.fspath(path))
         assert f"chmod o-rwx {path}" in str(caught.value.hint)

@@ -6,8 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-from certctl.announce.nameservers import own_addresses
-from certctl.announce.primary import PREFIX, Primary
+from certctl.announce.nameservers import PREFIX, Primary
 from certctl.announce.tools import Tools
 from certctl.errors import CertctlError
 
@@ -43,7 +42,7 @@ def still_served(primary: Primary, tools: Tools, told: Lines, want: Lines) -> Ke
         _Place(owner, host, address, port)
         for owner in dict.fromkeys(owner for _, owner, _, _ in over)
         for host, port in [_host(owner)]
-        for address in own_addresses(primary, host)
+        for address in primary.addresses(host)
     ]
     if not places:
         return Kept({}, None)

@@ -19,8 +19,9 @@ from certctl.core.times import after
 from certctl.errors import CertctlError
 
 if TYPE_CHECKING:
-    from certctl.announce.nameservers import View
-    from certctl.announce.primary import Change, Deadline, Found, Primary
+    from certctl.announce.nameservers import Found, Primary, View
+    from certctl.dns.server import Deadline
+    from certctl.dns.update import Change
 
 PATIENCE = 3.0
 """Seconds in which servers that are notified of an update are waited for; slower ones are asked later."""
@@ -33,7 +34,7 @@ Records = dict[str, frozenset[str]]
 class Diff(NamedTuple):
     """What is to be done, and what the waits are then."""
 
-    changes: dict[str, Change]
+    changes: list[Change]
     ours: Records
     """What will be ours once it is done."""
     waits: dict[str, float]
@@ -66,7 +67,8 @@ class DnsAnnouncer:
     def show(self, wanted: Mapping[str, Announced], now: datetime) -> Shown:
         """Bring the zone to *wanted*, then ask every authoritative server. Raises CertctlError."""
         from certctl.announce.goodbye import still_served
-        from certctl.announce.primary import Deadline, Primary
+        from certctl.announce.nameservers import Primary
+        from certctl.dns.server import Deadline
 
         watch = files.Stopwatch(now)
         deadline = Deadline(self.spec.timeout, f"the zone {self.spec.zone}")
@@ -120,17 +122,14 @@ class DnsAnnouncer:
 
     def _diff(self, primary: Primary, note: Mapping[str, Any], want: Mapping[str, tuple[str, ...]]) -> Diff:
         """Compare what is wanted with what the primary has."""
-        from certctl.announce.primary import Change
-
         ours = {owner: frozenset(_texts(data)) for owner, data in _dict(note.get("records")).items()}
         desired = _records(want)
         users = {owner: [n for n in want if owner in _records({n: want[n]})] for owner in desired}
-        changes: dict[str, Change] = {}
+        changes: list[Change] = []
         kept: Records = {}
         waits: dict[str, float] = {}
-        for owner in dict.fromkeys([*desired, *ours]):
+        for owner, there in primary.tlsa(dict.fromkeys([*desired, *ours])).items():
             mine, wished = ours.get(owner, frozenset()), desired.get(owner, frozenset())
-            there = primary.tlsa(owner)
             foreign = there.data - mine
             # All records of a set have one TTL (RFC 2181 §5.2): with others' among them it is theirs.
             ttl = there.ttl if foreign else self.spec.ttl
@@ -139,7 +138,8 @@ class DnsAnnouncer:
             delete = (mine - wished) & there.data
             kept[owner] = (mine & wished & there.data) | add
             if add or delete or other_ttl:
-                changes[owner] = Change(sorted(add | other_ttl), sorted(delete), ttl)
+                new, old = sorted(add | other_ttl), sorted(delete)
+                changes.append({"name": owner, "kind": "TLSA", "ttl": ttl, "add": new, "delete": old})
             if add:
                 for name in users.get(owner, ()):
                     waits[name] = max(waits.get(name, 0.0), _twice(there))
@@ -167,13 +167,13 @@ class DnsAnnouncer:
 
         With it, every server and what it had.
         """
-        from certctl.announce.nameservers import authorities, views
+        from certctl.announce.nameservers import views
 
-        servers = authorities(primary, self.spec.zone)
+        servers = primary.authorities()
         desired = _records(want)
         end = time.monotonic() + patience
         while True:
-            seen = views(servers, self.spec.zone, list(desired), deadline)
+            seen = list(views(servers, self.spec.zone, list(desired), deadline.left()))
             lagging = [view for view in seen if _lacks(view, desired)]
             if not lagging or time.monotonic() + PAUSE > end:
                 break
@@ -195,9 +195,9 @@ def _lacks(view: View, desired: Mapping[str, frozenset[str]]) -> bool:
 
 def _reason(view: View, name: str, serial: int) -> str:
     if view.trouble is not None:
-        return f"{view.authority} cannot be asked for the pins of {name}: {view.trouble}"
+        return f"{view.server} cannot be asked for the pins of {name}: {view.trouble}"
     has = "no zone" if view.serial is None else f"serial {view.serial}"
-    return f"{view.authority} does not show the pins of {name} yet: it has {has}, the primary {serial}"
+    return f"{view.server} does not show the pins of {name} yet: it has {has}, the primary {serial}"
 
 
 def _told(note: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
@@ -207,7 +207,7 @@ def _told(note: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
 
 def _asked(view: View, lags: bool) -> Asked:
     problem = view.trouble or ("it does not show all pins yet" if lags else None)
-    return Asked(view.authority.name, view.authority.address, view.serial, problem)
+    return Asked(view.name, view.address, view.serial, problem)
 
 
 def _records(want: Mapping[str, tuple[str, ...]]) -> Records:

@@ -13,12 +13,12 @@ from certctl.core.spec import CertificateSpec, Spec
 from certctl.errors import CertctlError, UsageError
 
 if TYPE_CHECKING:
-    from certctl.announce.resolving import Resolver
     from certctl.deploy.probe import Difference, Served
     from certctl.deploy.probe.dane import Agreement, Case, Teller, Validation
+    from certctl.dns.resolver import Chosen
 
 SECONDS = 60.0
-"""For all questions to the DNS together."""
+"""For all questions to the DNS of one kind."""
 
 
 class Checked(NamedTuple):
@@ -39,17 +39,16 @@ def check(spec: Spec | None, name: str | None, urls: Sequence[str], resolver: st
             "there is nothing to check: no certificate has names that are announced in the DNS",
             "certctl probe --dane smtp://mx.example.org:25",
         )
-    asks = _resolver(resolver, SECONDS * len(found))
+    asks = _resolver(resolver)
     return [_check(spec, target, asks) for target in found]
 
 
-def _resolver(server: str, seconds: float) -> Resolver | None:
+def _resolver(server: str) -> Chosen | None:
     """The resolver that was named; else the system's, None where it has none."""
-    from certctl.announce.primary import Deadline
-    from certctl.announce.resolving import Resolver
+    from certctl.dns.resolver import chosen
 
     try:
-        return Resolver(server, Deadline(seconds, "asking the resolver"))
+        return chosen(server, SECONDS)
     except CertctlError:
         # That there is none is told with each answer that nobody validated.
         if server:
@@ -57,7 +56,7 @@ def _resolver(server: str, seconds: float) -> Resolver | None:
         return None
 
 
-def _check(spec: Spec | None, target: Target, asks: Resolver | None) -> Checked:
+def _check(spec: Spec | None, target: Target, asks: Chosen | None) -> Checked:
     from certctl.deploy.probe.dane import Case, agreements, compare_dane
 
     zone, tellers, trouble = _tellers(target, asks)
@@ -86,33 +85,36 @@ def _unserved(looks: Sequence[Served]) -> list[Difference]:
     return [one for one in found if (one.address, one.offered) in failures and one.kind in kinds]
 
 
-def _tellers(target: Target, asks: Resolver | None) -> tuple[str, list[Teller], str | None]:
+def _tellers(target: Target, asks: Chosen | None) -> tuple[str, list[Teller], str | None]:
     """The zone, what each of its servers shows, and why they could not be found, if so.
 
     Where an announcer knows the primary, that says who the others are.
     """
-    from certctl.announce.nameservers import authorities, views
-    from certctl.announce.primary import Deadline, Primary
+    from certctl.announce.nameservers import Primary, views
     from certctl.deploy.probe.dane import teller
+    from certctl.dns.authority import authorities
+    from certctl.dns.resolver import zone_of
+    from certctl.dns.server import Deadline
 
     deadline = Deadline(SECONDS, f"asking the servers of {target.name}")
     zone = ""
     try:
         if target.via is not None:
             zone = target.via.zone
-            servers = authorities(Primary(target.via, deadline), zone)
+            servers = Primary(target.via, deadline).authorities()
         elif asks is not None:
-            zone = asks.zone_of(target.name)
-            servers = asks.authorities(zone)
+            at = [asks["server"]]
+            zone = zone_of(target.name, deadline.left(), at, validate=False)
+            servers = authorities(zone, deadline.left(), at, validate=False)
         else:
             return zone, [], "there is no resolver in /etc/resolv.conf that could tell them: --resolver HOST"
-        found = views(servers, zone, [target.owner], deadline)
+        found = list(views(servers, zone, [target.owner], deadline.left()))
     except CertctlError as error:
         return zone, [], error.message
     return (
         zone,
         [
-            teller(str(view.authority), view.serial, tuple(view.records.get(target.owner, ())), view.trouble)
+            teller(view.server, view.serial, tuple(view.records.get(target.owner, ())), view.trouble)
             for view in found
         ],
         None,
@@ -125,8 +127,18 @@ def _state(spec: Spec | None, cert: CertificateSpec | None) -> CertificateState 
     return wiring.adapters(spec).store.observe_certificate(cert, wiring.clock()).state
 
 
+def _addresses(name: str, asks: Chosen) -> list[str]:
+    """All that the resolver tells; none: the probe looks the name up itself, and says what fails."""
+    from certctl.dns.resolver import addresses
+
+    try:
+        return addresses(name, SECONDS, [asks["server"]], validate=False)
+    except CertctlError:
+        return []
+
+
 def _looks(
-    spec: Spec | None, target: Target, state: CertificateState | None, asks: Resolver | None
+    spec: Spec | None, target: Target, state: CertificateState | None, asks: Chosen | None
 ) -> list[Served]:
     """What every address of the name serves, in each family of keys that it should have."""
     from certctl.app.proving import expectation
@@ -135,7 +147,7 @@ def _looks(
     cert, want = target.certificate, Expected(names=(target.name,))
     if spec is not None and cert is not None and state is not None and state.current is not None:
         want = expectation(wiring.adapters(spec).store, cert, state)
-    addresses = [target.at] if target.at else asks.addresses(target.name) if asks else []
+    addresses = [target.at] if target.at else _addresses(target.name, asks) if asks else []
     if not addresses:
         return probe(target.url, want)
     scheme = target.url.partition("://")[0]
@@ -163,15 +175,16 @@ def _wanted(state: CertificateState | None) -> tuple[str, ...]:
     return tuple(key.sha256 for generation in slots if generation for key in generation.keys)
 
 
-def _validation(target: Target, asks: Resolver | None) -> Validation | None:
+def _validation(target: Target, asks: Chosen | None) -> Validation | None:
     from certctl.deploy.probe.dane import Validation
     from certctl.deploy.probe.tlsa import parse
+    from certctl.dns.resolver import validated
 
     if asks is None:
         return None
-    answer = asks.ask(target.owner, "TLSA")
-    records = tuple(parse(text) for text in answer.texts)
-    return Validation(asks.name, answer.state, answer.problem, asks.is_near, records)
+    found = validated(target.owner, "TLSA", asks["server"], SECONDS)
+    records = tuple(parse(text) for text in found["texts"])
+    return Validation(asks["name"], found["state"], found["problem"], asks["near"], records)
 
 
 def failed(found: Sequence[Checked]) -> bool:

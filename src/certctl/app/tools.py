@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from certctl.errors import CertctlError
-
 if TYPE_CHECKING:
     from certctl.announce.tools import Ended, Tools
     from certctl.ports import Hold
@@ -48,12 +46,7 @@ def _run(argv: Sequence[str], data: bytes, timeout: float) -> Ended:
     from certctl.system import programs
 
     path = programs.search_path()
-    try:
-        found = programs.find(argv[0], path)
-        ended = program.run([found, *argv[1:]], {"PATH": path}, data, timeout)
-    except CertctlError as error:
-        hint = error.hint.replace("issuer's", "announcer's") if error.hint else None
-        raise CertctlError(error.message, hint, transient=error.transient) from error
+    ended = program.run([programs.find(argv[0], path), *argv[1:]], {"PATH": path}, data, timeout)
     said = b"\n".join(part.strip() for part in (ended.output, ended.errors) if part.strip())
     return Ended(
         ended.status, "".join(c for c in said.decode("utf-8", "replace") if c.isprintable() or c == "\n")

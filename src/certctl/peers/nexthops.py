@@ -7,6 +7,7 @@ from certctl.errors import CertctlError
 
 MOST = 4
 """MX hosts that are looked at."""
+SECONDS = 10.0
 
 
 def servers(nexthop: str) -> list[str]:
@@ -32,14 +33,9 @@ def _number(port: str) -> int:
 
 
 def _mail_exchangers(domain: str) -> list[str]:
-    import dns.exception
-    import dns.resolver
+    from certctl.dns.resolver import lookup
 
-    try:
-        answer = dns.resolver.resolve(domain, "MX", lifetime=10)
-    except (dns.resolver.NoAnswer, dns.resolver.NXDOMAIN):
+    found = [text.split() for text in lookup(domain, "MX", SECONDS)]
+    if not found:
         return [domain]  # RFC 5321 §5.1: a domain without MX is its own
-    except (dns.exception.DNSException, OSError) as error:
-        raise CertctlError(f"cannot look up the mail exchangers of {domain}: {error}".lower()) from error
-    found = sorted((record.preference, record.exchange.to_text(omit_final_dot=True)) for record in answer)
-    return [name for _, name in found][:MOST]
+    return [name.rstrip(".") for _, name in sorted((int(rank), name) for rank, name in found)][:MOST]

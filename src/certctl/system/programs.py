@@ -34,14 +34,14 @@ def find(program: str, path: str) -> str:
         found = in_path(program, path)
         if found is None:
             raise CertctlError(
-                f"the program {program} does not exist in {path}", "check the issuer's command"
+                f"the program {program} does not exist in {path}", "check the command in certctl.toml"
             )
         check_safe_executable(found)
         return found
     if not program.startswith("/"):
         raise CertctlError(f"the program {program} is named by a relative path", "write its full path")
     if not os.path.isfile(program):
-        raise CertctlError(f"the program {program} does not exist", "check the issuer's command")
+        raise CertctlError(f"the program {program} does not exist", "check the command in certctl.toml")
     if not os.access(program, os.X_OK):
         raise CertctlError(f"the program {program} is not executable", f"chmod 755 {program}")
     check_safe_executable(program)

@@ -6,22 +6,12 @@ The configuration has checked the values that it knows by the time they come her
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
 
-from certctl.errors import IssuerError
+from certctl.dns.server import place
+from certctl.errors import CertctlError, IssuerError
 
 PROPAGATION = 120.0
 TTL = 60
-
-
-class Address(NamedTuple):
-    """Where a DNS server listens."""
-
-    host: str
-    port: int = 53
-
-    def __str__(self) -> str:
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
 
 
 class Table:
@@ -51,16 +41,22 @@ class Table:
             return tuple(str(item) for item in value)
         raise self.wrong(key, "a list of strings")
 
-    def address(self, key: str) -> Address:
-        """Return where one server is. Raises `IssuerError` where it is not said."""
-        found = self.addresses(key)
+    def server(self, key: str) -> str:
+        """Return one DNS server. Raises `IssuerError` where there is none."""
+        found = self.servers(key)
         if len(found) != 1:
             raise self.wrong(key, "the address of one server")
         return found[0]
 
-    def addresses(self, key: str) -> tuple[Address, ...]:
-        """Return the servers that *key* lists: HOST, HOST:PORT, an IPv6 address, or [ADDRESS]:PORT."""
-        return tuple(self._address(key, text) for text in self.texts(key))
+    def servers(self, key: str) -> tuple[str, ...]:
+        """Return the DNS servers that *key* lists, all of a form that can be one (see `place`)."""
+        found = self.texts(key)
+        for server in found:
+            try:
+                place(server)
+            except CertctlError as error:
+                raise self.wrong(key, "an address such as 192.0.2.53 or [2001:db8::53]:5353") from error
+        return found
 
     def others(self, known: tuple[str, ...]) -> dict[str, object]:
         """Return all values but those of *known*."""
@@ -68,11 +64,3 @@ class Table:
 
     def wrong(self, key: str, kind: str) -> IssuerError:
         return IssuerError(f"{self.where}: {key} must be {kind}", "see docs/acme.md, dns-01", transient=False)
-
-    def _address(self, key: str, text: str) -> Address:
-        if text.startswith("[") or text.count(":") == 1:
-            host, _, port = text.rpartition(":") if not text.endswith("]") else (text, "", "53")
-            if not port.isdigit():
-                raise self.wrong(key, "an address such as 192.0.2.53 or [2001:db8::53]:5353")
-            return Address(host.strip("[]"), int(port))
-        return Address(text)

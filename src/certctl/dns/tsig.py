@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import base64
 import re
-
-import dns.name
-import dns.tsig
+from typing import TypedDict
 
 from certctl.errors import CertctlError
 from certctl.system.secret import read_secret
@@ -19,7 +17,16 @@ _KEY = re.compile(r'\bkey\s+"?([^"\s{]+)"?\s*\{([^}]*)\}', re.IGNORECASE)
 _COMMENT = re.compile(r'("[^"]*")|/\*.*?\*/|//[^\n]*|#[^\n]*', re.DOTALL)
 
 
-def read(path: str) -> dns.tsig.Key:
+class Key(TypedDict):
+    """What signs questions and updates."""
+
+    name: str
+    algorithm: str
+    secret: str
+    """In base64."""
+
+
+def read(path: str) -> Key:
     """The first ``key`` clause in *path*. Raises CertctlError."""
     try:
         found = _KEY.search(_COMMENT.sub(r"\1", read_secret(path)))
@@ -27,18 +34,21 @@ def read(path: str) -> dns.tsig.Key:
         raise _no_key(path, error.message, error.hint) from error
     if not found:
         raise _no_key(path, "there is no key clause in it")
+    if any(not 0 < len(label) < 64 for label in found[1].removesuffix(".").split(".")):
+        raise _no_key(path, "its name is no domain name")
     pairs = [part.split(None, 1) for part in found[2].split(";")]
     values = {pair[0].lower(): pair[1].strip().strip('"') for pair in pairs if len(pair) == 2}
-    if not values.get("secret"):
-        raise _no_key(path, "its key clause has no secret")
     algorithm = values.get("algorithm", "hmac-sha256").lower().removesuffix(".")
     if algorithm not in _ALGORITHMS:
         raise _no_key(path, f"the algorithm {algorithm} is not known")
+    secret = "".join(values.get("secret", "").split())
+    if not secret:
+        raise _no_key(path, "its key clause has no secret")
     try:
-        secret = base64.b64decode("".join(values["secret"].split()), validate=True)
-        return dns.tsig.Key(found[1], secret, algorithm)
+        base64.b64decode(secret, validate=True)
     except ValueError as error:
         raise _no_key(path, "its secret is no base64") from error
+    return {"name": found[1], "algorithm": algorithm, "secret": secret}
 
 
 def _no_key(path: str, why: str, hint: str | None = None) -> CertctlError:
