@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 from certctl.app import wiring
 from certctl.core.spec import Spec
 from certctl.core.times import rfc3339
-from certctl.doctor.finding import INFO, Finding, findings_as_json
+from certctl.doctor.finding import INFO, WARNING, Finding, findings_as_json
 from certctl.doctor.followed import FollowedLine
 from certctl.doctor.managed import ManagedFile
-from certctl.doctor.run import Target, doctor, installed_targets
+from certctl.doctor.run import Target, doctor, installed_targets, worst_first
+from certctl.doctor.units import check_units
+from certctl.errors import CertctlError
+from certctl.servers.units import Unit, installed
 
 
 def diagnose(spec: Spec | None, targets: Sequence[tuple[str, str]]) -> tuple[list[Target], list[Finding]]:
@@ -25,7 +28,21 @@ def diagnose(spec: Spec | None, targets: Sequence[tuple[str, str]]) -> tuple[lis
     chosen = [Target(kind, _place(kind, path)) for kind, path in targets] or installed_targets()
     managed = _managed(spec) if spec is not None and not targets else []
     followed = _followed(spec) if spec is not None and spec.peers else []
-    return chosen, doctor(chosen, wiring.clock(), managed=managed, followed=followed)
+    findings = doctor(chosen, wiring.clock(), managed=managed, followed=followed)
+    units = installed() if spec is not None and not targets else []
+    if spec is not None and units:
+        findings = worst_first([*findings, *_confined(spec, units)])
+    return [*chosen, *(Target("systemd", unit.path) for unit in units)], findings
+
+
+def _confined(spec: Spec, units: Sequence[Unit]) -> Iterator[Finding]:
+    """Where the systemd units keep passes from writing what *spec* has them write."""
+    from certctl.app.units import look
+
+    try:
+        yield from check_units(units, spec.path, look(spec).directories)
+    except CertctlError as error:
+        yield Finding(WARNING, f"systemd {units[0].path}", "unit-paths", error.message, error.hint or "")
 
 
 def _place(kind: str, path: str) -> str:
