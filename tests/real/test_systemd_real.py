@@ -95,6 +95,7 @@ mv /srv/tls/mx.pem /srv/tls/before.pem
 """
 
 
+OUTSIDE = "/usr/x /root/x /boot/x /etc/x /etc/certctl/x /srv/x /var/x /var/lib/x /var/log/x"
 # Landlock's version, which a kernel may not have; whether seccomp can allow; another user without groups.
 SHUT_IN = """
 import ctypes, errno, os, platform
@@ -132,7 +133,10 @@ def test_a_path_outside_is_named(machine: Booted) -> None:
     assert "where /etc/systemd/system/certctl.service.d/10-paths.conf says" in said
     told = machine.sh("certctl doctor --json || :").replace("&amp;", "&")
     found = [one for one in json.loads(told)["findings"] if one["check"] == "unit-paths"]
-    assert [one["subject"].rpartition("/")[2] for one in found] == ["certctl.service", "certctl-daemon.service"]
+    assert [one["subject"].rpartition("/")[2] for one in found] == [
+        "certctl.service",
+        "certctl-daemon.service",
+    ]
     assert "/srv/tls (certificate mx); /srv/www (announce partners)" in found[0]["message"]
     assert found[0]["fix"] == "certctl systemd --write && systemctl daemon-reload"
     assert found[0]["fix"] in said
@@ -165,10 +169,10 @@ def test_a_hardened_pass_does_everything(machine: Booted) -> None:
 
 
 def test_a_hardened_pass_is_confined(machine: Booted) -> None:
-    """A hook under the unit writes nowhere else, and gets no more rights; it can use systemctl, and drop rights."""
+    """A hook under the unit writes nowhere else and gains no rights; it can shed them, and use systemctl."""
     machine.sh(
         "mkdir -p /etc/certctl/hooks; cat >/etc/certctl/hooks/curious; chmod 755 /etc/certctl/hooks/curious",
-        "#!/bin/sh\nfor path in /usr/x /root/x /boot/x /etc/x /etc/certctl/x /srv/x /var/x /var/lib/x /var/log/x; do ! touch $path || exit 3; done\n"
+        f"#!/bin/sh\nfor path in {OUTSIDE}; do ! touch $path || exit 3; done\n"
         "! unshare -m true || exit 4\n! mount -t tmpfs tmpfs /mnt || exit 5\n"
         "grep -q 'NoNewPrivs:.*1' /proc/self/status || exit 6\nsystemctl reload nginx || exit 7\n"
         f"/certctl-venv/bin/python - <<'END'\n{SHUT_IN}END\n",

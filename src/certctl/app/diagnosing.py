@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -16,7 +16,7 @@ from certctl.doctor.managed import ManagedFile
 from certctl.doctor.run import Target, doctor, installed_targets, worst_first
 from certctl.doctor.units import check_units
 from certctl.errors import CertctlError
-from certctl.servers.units import Unit, installed
+from certctl.servers.units import installed
 
 
 def diagnose(spec: Spec | None, targets: Sequence[tuple[str, str]]) -> tuple[list[Target], list[Finding]]:
@@ -29,20 +29,23 @@ def diagnose(spec: Spec | None, targets: Sequence[tuple[str, str]]) -> tuple[lis
     managed = _managed(spec) if spec is not None and not targets else []
     followed = _followed(spec) if spec is not None and spec.peers else []
     findings = doctor(chosen, wiring.clock(), managed=managed, followed=followed)
-    units = installed() if spec is not None and not targets else []
-    if spec is not None and units:
-        findings = worst_first([*findings, *_confined(spec, units)])
-    return [*chosen, *(Target("systemd", unit.path) for unit in units)], findings
+    if spec is None or targets:
+        return chosen, findings
+    units, confined = _confined(spec)
+    return [*chosen, *units], worst_first([*findings, *confined])
 
 
-def _confined(spec: Spec, units: Sequence[Unit]) -> Iterator[Finding]:
-    """Where the systemd units keep passes from writing what *spec* has them write."""
+def _confined(spec: Spec) -> tuple[list[Target], list[Finding]]:
+    """The systemd units that are installed, and where they keep passes from writing what *spec* wants."""
     from certctl.app.units import look
 
+    found: list[Target] = []
     try:
-        yield from check_units(units, spec.path, look(spec).directories)
+        units = installed()
+        found = [Target("systemd", unit.path) for unit in units]
+        return found, list(check_units(units, spec.path, look(spec).directories)) if units else []
     except CertctlError as error:
-        yield Finding(WARNING, f"systemd {units[0].path}", "unit-paths", error.message, error.hint or "")
+        return found, [Finding(WARNING, "systemd units", "unit-paths", error.message, error.hint or "")]
 
 
 def _place(kind: str, path: str) -> str:

@@ -70,7 +70,8 @@ def _of_hook(spec: Spec, hook: HookSpec) -> list[str] | None:
     if outcome.exit_status:
         last = (outcome.output.strip().splitlines() or [f"exit status {outcome.exit_status}"])[-1]
         raise CertctlError(
-            f"hook {hook.name} cannot say what it writes: {last}", f"mend it, then: certctl hooks run {hook.name}"
+            f"hook {hook.name} cannot say what it writes: {last}",
+            f"mend it, then: certctl hooks run {hook.name}",
         )
     return [os.path.normpath(line) for line in outcome.output.splitlines() if line.startswith("/")]
 
@@ -95,15 +96,12 @@ def _files_of(spec: Spec, hook: str) -> Iterator[str]:
     """The paths that *hook* may be told of in CERTCTL_FILES."""
     for certificate in spec.certificates.values():
         yield from (file.path for file in certificate.files if hook in file.hooks)
-    for one in (*spec.dhparams.values(), *spec.announcers.values()):
-        if hook in one.hooks:
-            yield one.path
+    yield from (one.path for one in spec.dhparams.values() if hook in one.hooks)
+    yield from (one.path for one in spec.announcers.values() if hook in one.hooks)
     for watch in spec.watches.values():
         if hook in watch.hooks:
             yield from watch.paths
-    for peer in spec.peers.values():
-        if hook in peer.hooks:
-            yield peer.map
+    yield from (peer.map for peer in spec.peers.values() if hook in peer.hooks)
 
 
 def render(spec: Spec, writes: Writes) -> str:

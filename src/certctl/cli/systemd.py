@@ -31,7 +31,9 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     elif written:
         for path in written:
             console.say(f"wrote {path}")
-        console.say("so that it counts: systemctl daemon-reload; systemctl try-restart certctl-daemon.service")
+        console.say(
+            "so that it counts: systemctl daemon-reload; systemctl try-restart certctl-daemon.service"
+        )
     else:
         console.page(units.render(spec, writes).rstrip("\n"))
     return EXIT_OK

@@ -1,11 +1,11 @@
-"""certctl's systemd units as they are installed, with their drop-ins: what they may write. See systemd.exec(5)."""
+"""certctl's systemd units as they are installed, with their drop-ins: what they may write."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
 
-from certctl.system.files import read_file
+from certctl.system.files import read_file, unreadable
 from certctl.system.unit import CONFIG, HOME, SERVICES
 from certctl.values import NamedTuple
 
@@ -18,11 +18,12 @@ DIRECTORIES = (
 )
 """The first that has a file of a name counts (systemd.unit(5))."""
 
+_VARIABLE = "CERTCTL_CONFIG="
 _OWN = {"StateDirectory": "/var/lib", "CacheDirectory": "/var/cache", "LogsDirectory": "/var/log"}
 
 
 class Unit(NamedTuple):
-    """A unit that is installed."""
+    """A unit that is installed: systemd.exec(5) as far as certctl's own units use it."""
 
     name: str
     path: str
@@ -34,7 +35,7 @@ class Unit(NamedTuple):
     def may_write(self, path: str) -> bool:
         """Whether *path*, a directory, is among them; where symlinks lead counts."""
         path = os.path.realpath(path)
-        return any(os.path.commonpath([path, os.path.realpath(one)]) == os.path.realpath(one) for one in self.writable)
+        return any(os.path.commonpath([path, one]) == one for one in map(os.path.realpath, self.writable))
 
 
 def installed(directories: Sequence[str] = DIRECTORIES) -> list[Unit]:
@@ -48,14 +49,17 @@ def installed(directories: Sequence[str] = DIRECTORIES) -> list[Unit]:
 
 
 def _unit(name: str, path: str, directories: Sequence[str]) -> Unit:
-    strict, config, paths, own = False, CONFIG, [], []
+    strict, config = False, CONFIG
+    paths: list[str] = []
+    own: list[str] = []
     for file in (path, *_dropins(name, directories)):
         for key, value in _settings(file):
             if key == "ProtectSystem":
                 strict = value == "strict"
             elif key == "Environment":
                 for word in _words(value):
-                    config = word.removeprefix("CERTCTL_CONFIG=") if word.startswith("CERTCTL_CONFIG=") else config
+                    if word.startswith(_VARIABLE):
+                        config = word.removeprefix(_VARIABLE)
             elif key == "ReadWritePaths":
                 paths = [*paths, *(word.lstrip("-+") for word in _words(value))] if value else []
             elif key in _OWN:
@@ -67,7 +71,13 @@ def _dropins(name: str, directories: Sequence[str]) -> list[str]:
     found: dict[str, str] = {}
     for directory in directories:
         at = os.path.join(directory, f"{name}.d")
-        for file in os.listdir(at) if os.path.isdir(at) else ():
+        try:
+            names = os.listdir(at)
+        except (FileNotFoundError, NotADirectoryError):
+            continue
+        except OSError as error:
+            raise unreadable(error, at) from error
+        for file in names:
             if file.endswith(".conf"):
                 found.setdefault(file, os.path.join(at, file))
     return [path for _, path in sorted(found.items())]
