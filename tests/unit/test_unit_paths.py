@@ -36,7 +36,7 @@ announce = ["partners", "dane"]
 path = "/etc/postfix/tls/mx1.pem"
 [[certificate.mx1.file]]
 path = "/opt/100% mail/mx1.pem"
-hooks = ["own", "bare", "nothing"]
+hooks = ["own", "bare", "nothing", "outside"]
 
 [dhparam.dh]
 path = "/etc/postfix/tls/dh.pem"
@@ -65,6 +65,8 @@ command = ["hook:postmap", "--config-dir", "/etc/postfix-out"]
 command = ["@BIN/deploy", "/srv/elsewhere"]
 [hook.bare]
 command = ["@BIN/postmap", "-F", "hash:/etc/tables/sni"]
+[hook.outside]
+command = ["systemctl", "reload", "postfix"]
 [hook.nothing]
 command = ["hook:dovecot"]
 """

@@ -59,7 +59,10 @@ def _configured(spec: Spec) -> Iterator[tuple[str, str]]:
 
 def _of_hook(spec: Spec, hook: HookSpec) -> list[str] | None:
     """The directories that *hook* writes, as the shipped hook for its program says; None: there is none."""
-    argv = _asking(wiring.resolve_hook(spec, hook))
+    command = wiring.resolve_hook(spec, hook)
+    if os.path.basename(command[0]) == "systemctl":
+        return []  # systemd does it, outside of the unit
+    argv = _asking(command)
     if argv is None:
         return None
     from certctl.deploy.lookup import hook_path
