@@ -185,6 +185,27 @@ def test_a_hardened_pass_is_confined(machine: Booted) -> None:
     assert '"name": "curious"' in machine.sh("certctl status --json")
 
 
+def test_a_hook_of_ones_own_gets_more(machine: Booted) -> None:
+    """A hook that certctl does not know fails on what it writes; why is said, and a second drop-in helps."""
+    machine.sh(
+        "cat >/etc/certctl/hooks/copy; chmod 755 /etc/certctl/hooks/copy; mkdir -p /opt/copy",
+        "#!/bin/sh\ncp /srv/tls/mx.pem /opt/copy/\n",
+    )
+    table = '\n[watch.copy]\npaths = ["/etc/certctl/hooks/copy"]\nhooks = ["copy"]\n'
+    machine.sh("cat >>/etc/certctl/certctl.toml", table)
+    assert "# What hook copy writes is not known here.\n" in machine.sh("certctl systemd")
+    machine.sh("! systemctl start certctl.service")
+    said = " ".join(machine.sh("journalctl -o cat -u certctl.service").split())
+    assert "certctl.service lets it write only where certctl systemd says" in said
+    machine.sh(
+        "cat >/etc/systemd/system/certctl.service.d/override.conf; systemctl daemon-reload",
+        "[Service]\nReadWritePaths=/opt/copy\n",
+    )
+    machine.sh("touch /etc/certctl/hooks/copy")
+    machine.sh(START)
+    assert machine.sh("ls /opt/copy") == "mx.pem\n"
+
+
 def test_the_daemon_starts_reloads_and_stops(machine: Booted) -> None:
     """systemd sees it ready, reloaded and ended cleanly, and below the hardening it makes its pass."""
     machine.sh("rm -f /etc/postfix/tls/dh.pem; systemctl start certctl-daemon.service")
