@@ -96,6 +96,7 @@ COMMANDS = [
     ["rotate", "mx1", "--abort"],
     ["rollback", "mx1"],
     ["init", "--dir", "new"],
+    ["systemd"],
 ]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 
@@ -16,6 +17,7 @@ CONFIG = """
 [certificate.mx]
 names = ["mx.example.test"]
 issuer = "private-ca"
+announce = ["partners"]
 hooks = ["postfix"]
 
 [[certificate.mx.file]]
@@ -28,6 +30,10 @@ owner = "postfix"
 group = "haproxy"
 mode = "0640"
 hooks = ["dovecot", "nginx", "haproxy"]
+
+[announce.partners]
+type = "feed"
+path = "/srv/www/pins.jws"
 
 [dhparam.dh]
 path = "/etc/postfix/tls/dh.pem"
@@ -46,7 +52,7 @@ command = ["hook:postmap", "hash:/etc/postfix/access", "regexp:/etc/postfix/rule
 # it compiles to code.
 SETUP = """
 for tool in postfix dovecot nginx haproxy; do command -v $tool >/dev/null; done
-mkdir -p /etc/certctl /etc/postfix/tls /srv/tls
+mkdir -p /etc/certctl /etc/postfix/tls /srv/tls /srv/www
 openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 9 -subj /CN=old \
   -keyout /srv/tls/mx.pem -out /srv/tls/old.pem 2>/dev/null
 cat /srv/tls/old.pem >>/srv/tls/mx.pem
@@ -89,6 +95,21 @@ mv /srv/tls/mx.pem /srv/tls/before.pem
 """
 
 
+OUTSIDE = "/usr/x /root/x /boot/x /etc/x /etc/certctl/x /srv/x /var/x /var/lib/x /var/log/x"
+# Landlock's version, which a kernel may not have; whether seccomp can allow; another user without groups.
+SHUT_IN = """
+import ctypes, errno, os, platform
+libc = ctypes.CDLL(None, use_errno=True)
+version = libc.syscall(444, None, 0, 1)
+assert version > 0 or ctypes.get_errno() in (errno.ENOSYS, errno.EOPNOTSUPP), ctypes.get_errno()
+number = 317 if platform.machine() == "x86_64" else 277
+assert libc.syscall(number, 2, 0, ctypes.byref(ctypes.c_uint32(0x7FFF0000))) == 0, ctypes.get_errno()
+os.setgroups([])
+os.setresgid(65534, 65534, 65534)
+os.setresuid(65534, 65534, 65534)
+"""
+
+
 @pytest.fixture(scope="module")
 def machine() -> Iterator[Booted]:
     """A machine with the servers running and certctl configured for them."""
@@ -99,9 +120,35 @@ def machine() -> Iterator[Booted]:
         yield machine
 
 
+START = "systemctl start certctl.service || { journalctl -o cat -u certctl.service; exit 1; }"
+
+
+def test_a_path_outside_is_named(machine: Booted) -> None:
+    """The shipped unit writes what it covers, says what to type for the rest, and doctor does, too."""
+    machine.sh("! systemctl start certctl.service")
+    assert machine.sh("stat -c %a /etc/postfix/tls/mx.pem /etc/postfix/tls/dh.pem") == "600\n644\n"
+    said = " ".join(machine.sh("journalctl -o cat -u certctl.service").split())
+    for path in ("/srv/tls/mx.pem", "/srv/www/pins.jws"):
+        assert f"cannot write {path}: read-only file system" in said
+    assert "where /etc/systemd/system/certctl.service.d/10-paths.conf says" in said
+    told = machine.sh("certctl doctor --json || :").replace("&amp;", "&")
+    found = [one for one in json.loads(told)["findings"] if one["check"] == "unit-paths"]
+    assert [one["subject"].rpartition("/")[2] for one in found] == [
+        "certctl.service",
+        "certctl-daemon.service",
+    ]
+    assert "/srv/tls (certificate mx); /srv/www (announce partners)" in found[0]["message"]
+    assert found[0]["fix"] == "certctl systemd --write && systemctl daemon-reload"
+    assert found[0]["fix"] in said
+    machine.sh(found[0]["fix"])
+    told = machine.sh("certctl doctor --json || :")
+    assert not [one for one in json.loads(told)["findings"] if one["check"] == "unit-paths"]
+
+
 def test_a_hardened_pass_does_everything(machine: Booted) -> None:
     """Keys, owners, DH parameters, and a reload of every server, from within certctl.service."""
-    machine.sh("systemctl start certctl.service || { journalctl -o cat -u certctl.service; exit 1; }")
+    machine.sh(START)
+    assert machine.sh("stat -c %a /srv/www/pins.jws") == "644\n"
     assert machine.sh(
         "stat -c '%U:%G %a' /srv/tls/mx.pem /etc/postfix/tls/mx.pem /etc/postfix/tls/dh.pem"
     ) == ("postfix:haproxy 640\nroot:root 600\nroot:root 644\n")
@@ -122,19 +169,41 @@ def test_a_hardened_pass_does_everything(machine: Booted) -> None:
 
 
 def test_a_hardened_pass_is_confined(machine: Booted) -> None:
-    """A hook under the unit cannot write to /usr or /root, nor get more rights; it can use systemctl."""
+    """A hook under the unit writes nowhere else and gains no rights; it can shed them, and use systemctl."""
     machine.sh(
         "mkdir -p /etc/certctl/hooks; cat >/etc/certctl/hooks/curious; chmod 755 /etc/certctl/hooks/curious",
-        "#!/bin/sh\nfor path in /usr/x /root/x /boot/x; do ! touch $path || exit 3; done\n"
+        f"#!/bin/sh\nfor path in {OUTSIDE}; do ! touch $path || exit 3; done\n"
         "! unshare -m true || exit 4\n! mount -t tmpfs tmpfs /mnt || exit 5\n"
-        "grep -q 'NoNewPrivs:.*1' /proc/self/status || exit 6\nsystemctl reload nginx || exit 7\n",
+        "grep -q 'NoNewPrivs:.*1' /proc/self/status || exit 6\nsystemctl reload nginx || exit 7\n"
+        f"/certctl-venv/bin/python - <<'END'\n{SHUT_IN}END\n",
     )
     machine.sh(
         "cat >>/etc/certctl/certctl.toml",
         '\n[watch.curious]\npaths = ["/etc/certctl/hooks/curious"]\nhooks = ["curious"]\n',
     )
-    machine.sh("systemctl start certctl.service || { journalctl -o cat -u certctl.service; exit 1; }")
+    machine.sh(START)
     assert '"name": "curious"' in machine.sh("certctl status --json")
+
+
+def test_a_hook_of_ones_own_gets_more(machine: Booted) -> None:
+    """A hook that certctl does not know fails on what it writes; why is said, and a second drop-in helps."""
+    machine.sh(
+        "cat >/etc/certctl/hooks/copy; chmod 755 /etc/certctl/hooks/copy; mkdir -p /opt/copy",
+        "#!/bin/sh\ncp /srv/tls/mx.pem /opt/copy/\n",
+    )
+    table = '\n[watch.copy]\npaths = ["/etc/certctl/hooks/copy"]\nhooks = ["copy"]\n'
+    machine.sh("cat >>/etc/certctl/certctl.toml", table)
+    assert "# What hook copy writes is not known here.\n" in machine.sh("certctl systemd")
+    machine.sh("! systemctl start certctl.service")
+    said = " ".join(machine.sh("journalctl -o cat -u certctl.service").split())
+    assert "certctl.service lets it write only where certctl systemd says" in said
+    machine.sh(
+        "cat >/etc/systemd/system/certctl.service.d/override.conf; systemctl daemon-reload",
+        "[Service]\nReadWritePaths=/opt/copy\n",
+    )
+    machine.sh("touch /etc/certctl/hooks/copy")
+    machine.sh(START)
+    assert machine.sh("ls /opt/copy") == "mx.pem\n"
 
 
 def test_the_daemon_starts_reloads_and_stops(machine: Booted) -> None:

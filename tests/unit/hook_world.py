@@ -30,7 +30,7 @@ TOOLS = (
         "mktemp",
         "mv",
     ),
-    *("printf", "rm", "sed", "sh", "sleep", "stat", "sync", "tee", "touch", "tr"),
+    *("printf", "rm", "sed", "sh", "sleep", "sort", "stat", "sync", "tee", "touch", "tr"),
 )
 
 

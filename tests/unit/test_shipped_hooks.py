@@ -57,6 +57,61 @@ def test_unknown_argument_is_an_error(world: World, hook: str) -> None:
     assert "unknown argument --frobnicate" in outcome.output
 
 
+@pytest.mark.parametrize("hook", ["dovecot", "exim", "haproxy"])
+def test_writes_nothing(world: World, hook: str) -> None:
+    """With --writes these only say, by silence, that they change no file; nothing is run."""
+    assert world.run(hook, "--writes", "--config", "/etc/x").output == ""
+    assert world.calls() == []
+
+
+def test_postfix_says_what_it_writes(world: World) -> None:
+    """With --writes: queue and data of every instance that it would reload, and nothing is reloaded."""
+    world.program("postfix")
+    world.program("postconf", "echo /var/spool${2#/etc}; echo /var/lib${2#/etc}")
+    world.program("postmulti", "printf -- '- - y /etc/postfix\\nout mta y /etc/postfix-out\\n'")
+    said = world.run("postfix", "--writes").output.split()
+    names = ("postfix", "postfix-out")
+    assert said == [f"{at}/{name}" for name in names for at in ("/var/spool", "/var/lib")]
+    assert [call for call in world.calls() if call.startswith("postfix ")] == []
+    said = world.run("postfix", "--writes", "--config-dir", "/etc/postfix-in").output.split()
+    assert said == ["/var/spool/postfix-in", "/var/lib/postfix-in"]
+
+
+def test_postmap_says_what_it_writes(world: World) -> None:
+    """With --writes: where its maps are, be they named or changed, and what a reload writes."""
+    world.program("postmap")
+    world.program("postconf", "echo /queue; echo /data")
+    said = world.run("postmap", "--writes", "hash:/etc/a/x", "-F", "/etc/b/y", "proxy:hash:/etc/c/z")
+    assert said.output.split() == ["/etc/a", "/etc/b", "/etc/c", "/queue", "/data"]
+    said = world.run("postmap", "--writes", files=("/etc/a/x", "/etc/b/y"))
+    assert said.output.split() == ["/etc/a", "/etc/b", "/queue", "/data"]
+    assert [call for call in world.calls() if call.startswith("postmap ")] == []
+
+
+BUILT = """if [ "$1" = -V ]; then
+  echo '--prefix=/usr/share/nginx --pid-path=/run/nginx.pid --error-log-path=stderr' >&2
+  echo '--http-log-path=/var/log/nginx/a.log --http-client-body-temp-path=/var/lib/nginx/body' >&2
+  exit
+fi
+"""
+
+
+def test_nginx_says_what_it_writes(world: World) -> None:
+    """With --writes: pid, logs and temporary files, built in or configured; what is no file is left out."""
+    world.program("nginx", f"{BUILT}cat $W/nginx.conf")
+    world.write(
+        "nginx.conf",
+        "error_log /srv/logs/error.log warn; pid own.pid;\n"
+        "http { access_log off; access_log syslog:server=x; proxy_temp_path /tmp/p/x;\n"
+        "server { access_log '/srv/$host/x.log'; access_log /srv/web/x.log main; } }\n",
+    )
+    built = ["/run", "/var/lib/nginx", "/var/log/nginx"]
+    said = world.run("nginx", "--writes").output.split()
+    assert said == sorted([*built, "/srv/logs", "/srv/web", "/tmp/p", "/usr/share/nginx"])
+    world.program("nginx", f"{BUILT}exit 1")
+    assert world.run("nginx", "--writes").output.split() == built
+
+
 POSTFIX = 'case "$*" in *"$(cat $W/broken 2>/dev/null || echo nothing)"*) exit 1 ;; esac'
 
 

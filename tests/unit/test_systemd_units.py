@@ -71,11 +71,11 @@ def test_systemd_finds_no_fault(tmp_path: Path) -> None:
 
 @pytest.mark.real
 @pytest.mark.parametrize("unit", SERVICES)
-def test_exposure_is_below_three(unit: str) -> None:
-    """`systemd-analyze security` counts less than 3.0 (of 10, the worst)."""
+def test_exposure_is_low(unit: str) -> None:
+    """`systemd-analyze security` counts at most 2.7 of 10; root with the network alone are 2.3."""
     path = os.path.join(shipped_dir("systemd"), unit)
     done = subprocess.run(
-        [program("systemd-analyze"), "security", "--offline=yes", "--threshold=29", "--no-pager", path],
+        [program("systemd-analyze"), "security", "--offline=yes", "--threshold=27", "--no-pager", path],
         capture_output=True,
         text=True,
         timeout=60,

@@ -10,10 +10,13 @@ from typing import Any
 from certctl.app import wiring
 from certctl.core.spec import Spec
 from certctl.core.times import rfc3339
-from certctl.doctor.finding import INFO, Finding, findings_as_json
+from certctl.doctor.finding import INFO, WARNING, Finding, findings_as_json
 from certctl.doctor.followed import FollowedLine
 from certctl.doctor.managed import ManagedFile
-from certctl.doctor.run import Target, doctor, installed_targets
+from certctl.doctor.run import Target, doctor, installed_targets, worst_first
+from certctl.doctor.units import check_units
+from certctl.errors import CertctlError
+from certctl.servers.units import installed
 
 
 def diagnose(spec: Spec | None, targets: Sequence[tuple[str, str]]) -> tuple[list[Target], list[Finding]]:
@@ -25,7 +28,24 @@ def diagnose(spec: Spec | None, targets: Sequence[tuple[str, str]]) -> tuple[lis
     chosen = [Target(kind, _place(kind, path)) for kind, path in targets] or installed_targets()
     managed = _managed(spec) if spec is not None and not targets else []
     followed = _followed(spec) if spec is not None and spec.peers else []
-    return chosen, doctor(chosen, wiring.clock(), managed=managed, followed=followed)
+    findings = doctor(chosen, wiring.clock(), managed=managed, followed=followed)
+    if spec is None or targets:
+        return chosen, findings
+    units, confined = _confined(spec)
+    return [*chosen, *units], worst_first([*findings, *confined])
+
+
+def _confined(spec: Spec) -> tuple[list[Target], list[Finding]]:
+    """The systemd units that are installed, and where they keep passes from writing what *spec* wants."""
+    from certctl.app.units import look
+
+    found: list[Target] = []
+    try:
+        units = installed()
+        found = [Target("systemd", unit.path) for unit in units]
+        return found, list(check_units(units, spec.path, look(spec).directories)) if units else []
+    except CertctlError as error:
+        return found, [Finding(WARNING, "systemd units", "unit-paths", error.message, error.hint or "")]
 
 
 def _place(kind: str, path: str) -> str:

@@ -311,6 +311,12 @@ def _daemon(arguments: Arguments, console: Console) -> int:
     return Daemon(path, wait=arguments.wait, report=console.event).run()
 
 
+def _systemd(arguments: Arguments, console: Console) -> int:
+    from certctl.cli import systemd
+
+    return systemd.run(arguments, console)
+
+
 def _announce(arguments: Arguments, console: Console) -> int:
     from certctl.app import announcing
     from certctl.cli.show import announce as shown
@@ -359,4 +365,5 @@ _COMMANDS: dict[str, Callable[[Arguments, Console], int]] = {
     "log": looking.log,
     "import": _import,
     "report": _report,
+    "systemd": _systemd,
 }

@@ -271,6 +271,16 @@ def _report(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _systemd(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--write",
+        nargs="?",
+        const="/etc/systemd/system",
+        metavar="DIR",
+        help="put it beside both units (default DIR: /etc/systemd/system); default: print it",
+    )
+
+
 def _daemon(parser: argparse.ArgumentParser) -> None:
     _wait(parser, 300.0)
 
@@ -340,4 +350,5 @@ COMMANDS = {
     "log": ("show what happened", _log),
     "import": ("take over the certificates of another tool, keys kept", _import),
     "report": ("make one HTML page of all that was, is and will be", _report),
+    "systemd": ("let the systemd units write where the configuration says, and nowhere else", _systemd),
 }

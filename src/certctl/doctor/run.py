@@ -89,6 +89,11 @@ def doctor(
     if targets:
         findings += check_managed(managed, used)
     findings += check_followed(servers, followed)
+    return worst_first(findings)
+
+
+def worst_first(findings: Sequence[Finding]) -> list[Finding]:
+    """Errors before warnings, each finding once."""
     return sorted(dict.fromkeys(findings), key=lambda finding: _RANK[finding.severity])
 
 

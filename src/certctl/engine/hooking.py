@@ -17,7 +17,7 @@ from certctl.engine.ledger import Ledger
 from certctl.engine.ports import Adapters
 from certctl.errors import CertctlError, InternalError
 from certctl.ports import HookOutcome
-from certctl.system import surprise
+from certctl.system import surprise, unit
 
 FIRST_RETRY = 10.0
 LONGEST_RETRY = HOUR
@@ -139,8 +139,10 @@ def step(ledger: Ledger, due: Step) -> None:
     lines = state.output.strip().splitlines() or ["no output"]
     # That it was killed stands first; what it said last tells more of any other failure.
     told = lines[0] if lines[0].startswith(KILLED) else lines[-1]
-    error = CertctlError(
-        f"hook {due.subject} failed with exit status {state.exit_status}: {told}",
-        f"see certctl hooks; when it is mended: certctl hooks run {due.subject}",
-    )
+    hint = f"see certctl hooks; when it is mended: certctl hooks run {due.subject}"
+    # From a shell it may well succeed: there it may write everywhere.
+    service = unit.own()
+    if service is not None:
+        hint += f"; {service} lets it write only where certctl systemd says"
+    error = CertctlError(f"hook {due.subject} failed with exit status {state.exit_status}: {told}", hint)
     ledger.failed(due, error, output=state.output[-2000:])

@@ -53,9 +53,21 @@ def _hint(error: OSError, path: str) -> str | None:
     if error.errno in (errno.EACCES, errno.EPERM):
         return f"run certctl as a user who may write in {directory} (mostly root), or mend its mode"
     if error.errno == errno.EROFS:
-        return f"{directory} is mounted read-only: remount it, or see ReadWritePaths= of the systemd unit"
+        return _read_only(directory)
     if error.errno == errno.ELOOP:
         return f"see who can lead certctl elsewhere: namei -l {directory}"
     if error.errno == errno.EIO:
         return "the disk reports errors: look at dmesg before anything else"
     return None
+
+
+def _read_only(directory: str) -> str:
+    from certctl.system import unit
+
+    service = unit.own()
+    if service is None:
+        return f"{directory} is mounted read-only: findmnt -T {directory}"
+    return (
+        f"{service} may write only where {unit.dropin(service)} says, else in a few places: "
+        f"{unit.mending(service, os.environ.get('CERTCTL_CONFIG', unit.CONFIG))}"
+    )
