@@ -200,6 +200,7 @@ def test_authorities(signing: dns.tsig.Key) -> None:
 
 
 def views(server: Server, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr("certctl.system.child._inside", True)  # a child would not see the next line
     monkeypatch.setattr(authority, "PORT", int(server.at.partition(":")[2]))
     asked = [("127.0.0.1", [("example.test", "SOA"), (OWNER, "TLSA")])]
     return plain(authority.views(asked, 5))
@@ -225,6 +226,7 @@ def test_a_server_without_a_route(monkeypatch: pytest.MonkeyPatch, code: int) ->
     def fail(*_: object, **__: object) -> None:
         raise OSError(code, os.strerror(code))
 
+    monkeypatch.setattr("certctl.system.child._inside", True)
     monkeypatch.setattr(dns.query, "udp_with_fallback", fail)
     (found,) = plain(authority.views([("2001:db8::1", [("example.test", "SOA")])], 5))
     assert found["unrouted"] == (code != errno.ECONNREFUSED)

@@ -235,6 +235,7 @@ def test_what_cannot_be_looked_at(world: World, argv: tuple[str, ...], words: st
 
 def test_a_primary_that_does_not_answer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     """What cannot be found out is an error, with the rest told all the same."""
+    monkeypatch.setattr("certctl.system.child._inside", True)  # a child would not see the next line
     monkeypatch.setattr(wire, "QUERY_TIMEOUT", 0.2)
     world.configure(CONFIG.replace("ports = [25, 2465]", 'ports = [9]\ntimeout = "1s"'))
     ran = world("probe", "--dane", "--resolver", "127.0.0.1:9", "mx", "smtp://127.0.0.1:9", "--json")

@@ -9,6 +9,7 @@ from typing import TypedDict
 import dns.flags
 
 from certctl.dns import update, wire
+from certctl.dns.process import child
 from certctl.dns.resolver import lookup
 from certctl.dns.server import PORT, Deadline
 from certctl.dns.tsig import Key
@@ -17,6 +18,7 @@ from certctl.errors import CertctlError
 MOST_AT_ONCE = 16
 
 
+@child.runs
 def authorities(
     zone: str,
     seconds: float,
@@ -57,6 +59,7 @@ class View(TypedDict):
     """This host has no way to that address at all."""
 
 
+@child.runs
 def views(asked: Sequence[tuple[str, Sequence[tuple[str, str]]]], seconds: float) -> list[View]:
     """*asked*: addresses of servers, and of which names and types each is asked. All of them at once."""
     if not asked:

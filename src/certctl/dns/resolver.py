@@ -13,6 +13,7 @@ import dns.nameserver
 import dns.resolver
 
 from certctl.dns import wire
+from certctl.dns.process import child
 from certctl.dns.server import PORT, Deadline, locate
 from certctl.errors import CertctlError
 
@@ -21,6 +22,7 @@ LIFETIME = 15.0
 SECURE, INSECURE, BOGUS, UNVALIDATED, FAILED = "secure", "insecure", "bogus", "unvalidated", "failed"
 
 
+@child.runs
 def lookup(
     name: str, kind: str, seconds: float, servers: Sequence[str] = (), *, validate: bool = True
 ) -> list[str]:
@@ -47,6 +49,7 @@ def lookup(
     return [wire.text(record) for record in answer.rrset or ()]
 
 
+@child.runs
 def addresses(name: str, seconds: float, servers: Sequence[str] = (), *, validate: bool = True) -> list[str]:
     """The addresses of *name*, IPv6 and IPv4; see `lookup`."""
     deadline = Deadline(seconds, f"the lookup of {name}")
@@ -54,6 +57,7 @@ def addresses(name: str, seconds: float, servers: Sequence[str] = (), *, validat
     return [at for kind in kinds for at in lookup(name, kind, deadline.left(), servers, validate=validate)]
 
 
+@child.runs
 def zone_of(name: str, seconds: float, servers: Sequence[str] = (), *, validate: bool = True) -> str:
     """The zone that *name* is in, in lower case and without the last dot; see `lookup`."""
     deadline = Deadline(seconds, f"looking for the zone of {name}")
@@ -81,6 +85,7 @@ class Verdict(TypedDict):
     """For failed and bogus: what it said."""
 
 
+@child.runs
 def validated(name: str, kind: str, server: str, seconds: float) -> Verdict:
     """Ask one resolver about *name* and *kind*. A failure is in the value."""
     deadline = Deadline(seconds, f"asking {server}")
@@ -129,6 +134,7 @@ class Chosen(TypedDict):
     """Whether it is on this host, so that nobody can set its AD bit on the way (RFC 4035 §4.9.3)."""
 
 
+@child.runs
 def chosen(server: str, seconds: float) -> Chosen:
     """The resolver HOST[:PORT]; empty: the first one in resolv.conf(5). Raises CertctlError."""
     if server:

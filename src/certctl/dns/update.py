@@ -11,6 +11,7 @@ import dns.rdatatype
 import dns.update
 
 from certctl.dns import wire
+from certctl.dns.process import child
 from certctl.dns.server import Deadline, locate
 from certctl.dns.tsig import Key
 from certctl.errors import CertctlError
@@ -43,6 +44,7 @@ class Change(TypedDict):
     delete: list[str]
 
 
+@child.runs
 def ask(
     server: str, questions: Sequence[tuple[str, str]], seconds: float, key: Key | None = None
 ) -> list[Answer]:
@@ -65,6 +67,7 @@ def ask(
     return found
 
 
+@child.runs
 def update(server: str, zone: str, changes: Sequence[Change], seconds: float, key: Key | None = None) -> None:
     """Make all *changes* in *zone*. Raises CertctlError; then some may have been made."""
     deadline = Deadline(seconds, f"the DNS update of {zone}")

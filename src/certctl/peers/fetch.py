@@ -50,12 +50,12 @@ def fetch(
     """
     if "://" not in place:
         return Fetched(_read_file(place, largest))
-    return strangers.call(get, place, etag, timeout, largest, seconds=timeout)
+    return _fetch(place, etag, timeout, largest)
 
 
-def get(place: str, etag: str | None, timeout: float, largest: int) -> Fetched:
-    """Read a URL, in whatever process this is."""
-    timeout = deadline.left(timeout)
+@strangers.runs
+def _fetch(place: str, etag: str | None, seconds: float, largest: int) -> Fetched:
+    timeout = deadline.left(seconds)
     url, end = place, time.monotonic() + timeout
     for _ in range(MOST_REDIRECTS + 1):
         answer = _get(url, etag, end, timeout, largest)

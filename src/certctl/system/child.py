@@ -20,16 +20,18 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future
-from typing import Any, TypeVar
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 from certctl.errors import CertctlError, InternalError, StoreError
 from certctl.system import deadline, wire
 from certctl.system.text import bounded
 
+Given = ParamSpec("Given")
 Result = TypeVar("Result")
 
 NOBODY = 65534
-GRACE = 2.0
+GRACE = 10.0
 """Seconds beyond its own limit after which a call is given up."""
 LARGEST = 16 << 20
 """Bytes of a frame."""
@@ -57,17 +59,33 @@ class Child:
         self._lock = threading.Lock()
         self._running: _Running | None = None
 
-    def call(self, function: Callable[..., Result], *arguments: Any, seconds: float) -> Result:
-        """Return what a module's own *function* does there with *arguments*; raise what it raises.
+    def runs(self, function: Callable[Given, Result]) -> Callable[Given, Result]:
+        """Decorate a module's own *function*: it runs there, and raises here what it raises there.
 
-        Its annotations say what may come and go: see `wire`. It ends within *seconds*, and
-        within the pass's deadline.
+        Its annotations say what may come and go: see `wire`. It ends within its argument *seconds*,
+        and within the pass's deadline.
         """
+        names = _names(function)
+
+        @wraps(function)
+        def outside(*arguments: Given.args, **named: Given.kwargs) -> Result:
+            if _inside:
+                return function(*arguments, **named)
+            given: dict[str, Any] = {**dict(zip(names, arguments, strict=False)), **named}
+            return self._ask(function, given, deadline.left(given["seconds"]))
+
+        return outside
+
+    def call(self, function: Callable[..., Result], *arguments: Any, seconds: float) -> Result:
+        """Run any other *function* there, within *seconds* and the pass's deadline."""
         return self.insist(function, *arguments, seconds=deadline.left(seconds))
 
     def insist(self, function: Callable[..., Result], *arguments: Any, seconds: float) -> Result:
         """The same, whatever the pass's deadline is: cleaning up comes after it, too."""
-        answer = self._started().ask(function, wire.plain(arguments))
+        return self._ask(function, dict(zip(_names(function), arguments, strict=False)), seconds)
+
+    def _ask(self, function: Callable[..., Result], given: dict[str, Any], seconds: float) -> Result:
+        answer = self._started().ask(function, wire.plain(given))
         try:
             value = answer.result(seconds + GRACE)
         except TimeoutError:
@@ -98,6 +116,8 @@ class Child:
 
 
 _running: set[Child] = set()
+_inside = False
+"""Whether this is such a process."""
 
 
 def end_all() -> None:
@@ -227,6 +247,11 @@ class _Running:
             self._process.wait()
 
 
+def _names(function: Callable[..., Any]) -> list[str]:
+    code = getattr(function, "__wrapped__", function).__code__
+    return list(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
+
+
 def _user(uid: int | None) -> tuple[int, int]:
     import pwd
 
@@ -298,6 +323,7 @@ def _kinds(kind: type[CertctlError]) -> list[type[CertctlError]]:
 
 def main() -> None:
     """Load the modules, give up what is not needed, then serve calls until the other side hangs up."""
+    global _inside  # noqa: PLW0603
     import importlib
     import signal
 
@@ -317,6 +343,7 @@ def main() -> None:
     confine.drop_root(*start["user"])
     if start["confined"]:
         confine.confine()
+    _inside = True
     modules, lock = frozenset(start["modules"]), threading.Lock()
     while (frame := _receive(connection)) is not None:
         arguments = (connection, lock, modules, frame)
@@ -341,7 +368,7 @@ def _serve(
     try:
         deadline.adopt(frame["deadline"])
         function = _function(modules, *frame["function"])
-        answer["result"] = wire.plain(function(*wire.arguments(function, frame["arguments"])))
+        answer["result"] = wire.plain(function(**wire.arguments(function, frame["arguments"])))
     except Exception as error:  # noqa: BLE001  # it is raised where somebody waits for it
         found = surprise.told(error)
         rest = {key: v for key, v in vars(found).items() if isinstance(v, str | int | float | None)}

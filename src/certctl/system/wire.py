@@ -56,6 +56,10 @@ def build(kind: Any, value: Any) -> Any:
         hints = _hints(kind)
         if isinstance(value, list) and len(value) == len(kind._fields):
             return kind(*(build(hints[name], item) for name, item in zip(kind._fields, value, strict=True)))
+    elif typing.is_typeddict(kind) and isinstance(value, dict):
+        hints = _hints(kind)
+        if value.keys() == hints.keys():
+            return {name: build(hints[name], item) for name, item in value.items()}
     else:
         return _generic(kind, value)
     raise ValueError(f"a {type(value).__name__} came where a {_name(kind)} was due")
@@ -79,13 +83,12 @@ def _generic(kind: Any, value: Any) -> Any:
     raise ValueError(f"a {type(value).__name__} came where a {_name(kind)} was due")
 
 
-def arguments(function: Callable[..., Any], values: Any) -> list[Any]:
-    """The positional arguments for *function* from their plain forms. Raises ValueError."""
-    hints = dict(_hints(function))
-    hints.pop("return", None)
-    if not isinstance(values, list) or len(values) > len(hints):
-        raise ValueError(f"{function.__name__} takes {len(hints)} arguments")
-    return [build(kind, value) for kind, value in zip(hints.values(), values, strict=False)]
+def arguments(function: Callable[..., Any], values: Any) -> dict[str, Any]:
+    """The arguments for *function*, by name, from their plain forms. Raises ValueError."""
+    hints = _hints(function)
+    if not isinstance(values, dict) or not values.keys() <= hints.keys() - {"return"}:
+        raise ValueError(f"{function.__name__} takes other arguments")
+    return {name: build(hints[name], value) for name, value in values.items()}
 
 
 def result(function: Callable[..., Any], value: Any) -> Any:

@@ -32,8 +32,7 @@ class Transport:
         It ends within the pass's deadline, too.
         """
         self.check(url)
-        seconds = left(self._timeout)
-        return _child.call(exchange, self._way, method, url, body, headers or {}, seconds, seconds=seconds)
+        return exchange(self._way, method, url, body, headers or {}, left(self._timeout))
 
     def check(self, url: str) -> str:
         """Return *url* if the CA may name it; see `Bounds.check`."""
@@ -69,6 +68,7 @@ def make_ready() -> None:
     pool.system_roots()
 
 
+@_child.runs
 def exchange(
     way: Way, method: str, url: str, body: bytes | None, headers: Mapping[str, str], seconds: float
 ) -> Answer:
