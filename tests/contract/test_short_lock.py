@@ -97,7 +97,7 @@ def account(home: Home) -> None:
 
 @pytest.mark.parametrize("action", ["rollover", "deactivate"])
 def test_nobody_waits_for_an_account(home: Home, server: Deaf, action: str) -> None:
-    """While a CA hangs that is asked about its account, keys are turned at once; a pass leaves that CA alone."""
+    """While a CA is silent about its account, keys are turned at once; others leave that CA alone."""
     begin(home, server, "60s")
     home("run", "mx3")
     account(home)

@@ -41,11 +41,14 @@ def account(spec: Spec, action: str, name: str, options: passes.Options) -> dict
         issuer = cast(AcmeIssuer, adapters.issuer(found))
         acme.check_account(issuer)
         with adapters.outside(), _alone(spec, found, options.wait):
-            facts = acme.account_rollover(issuer) if action == "rollover" else acme.account_deactivate(issuer)
-        told = {"thumbprint": facts.thumbprint} if facts else {}
-        event = "account-rollover" if action == "rollover" else "account-deactivated"
+            if action == "rollover":
+                facts = acme.account_rollover(issuer)
+                event, told, shown = "account-rollover", {"thumbprint": facts.thumbprint}, facts._asdict()
+            else:
+                acme.account_deactivate(issuer)
+                event, told, shown = "account-deactivated", {}, {"status": "deactivated"}
         adapters.store.journal(adapters.clock(), event, found, **told, by=person.name())
-    return {"version": 1, "issuer": found, **(facts._asdict() if facts else {"status": "deactivated"})}
+    return {"version": 1, "issuer": found, **shown}
 
 
 @contextlib.contextmanager

@@ -22,6 +22,7 @@ from certctl.store.disk import DiskStore
 from certctl.system import clocks
 
 if TYPE_CHECKING:
+    from certctl.announce.tools import Tools
     from certctl.ports import Announcer, Following, Hold, HookOutcome, Issuer
 
 
@@ -55,7 +56,7 @@ def adapters(
     return Adapters(
         store=store,
         issuer=_once(partial(_issuer, spec, report, store)),
-        announcer=_once(partial(_announcer, spec, outside)),
+        announcer=_once(_announcers(spec, outside)),
         make_keys=make_keys,
         make_dhparam=partial(_make_dhparam, stop),
         resolve_hook=partial(resolve_hook, spec),
@@ -111,11 +112,18 @@ def _issuer(spec: Spec, report: Report, store: DiskStore, name: str) -> Issuer:
     )
 
 
-def _announcer(spec: Spec, outside: Hold, name: str) -> Announcer:
-    from certctl.announce.build import build
-    from certctl.app.tools import tools
+def _announcers(spec: Spec, outside: Hold) -> Callable[[str], Announcer]:
+    made: list[Tools] = []  # one for all of them, and only if there are any
 
-    return build(spec.announcers[name], spec.state_dir, tools(outside))
+    def make(name: str) -> Announcer:
+        from certctl.announce.build import build
+        from certctl.app.tools import tools
+
+        if not made:
+            made.append(tools(outside, [via.check for via in spec.announcers.values() if via.check]))
+        return build(spec.announcers[name], spec.state_dir, made[0])
+
+    return make
 
 
 def _following(spec: Spec) -> Following:

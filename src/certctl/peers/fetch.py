@@ -66,6 +66,20 @@ def fetch(
     raise CertctlError(f"{place} redirects more than {MOST_REDIRECTS} times")
 
 
+def knock(place: str) -> CertctlError | None:
+    """Why *place* cannot be connected to, found within `CONNECT` seconds; None: it can, or is a path."""
+    parts = urlsplit(place)
+    try:
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        if parts.scheme in ("http", "https"):
+            _connect(parts.hostname or "", port, time.monotonic() + deadline.left(CONNECT)).close()
+    except (OSError, ValueError) as error:
+        return _no_answer(place, _words(error))
+    except CertctlError as error:  # the time of the pass is over
+        return error
+    return None
+
+
 class _Answer(NamedTuple):
     data: bytes | None
     etag: str | None
