@@ -301,7 +301,7 @@ class DiskStore:
     def prepare_file(self, cert: CertificateSpec, current: Generation, path: str) -> Prepared:
         """What brings live/NAME or one configured file to the current generation.
 
-        A key that the state does not have is refused; where a person gave it up, a copy is kept.
+        What the state does not have is not replaced; where a person gave it up, a copy is kept.
         """
         prepared = self._files.prepare(cert, current, path)
         state = records.load(self.layout, cert.name, self._known) or CertificateState(cert.name, current)
@@ -309,7 +309,7 @@ class DiskStore:
         if why is None:
             return prepared
         if cert.name not in self._replace_unknown:
-            raise StoreError(why, take_over(cert.name, path))
+            raise StoreError(why.text, take_over(cert.name, path, is_strange=why.is_strange))
         kept = unknown.backup(self.layout, state, path)
         assert kept is not None
         atomic.write(*kept, 0o600)
