@@ -71,6 +71,7 @@ def _run(argv: Sequence[str], data: bytes, timeout: float) -> Ended:
     from certctl.announce.tools import Ended
     from certctl.issuers import program
     from certctl.system import programs
+    from certctl.system.secret import said_by
 
     path = programs.search_path()
     try:
@@ -78,8 +79,7 @@ def _run(argv: Sequence[str], data: bytes, timeout: float) -> Ended:
         ended = program.run([found, *argv[1:]], {"PATH": path}, data, timeout)
     except CertctlError as error:
         hint = error.hint.replace("issuer's", "announcer's") if error.hint else None
-        raise CertctlError(error.message, hint, transient=error.transient) from error
+        raise CertctlError(said_by(argv, error.message), hint, transient=error.transient) from None
     said = b"\n".join(part.strip() for part in (ended.output, ended.errors) if part.strip())
-    return Ended(
-        ended.status, "".join(c for c in said.decode("utf-8", "replace") if c.isprintable() or c == "\n")
-    )
+    text = said_by(argv, said.decode("utf-8", "replace"))
+    return Ended(ended.status, "".join(c for c in text if c.isprintable() or c == "\n"))

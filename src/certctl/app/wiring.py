@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import zlib
 from _thread import allocate_lock
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import nullcontext
@@ -162,11 +163,12 @@ def resolve_hook(spec: Spec, hook: HookSpec) -> list[str]:
 def _run_hook(argv: Sequence[str], environment: Mapping[str, str], timeout: float) -> HookOutcome:
     from certctl.deploy.process import run_hook
     from certctl.store import atomic
+    from certctl.system.secret import said_by
 
     atomic.seam("hook-start", argv[0])
     outcome = run_hook(argv, environment, timeout)
     atomic.seam("hook-end", argv[0])
-    return outcome
+    return outcome._replace(output=said_by(argv, outcome.output))
 
 
 def _hook_basis(spec: Spec, hook: HookSpec) -> str:
@@ -175,8 +177,9 @@ def _hook_basis(spec: Spec, hook: HookSpec) -> str:
         argv = resolve_hook(spec, hook)
         info = [os.stat(word).st_mtime_ns for word in argv if word.startswith("/") and os.path.isfile(word)]
     except (CertctlError, OSError) as error:
-        return f"not to be run: {error}"
-    return f"{argv} {hook.timeout} {info}"
+        argv, info = [f"not to be run: {error}"], []
+    # Its arguments may hold secrets.
+    return f"{zlib.crc32(repr((argv, hook.timeout, info)).encode(errors='surrogateescape')):08x}"
 
 
 def _hook_problems(spec: Spec) -> Callable[[HookSpec], str | None]:
