@@ -18,7 +18,11 @@ def observe(layout: Layout, files: Files, spec: DhparamSpec, state: DhparamState
     fits = bool(state.sha256) and (state.bits, state.source) == (spec.bits, spec.source)
 
     def content() -> bytes | None:
-        return _kept(layout, state)
+        try:
+            return _kept(layout, state)
+        except StateError as error:
+            # New ones are made: unlike a lost certificate that is no reason to stop looking.
+            raise CertctlError(error.message) from error
 
     if fits:
         problem, digest = files.compare(outputs.Target(kept_path, 0o600), state.sha256, content)
