@@ -138,6 +138,20 @@ print("\n".join([*listed("test"), *listed("lint")]))
 PY
 }
 
+# installed: certctl and its test tools, each in the version and with a hash of constraints.txt where that
+# knows this Python and serves pyproject.toml; else in the newest version that there is.
+installed() {
+  local pip=("$venv/bin/python" -m pip install --disable-pip-version-check --no-input)
+  if "$venv/bin/python" tests/constraints --check 2>>"$log"; then
+    quietly "${pip[@]}" --require-hashes --requirement constraints.txt &&
+      quietly "${pip[@]}" --no-deps --no-build-isolation --editable .
+    return
+  fi
+  say "without hashes: tests/constraints --check says why, in $log"
+  requirements >"$cache/requirements.txt" &&
+    quietly "${pip[@]}" --editable . --requirement "$cache/requirements.txt"
+}
+
 environment() {
   local python=${PYTHON:-python3} stamp wanted
   if ! "$venv/bin/python" -m pip --version >/dev/null 2>&1; then
@@ -145,12 +159,10 @@ environment() {
     quietly "$python" -m venv --clear "$venv" || return 1
   fi
   stamp=$venv/certctl-tests.stamp
-  wanted=$(printf '%s\n' "$root"; "$venv/bin/python" -V; cat pyproject.toml)
+  wanted=$(printf '%s\n' "$root"; "$venv/bin/python" -V; cat pyproject.toml constraints.txt)
   if [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ]; then
     say 'installing certctl and its test tools'
-    requirements >"$cache/requirements.txt" &&
-      quietly "$venv/bin/python" -m pip install --disable-pip-version-check --no-input \
-        --editable . --requirement "$cache/requirements.txt" || return 1
+    installed || return 1
     printf '%s\n' "$wanted" >"$stamp"
   fi
   export PATH=$venv/bin:$PATH VIRTUAL_ENV=$venv

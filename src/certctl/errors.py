@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from certctl.system.text import bounded
+from certctl.system.text import bounded, without_passwords
 
 EXIT_OK = 0
 EXIT_FAILED = 1
@@ -19,13 +19,17 @@ class EndedError(BaseException):
         self.number = number
 
 
+def _told(text: str) -> str:
+    return bounded(without_passwords(text))
+
+
 class CertctlError(Exception):
     """Something that a person can act on.
 
     *message* names what is wrong (lower case, no full stop); *hint* says what to
     type or check. *transient* means that trying again later may help, so the
     engine keeps a back-off; *retry_after* (seconds) is the other side's wish.
-    Either text is bounded: what a CA or a program says may be long.
+    Either text is bounded: what a CA or a program says may be long. Passwords in URLs are struck out.
     """
 
     exit_code = EXIT_FAILED
@@ -38,9 +42,9 @@ class CertctlError(Exception):
         transient: bool = True,
         retry_after: float | None = None,
     ) -> None:
-        self.message = bounded(message)
+        self.message = _told(message)
         super().__init__(self.message)
-        self.hint = hint and bounded(hint)
+        self.hint = hint and _told(hint)
         self.transient = transient
         self.retry_after = retry_after
 
@@ -48,7 +52,7 @@ class CertctlError(Exception):
         """The same error in other words. An error is a value: others may hold this one, too."""
         new = type(self).__new__(type(self), message)
         new.__dict__.update(self.__dict__)
-        new.message = bounded(message)
+        new.message = _told(message)
         new.__cause__ = self
         return new
 
@@ -79,7 +83,7 @@ class ConfigError(UsageError):
 
     def __init__(self, problems: list[str], hint: str | None = None) -> None:
         super().__init__("\n".join(problems), hint)
-        self.problems = [bounded(problem) for problem in problems]
+        self.problems = [_told(problem) for problem in problems]
 
 
 class LockedError(CertctlError):

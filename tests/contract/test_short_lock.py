@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from certctl.issuers.acme import accountfile
 from tests.contract.home import Home, until
 from tests.support.deaf import Deaf, deaf
 
@@ -85,6 +86,43 @@ def test_nobody_waits_for_the_network(home: Home, server: Deaf, command: str) ->
     finally:
         passing.send_signal(signal.SIGKILL)
         passing.wait(10)
+
+
+def account(home: Home) -> None:
+    """Let the issuer far have an account, as far as this host knows."""
+    path = accountfile.key_path(str(home / "state/issuers/far"))
+    (home / "state/issuers/far").mkdir(mode=0o700)
+    accountfile.write_key(path, accountfile.new_key())
+
+
+@pytest.mark.parametrize("action", ["rollover", "deactivate"])
+def test_nobody_waits_for_an_account(home: Home, server: Deaf, action: str) -> None:
+    """While a CA is silent about its account, keys are turned at once; others leave that CA alone."""
+    begin(home, server, "60s")
+    home("run", "mx3")
+    account(home)
+    passing = home.start("account", action, "far")
+    try:
+        until(lambda: server.connections, "it asks the CA", 60)
+        home("rotate", "--force", "mx3", "--wait", "0")
+        assert "another certctl has issuer far in hand" in home("renew", "mx1", "--wait", "0", code=None).text
+        for other in ("show", "rollover", "deactivate"):
+            ran = home("account", other, "far", "--wait", "0", code=75)
+            assert "another certctl has issuer far in hand" in ran.err
+        assert passing.poll() is None, "the CA was not waited for, so nothing was shown"
+    finally:
+        passing.send_signal(signal.SIGKILL)
+        passing.wait(10)
+
+
+def test_account_in_time(home: Home, server: Deaf) -> None:
+    """A question about an account ends when the time for others is over."""
+    begin(home, server, "2s")
+    home("run", "mx3")
+    account(home)
+    start = time.monotonic()
+    assert "no answer within 2s" in home("account", "rollover", "far", code=1).err
+    assert time.monotonic() - start < 2 + SOON
 
 
 def test_in_hand(home: Home, server: Deaf) -> None:

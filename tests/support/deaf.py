@@ -1,4 +1,4 @@
-"""A server on loopback that takes every connection and never says a word."""
+"""Servers on loopback that say nothing: one takes every connection, the other none."""
 
 from __future__ import annotations
 
@@ -37,3 +37,32 @@ def deaf() -> Iterator[Deaf]:
         yield server
     finally:
         server.close()
+
+
+def listening(host: str, port: int = 0, backlog: int = 16) -> socket.socket:
+    opened = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    opened.bind((host, port))
+    opened.listen(backlog)
+    return opened
+
+
+@contextlib.contextmanager
+def black_hole(host: str, port: int = 0) -> Iterator[int]:
+    """A port that takes no more connections and refuses none: its backlog is full. Yields the port."""
+    with contextlib.ExitStack() as stack:
+        full = stack.enter_context(listening(host, port, backlog=0))
+        place = full.getsockname()
+        for _ in range(64):
+            filler = stack.enter_context(socket.socket(full.family))
+            filler.setblocking(False)
+            filler.connect_ex(place)
+        probe = stack.enter_context(socket.socket(full.family))
+        probe.settimeout(0.2)
+        try:
+            probe.connect(place)
+        except TimeoutError:
+            pass  # as it is to be
+        else:
+            raise AssertionError("it takes connections still")
+        yield place[1]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from certctl.core.clock import Mark, Marks, Reading, judge
+from certctl.errors import UnreadableError
 from certctl.store import clockfile
 from certctl.store.layout import Layout
 from certctl.system import clocks
@@ -105,7 +106,7 @@ def test_unproved() -> None:
 
 
 def test_file(tmp_path: Path) -> None:
-    """What is remembered comes back; a damaged file is made up for by the times of the state's files."""
+    """What is remembered comes back; a damaged file is made up for by other files' times."""
     layout = Layout(str(tmp_path))
     assert clockfile.load(layout) is None
     marks = Marks(Mark(NOW, "first", 12.5), Mark(NOW + DAY, "second", 1.0))
@@ -113,12 +114,15 @@ def test_file(tmp_path: Path) -> None:
     assert clockfile.load(layout) == marks
     (tmp_path / "state").mkdir()
     (tmp_path / "state" / "a.json").write_text("{}")
-    for text in ('{"version": 1, "sure": {"at": 5}}', "[]", "", '{"version": 2}', "\xff"):
+    for text in ('{"version": 1, "sure": {"at": 5}}', "[]", "", "\xff"):
         (tmp_path / "clock.json").write_text(text)
         found = clockfile.load(layout)
         assert found is not None
         assert found.sure.boot == ""
         assert abs(found.sure.at - datetime.now(timezone.utc)) < HOUR
+    (tmp_path / "clock.json").write_text('{"version": 2}')
+    with pytest.raises(UnreadableError, match="a newer certctl"):
+        clockfile.load(layout)
 
 
 def test_watch_for_jumps() -> None:

@@ -59,6 +59,16 @@ def test_newcomer(tmp_path: Path) -> None:
     assert starter.directories(here) == [(here, 0o755), (f"{here}/tls", 0o755)]
 
 
+def test_time_for_others(tmp_path: Path) -> None:
+    """The time that a pass gives to others is named with its default: switched on, it changes nothing."""
+    text = starter.starter(["mx1.example.org"], [], str(tmp_path))
+    setting = '#network_timeout = "5m"'
+    assert setting in text.splitlines()
+    as_it_is = load_text(tmp_path, text)
+    assert load_text(tmp_path, text.replace(setting, setting[1:])) == as_it_is
+    assert load_text(tmp_path, text.replace(setting, 'network_timeout = "4m"')) != as_it_is
+
+
 def test_servers_left_alone(tmp_path: Path) -> None:
     """A self-contained file tells how the servers that are here would be fed, and does not feed them."""
     text = starter.starter(["mx1.example.org"], [POSTFIX, EXIM], str(tmp_path))

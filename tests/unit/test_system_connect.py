@@ -7,7 +7,6 @@ import errno
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -15,31 +14,7 @@ import pytest
 from certctl.errors import CertctlError
 from certctl.system import deadline
 from certctl.system.connect import MOST, Address, connect, interleaved, resolve
-
-
-def listening(host: str, port: int = 0, backlog: int = 16) -> socket.socket:
-    opened = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    opened.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    opened.bind((host, port))
-    opened.listen(backlog)
-    return opened
-
-
-@contextlib.contextmanager
-def black_hole(host: str, port: int = 0) -> Iterator[int]:
-    """A port that takes no more connections and refuses none: its backlog is full. Yields the port."""
-    with contextlib.ExitStack() as stack:
-        full = stack.enter_context(listening(host, port, backlog=0))
-        place = full.getsockname()
-        for _ in range(64):
-            filler = stack.enter_context(socket.socket(full.family))
-            filler.setblocking(False)
-            filler.connect_ex(place)
-        probe = stack.enter_context(socket.socket(full.family))
-        probe.settimeout(0.2)
-        with pytest.raises(TimeoutError):
-            probe.connect(place)
-        yield place[1]
+from tests.support.deaf import black_hole, listening
 
 
 @pytest.fixture

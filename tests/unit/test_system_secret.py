@@ -22,7 +22,8 @@ from certctl.issuers.acme.dnslookup import Lookup, Record
 from certctl.issuers.acme.dnsoptions import Table
 from certctl.issuers.acme.issuer import AcmeIssuer
 from certctl.issuers.acme.lexicon import Lexicon
-from certctl.system.secret import STRUCK, read_secret, strike
+from certctl.system.secret import read_secret, strike
+from certctl.system.text import STRUCK, without_passwords
 from tests.unit.acme_tiny_ca import Said, tiny_ca
 
 TOKEN = "s3cr3t/tok+en=with \"odd'é signs"
@@ -164,3 +165,22 @@ def test_secret_that_is_a_trap(tmp_path: Path, kind: str) -> None:
         path.chmod(0o600)
     with pytest.raises(CertctlError, match="cannot read"):
         read_secret(str(path))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("no answer from http://user:pa.ss@proxy:3128", f"no answer from http://user:{STRUCK}@proxy:3128"),
+        ("https://u:p%40ss@h/x and http://:only@h", f"https://u:{STRUCK}@h/x and http://:{STRUCK}@h"),
+        ("http://user:p@ss@proxy/x@y", f"http://user:{STRUCK}@proxy/x@y"),
+        ("http://127.0.0.1:3128/a@b and root@host", "http://127.0.0.1:3128/a@b and root@host"),
+        ("http://[::1]:80/a:b@c", "http://[::1]:80/a:b@c"),
+    ],
+)
+def test_passwords_of_urls(text: str, told: str) -> None:
+    """The password of a URL, a proxy's mostly, is struck out of every error, and nothing else is."""
+    assert without_passwords(text) == told
+    error = CertctlError(text, text)
+    assert (error.message, error.hint) == (told, told)
+    assert error.within("issuer le").message == f"issuer le: {told}"
+    assert str(error) == told

@@ -38,6 +38,7 @@ class CommandAnnouncer:
     def show(self, wanted: Mapping[str, Announced], now: datetime) -> Shown:
         """Tell the program. Exit status 0: shown and seen; 75: shown; anything else: failed."""
         watch = files.Stopwatch(now)
+        memory.load(self._path)  # where it cannot be read, nobody is told
         document = {
             "version": 1,
             "announcer": self.spec.name,

@@ -16,17 +16,22 @@ from certctl.system import files
 def load(path: str) -> dict[str, Any]:
     """The document at *path*; an empty one where there is none or where it is damaged.
 
-    Raises UnreadableError for what cannot be read: that is not forgotten.
+    Raises UnreadableError for what cannot be read, or a newer certctl wrote: that is not forgotten.
     """
     try:
         found = json.loads(files.read_file(path) or b"")
     except (ValueError, RecursionError):
         return {}
+    files.refuse_newer(found, path)
     return found if isinstance(found, dict) else {}
 
 
 def save(path: str, document: Mapping[str, Any]) -> None:
-    """Durably keep *document*, readable by its owner only. Raises StoreError."""
+    """Durably keep *document*, readable by its owner only. Raises StoreError.
+
+    Never in place of what `load` refuses.
+    """
+    load(path)
     atomic.make_directory(os.path.dirname(path))
     atomic.write(path, json.dumps(document, indent=1, ensure_ascii=False).encode() + b"\n", 0o600)
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+import time
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 from certctl.app import passes, wiring
@@ -12,12 +14,15 @@ from certctl.core.model import CertificateState, Generation
 from certctl.core.spec import Spec
 from certctl.core.times import rfc3339
 from certctl.engine.ports import Adapters
-from certctl.errors import CertctlError, UsageError
+from certctl.errors import CertctlError, LockedError, UsageError
 from certctl.issuers.acme.issuer import AcmeIssuer
 from certctl.ports import Revoker
-from certctl.system import person
+from certctl.store.layout import Layout
+from certctl.store.meanwhile import in_hand
+from certctl.system import deadline, person
 
 COMPROMISED = "keycompromise"
+_POLL = 0.1
 
 
 def account(spec: Spec, action: str, name: str, options: passes.Options) -> dict[str, Any]:
@@ -25,20 +30,46 @@ def account(spec: Spec, action: str, name: str, options: passes.Options) -> dict
     from certctl.issuers.acme import issuer as acme
 
     found = _acme(spec, name)
-    adapters = wiring.adapters(spec, options.report)
-    issuer = cast(AcmeIssuer, adapters.issuer(found))
     if action == "show":
-        return {"version": 1, "issuer": found, **acme.account_show(issuer)._asdict()}
-    with passes.locked(spec, options.wait):
+        issuer = cast(AcmeIssuer, wiring.adapters(spec, options.report).issuer(found))
+        acme.check_account(issuer)
+        with _alone(spec, found, options.wait):
+            return {"version": 1, "issuer": found, **acme.account_show(issuer)._asdict()}
+    with passes.locked(spec, options.wait) as lease:
+        adapters = wiring.adapters(spec, options.report, lease=lease)
         adapters.store.prepare()
-        if action == "rollover":
-            facts = acme.account_rollover(issuer)
-            told = {"thumbprint": facts.thumbprint, "by": person.name()}
-            adapters.store.journal(adapters.clock(), "account-rollover", found, **told)
-            return {"version": 1, "issuer": found, **facts._asdict()}
-        acme.account_deactivate(issuer)
-        adapters.store.journal(adapters.clock(), "account-deactivated", found, by=person.name())
-    return {"version": 1, "issuer": found, "status": "deactivated"}
+        issuer = cast(AcmeIssuer, adapters.issuer(found))
+        acme.check_account(issuer)
+        with adapters.outside(), _alone(spec, found, options.wait):
+            if action == "rollover":
+                facts = acme.account_rollover(issuer)
+                event, told, shown = "account-rollover", {"thumbprint": facts.thumbprint}, facts._asdict()
+            else:
+                acme.account_deactivate(issuer)
+                event, told, shown = "account-deactivated", {}, {"status": "deactivated"}
+        adapters.store.journal(adapters.clock(), event, found, **told, by=person.name())
+    return {"version": 1, "issuer": found, **shown}
+
+
+@contextlib.contextmanager
+def _alone(spec: Spec, name: str, wait: float) -> Iterator[None]:
+    """Ask about the account while no other process has it, in the time that a pass gives to others.
+
+    Nobody holds the lock meanwhile. Raises LockedError after *wait* seconds.
+    """
+    end = time.monotonic() + wait
+    while True:
+        with in_hand(Layout(spec.state_dir).in_hand, [f"issuer {name}"]) as mine:
+            if mine:
+                with deadline.limit(spec.network_timeout):
+                    yield
+                return
+        if time.monotonic() >= end:
+            raise LockedError(
+                f"another certctl has issuer {name} in hand: it asks the CA",
+                "wait for it: --wait SECONDS",
+            )
+        time.sleep(_POLL)
 
 
 def _acme(spec: Spec, name: str) -> str:

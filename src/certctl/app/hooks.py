@@ -16,16 +16,18 @@ from certctl.system import person
 def listing(spec: Spec) -> dict[str, Any]:
     """Every hook that is configured or could be named, with its state."""
     from certctl.deploy.lookup import list_hooks
+    from certctl.system.secret import shown
 
-    shown = status.status(spec)
-    used = shown["hooks"]
+    found = status.status(spec)
+    used = found["hooks"]
     for hook in used:
         try:
-            hook["command"] = wiring.resolve_hook(spec, spec.hooks[hook["name"]])
+            argv = wiring.resolve_hook(spec, spec.hooks[hook["name"]])
+            hook["command"] = [*argv[:1], *shown(argv)]
         except CertctlError as error:
             hook["command"], hook["problem"] = None, error.message
     there = [source._asdict() for source in list_hooks(spec.hooks_dir)]
-    return {"version": 1, "now": shown["now"], "hooks": used, "available": there}
+    return {"version": 1, "now": found["now"], "hooks": used, "available": there}
 
 
 def run(spec: Spec, name: str, options: passes.Options) -> HookOutcome:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import partial
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
+
+from certctl.errors import CertctlError
 
 if TYPE_CHECKING:
     from certctl.announce.tools import Ended, Tools
@@ -12,20 +13,54 @@ if TYPE_CHECKING:
 
 LARGEST = 8 << 20
 """Bytes of what is looked for at a `check` URL."""
+MOST_AT_ONCE = 64
 
 
-def tools(outside: Hold) -> Tools:
-    """All of them. URLs are read *outside*: files are written before, and states kept after that."""
+def tools(outside: Hold, urls: Collection[str]) -> Tools:
+    """All of them. *urls* are read *outside*: files are written before, and states kept after that."""
     from certctl.announce.tools import Tools
 
-    return Tools(partial(_fetch, outside), _run, _served)
+    return Tools(Reader(outside, urls).fetch, _run, _served)
 
 
-def _fetch(outside: Hold, url: str) -> bytes:
-    from certctl.peers.fetch import fetch
+class Reader:
+    """Reads `check` URLs. Those whose servers take no connection are given up together, once in a pass."""
 
-    with outside():
-        return fetch(url, largest=LARGEST).data or b""
+    def __init__(self, outside: Hold, urls: Collection[str]) -> None:
+        """*urls*: all that may be asked for."""
+        self._outside = outside
+        self._urls = urls
+        self._silent: dict[str, CertctlError | None] | None = None
+
+    def fetch(self, url: str) -> bytes:
+        """The body of *url*. Raises CertctlError."""
+        from certctl.peers.fetch import fetch
+
+        with self._outside():
+            if self._silent is None:
+                self._silent = self._knock()
+            error = self._silent.get(url)
+            if error is not None:
+                raise CertctlError(error.message, error.hint)
+            return fetch(url, largest=LARGEST).data or b""
+
+    def _knock(self) -> dict[str, CertctlError | None]:
+        """One after the other, dead ones would use up the time of the pass."""
+        from concurrent.futures import ThreadPoolExecutor
+
+        urls = [url for url in dict.fromkeys(self._urls) if url.startswith(("http://", "https://"))]
+        with ThreadPoolExecutor(min(len(urls), MOST_AT_ONCE) or 1, thread_name_prefix="certctl-check") as threads:
+            return dict(zip(urls, threads.map(_trouble, urls), strict=True))
+
+
+def _trouble(url: str) -> CertctlError | None:
+    from certctl.peers.fetch import CONNECT, knock
+
+    try:
+        knock(url, CONNECT)
+    except CertctlError as error:
+        return error
+    return None
 
 
 def _served(name: str, address: str, port: int) -> frozenset[str]:
@@ -44,10 +79,14 @@ def _run(argv: Sequence[str], data: bytes, timeout: float) -> Ended:
     from certctl.announce.tools import Ended
     from certctl.issuers import program
     from certctl.system import programs
+    from certctl.system.secret import said_by
 
     path = programs.search_path()
-    ended = program.run([programs.find(argv[0], path), *argv[1:]], {"PATH": path}, data, timeout)
+    found = programs.find(argv[0], path)
+    try:
+        ended = program.run([found, *argv[1:]], {"PATH": path}, data, timeout)
+    except CertctlError as error:
+        raise error.saying(said_by(argv, error.message)) from None
     said = b"\n".join(part.strip() for part in (ended.output, ended.errors) if part.strip())
-    return Ended(
-        ended.status, "".join(c for c in said.decode("utf-8", "replace") if c.isprintable() or c == "\n")
-    )
+    text = said_by(argv, said.decode("utf-8", "replace"))
+    return Ended(ended.status, "".join(c for c in text if c.isprintable() or c == "\n"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import zlib
 from _thread import allocate_lock
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import nullcontext
@@ -22,6 +23,7 @@ from certctl.store.disk import DiskStore
 from certctl.system import clocks
 
 if TYPE_CHECKING:
+    from certctl.announce.tools import Tools
     from certctl.ports import Announcer, Following, Hold, HookOutcome, Issuer
 
 
@@ -55,7 +57,7 @@ def adapters(
     return Adapters(
         store=store,
         issuer=_once(partial(_issuer, spec, report, store)),
-        announcer=_once(partial(_announcer, spec, outside)),
+        announcer=_once(_announcers(spec, outside)),
         make_keys=make_keys,
         make_dhparam=partial(_make_dhparam, stop),
         resolve_hook=partial(resolve_hook, spec),
@@ -111,11 +113,18 @@ def _issuer(spec: Spec, report: Report, store: DiskStore, name: str) -> Issuer:
     )
 
 
-def _announcer(spec: Spec, outside: Hold, name: str) -> Announcer:
-    from certctl.announce.build import build
-    from certctl.app.tools import tools
+def _announcers(spec: Spec, outside: Hold) -> Callable[[str], Announcer]:
+    made: list[Tools] = []  # one for all of them, and only if there are any
 
-    return build(spec.announcers[name], spec.state_dir, tools(outside))
+    def make(name: str) -> Announcer:
+        from certctl.announce.build import build
+        from certctl.app.tools import tools
+
+        if not made:
+            made.append(tools(outside, [via.check for via in spec.announcers.values() if via.check]))
+        return build(spec.announcers[name], spec.state_dir, made[0])
+
+    return make
 
 
 def _following(spec: Spec) -> Following:
@@ -154,11 +163,12 @@ def resolve_hook(spec: Spec, hook: HookSpec) -> list[str]:
 def _run_hook(argv: Sequence[str], environment: Mapping[str, str], timeout: float) -> HookOutcome:
     from certctl.deploy.process import run_hook
     from certctl.store import atomic
+    from certctl.system.secret import said_by
 
     atomic.seam("hook-start", argv[0])
     outcome = run_hook(argv, environment, timeout)
     atomic.seam("hook-end", argv[0])
-    return outcome
+    return outcome._replace(output=said_by(argv, outcome.output))
 
 
 def _hook_basis(spec: Spec, hook: HookSpec) -> str:
@@ -167,8 +177,9 @@ def _hook_basis(spec: Spec, hook: HookSpec) -> str:
         argv = resolve_hook(spec, hook)
         info = [os.stat(word).st_mtime_ns for word in argv if word.startswith("/") and os.path.isfile(word)]
     except (CertctlError, OSError) as error:
-        return f"not to be run: {error}"
-    return f"{argv} {hook.timeout} {info}"
+        argv, info = [f"not to be run: {error}"], []
+    # Its arguments may hold secrets.
+    return f"{zlib.crc32(repr((argv, hook.timeout, info)).encode(errors='surrogateescape')):08x}"
 
 
 def _hook_problems(spec: Spec) -> Callable[[HookSpec], str | None]:

@@ -17,6 +17,7 @@ from certctl.config.starter_text import (
     DHPARAM,
     HEADER,
     ISSUER,
+    NETWORK,
     OTHERS,
     SERVER,
     SHOW,
@@ -61,6 +62,7 @@ def starter(names: Sequence[str], found: Sequence[Found], directory: str, ca: Ca
         [
             HEADER,
             STATE_SYSTEM if os.path.abspath(directory) == SYSTEM_DIRECTORY else STATE_HERE,
+            NETWORK,
             starter_acme.table(ca) if ca else ISSUER,
             CERTIFICATE.format(
                 name=quoted(certificate, _WHOLE),

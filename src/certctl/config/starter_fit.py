@@ -9,7 +9,7 @@ from certctl.config import starter_acme
 from certctl.config.file import SYSTEM_DIRECTORY
 from certctl.config.problems import quoted, show
 from certctl.config.starter_acme import Ca
-from certctl.config.starter_text import CLOCKS, HEADER, ISSUER, STATE_HERE, STATE_SYSTEM
+from certctl.config.starter_text import CLOCKS, HEADER, ISSUER, NETWORK, STATE_HERE, STATE_SYSTEM
 from certctl.core.fit import Fit, FittedCertificate, FittedDh, FittedFile
 
 _WHOLE = 4096
@@ -20,7 +20,7 @@ _WIDTH = 108
 def render(fit: Fit, directory: str, ca: Ca | None = None) -> str:
     """Give the text of DIRECTORY/certctl.toml that does what *fit* says; with a table for *ca*."""
     system = os.path.abspath(directory) == SYSTEM_DIRECTORY
-    blocks = [HEADER, STATE_SYSTEM if system else STATE_HERE, _found(fit)]
+    blocks = [HEADER, STATE_SYSTEM if system else STATE_HERE, NETWORK, _found(fit)]
     blocks.append(starter_acme.table(ca) if ca else ISSUER)
     if fit.issuers:
         blocks.append(fit.issuers)

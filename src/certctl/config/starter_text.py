@@ -23,6 +23,11 @@ STATE_SYSTEM = """\
 state_dir = "/var/lib/certctl"
 """
 
+NETWORK = """\
+# What one pass gives to all whom it asks: CAs, DNS servers, peers, the servers that it looks at.
+#network_timeout = "5m"
+"""
+
 ISSUER = """\
 # Who signs. "self-signed" and "private-ca" need no table: private-ca makes a root and an intermediate of its
 # own on first use. For certificates that everybody trusts, switch this on (take away the # before each line),

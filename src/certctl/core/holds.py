@@ -75,7 +75,8 @@ def _certificate_holds(spec: Spec, world: World, cert: CertificateSpec, now: dat
         yield Hold("issue", cert.name, seen.unreadable, None)
         return
     for file in seen.conflicts:
-        yield Hold("write", cert.name, f"{file.conflict}; {take_over(cert.name, file.path)}", None)
+        hint = take_over(cert.name, file.path, is_strange=file.is_strange)
+        yield Hold("write", cert.name, f"{file.conflict}; {hint}", None)
     if state.waiting is not None:
         yield Hold("issue", cert.name, state.waiting.reason, state.waiting.until)
     for failure in state.failures:

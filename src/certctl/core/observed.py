@@ -18,7 +18,9 @@ class FileSeen(NamedTuple):
     digest: str | None = None
     """What is there now, as hooks are told of it; None: nothing."""
     conflict: str | None = None
-    """Why it must not be replaced: what it holds, a key that the state does not have, would be lost."""
+    """Why it must not be replaced: it holds a key, or a certificate, that the state does not have."""
+    is_strange: bool = False
+    """Whether what conflicts is such a certificate: there is no key that could be taken over."""
 
 
 class CertificateSeen(NamedTuple):
@@ -42,7 +44,7 @@ class CertificateSeen(NamedTuple):
 
     @property
     def conflicts(self) -> tuple[FileSeen, ...]:
-        """Files that hold a key which the state does not have: a person decides what becomes of it."""
+        """Files that hold what the state does not have: a person decides what becomes of it."""
         return tuple(file for file in self.files if file.conflict is not None)
 
 

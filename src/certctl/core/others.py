@@ -50,8 +50,16 @@ def undelivered(files: Iterable[FileSeen], hooks: Mapping[str, HookSeen]) -> boo
     )
 
 
-def take_over(name: str, path: str) -> str:
-    """What to type where the file at *path* holds a key that the state of *name* does not have."""
+def take_over(name: str, path: str, *, is_strange: bool = False) -> str:
+    """What to type where the file at *path* holds what the state of *name* does not have.
+
+    *is_strange*: it is a certificate without its key.
+    """
+    if is_strange:
+        return (
+            f"if another certctl.toml or program writes it, give each a path of its own; "
+            f"else replace it: certctl run --replace-unknown-keys {name}"
+        )
     return (
         f"take it over: certctl import pem {path} --name {name}; "
         f"or give it up, with the pins of who knows it: certctl run --replace-unknown-keys {name}"

@@ -162,7 +162,8 @@ class Engine:
             for file in seen.conflicts:
                 held = Step("write", name, file.conflict or "", path=file.path)
                 ledger.avoid.add(held.key)
-                error = CertctlError(held.reason, take_over(name, file.path), transient=False)
+                hint = take_over(name, file.path, is_strange=file.is_strange)
+                error = CertctlError(held.reason, hint, transient=False)
                 ledger.outcome.failed.append(Failed(held, error))
             if seen.unreadable is None and seen.recovered is None and seen.amended:
                 ledger.guard(step, partial(ledger.save, seen.state))

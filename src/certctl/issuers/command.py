@@ -12,6 +12,7 @@ from certctl.errors import CertctlError, IssuerError
 from certctl.issuers import program
 from certctl.ports import Issued, IssueRequest
 from certctl.system import programs
+from certctl.system.secret import said_by
 
 # What tools print around certificates: openssl x509 -text, pkcs12, s_client; RFC 7468 §5.2.
 _COMMENT = re.compile(
@@ -47,15 +48,20 @@ class CommandIssuer:
             "CERTCTL_NAMES": "\n".join(request.names),
         }
         csr = make_csr(request.key_pem, request.names)
-        ended = program.run(argv, environment, csr, self._options.timeout)
+        try:
+            ended = program.run(argv, environment, csr, self._options.timeout)
+        except IssuerError as error:
+            raise error.saying(said_by(argv, error.message)) from None
         if ended.status != 0:
-            raise IssuerError(f"{argv[0]} ended with status {ended.status}{program.said(ended.errors)}")
+            said = said_by(argv, program.said(ended.errors))
+            raise IssuerError(f"{argv[0]} ended with status {ended.status}{said}")
         try:
             certificates = _clean(ended.output)
             key = key_facts(request.key_pem).key.sha256
             chain, root = order_chain(certificates, key, now=request.now)
         except CertctlError as error:
-            raise IssuerError(f"{argv[0]} printed no usable chain: {error.message}", error.hint) from error
+            why = said_by(argv, error.message)
+            raise IssuerError(f"{argv[0]} printed no usable chain: {why}", error.hint) from None
         return Issued(tuple(chain), root)
 
     def finish(self, request: IssueRequest) -> None:

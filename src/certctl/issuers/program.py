@@ -15,6 +15,7 @@ from certctl.system import deadline
 OUTPUT_MAX = 1 << 20
 ERRORS_KEPT = 4096
 GRACE = 2.0
+_SAID = 600
 _LOOK = 0.02
 _READS = 16  # at a look: a program that never stops writing must not keep us from looking at the clock
 
@@ -118,7 +119,10 @@ class _Pipes:
 def said(errors: bytes) -> str:
     """Return the end of what a program wrote on standard error, on one line, to be put after a message."""
     lines = [line.strip() for line in errors.decode("utf-8", "replace").splitlines() if line.strip()]
-    text = " | ".join(lines[-5:])[-600:]
+    text = " | ".join(lines[-5:])
+    if len(text) > _SAID:
+        # From a whole word on: what is left of a secret would not be known for one.
+        text = text[-_SAID:].partition(" ")[2] or text[-_SAID:]
     return f": {''.join(c for c in text if c.isprintable())}" if text else ""
 
 

@@ -78,6 +78,17 @@ def _fetch(place: str, etag: str | None, seconds: float, largest: int) -> Fetche
     raise CertctlError(f"{place} redirects more than {MOST_REDIRECTS} times")
 
 
+@strangers.runs
+def knock(place: str, seconds: float) -> None:
+    """Connect to *place*, an http or https URL, and hang up. Raises CertctlError where that fails."""
+    parts = urlsplit(place)
+    try:
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        _connect(parts.hostname or "", port, time.monotonic() + deadline.left(seconds)).close()
+    except (OSError, ValueError) as error:
+        raise _no_answer(place, _words(error)) from error
+
+
 class _Answer(NamedTuple):
     data: bytes | None
     etag: str | None

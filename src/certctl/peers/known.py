@@ -45,7 +45,7 @@ def path(state_dir: str, name: str) -> str:
 def load(state_dir: str, name: str) -> Known | None:
     """What is remembered; None where nothing ever was.
 
-    Raises UnreadableError for what cannot be read, StateError for what is damaged:
+    Raises UnreadableError for what cannot be read, or a newer certctl wrote, StateError for what is damaged:
     neither may be taken for a peer that is new.
     """
     place = path(state_dir, name)
@@ -53,7 +53,9 @@ def load(state_dir: str, name: str) -> Known | None:
     if data is None:
         return None
     try:
-        return _decode(json.loads(data))
+        document = json.loads(data)
+        files.refuse_newer(document, place)
+        return _decode(document)
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise StateError(f"{place} is damaged") from error
 

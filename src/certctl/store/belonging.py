@@ -15,7 +15,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from certctl.core.model import HookState
-from certctl.errors import CertctlError, UnreadableError
+from certctl.errors import CertctlError
 from certctl.store import atomic, codec, journal, records
 from certctl.store.layout import Layout
 from certctl.system import files
@@ -36,8 +36,7 @@ def load(layout: Layout) -> Owner | None:
     data = files.read_file(layout.owner)
     try:
         document: Any = json.loads(data or b"")
-        if codec.is_newer(document):
-            raise UnreadableError(f"{layout.owner} was written by a newer certctl")
+        files.refuse_newer(document, layout.owner)
         configuration, mark = document["configuration"], document["mark"]
         if not isinstance(configuration, str) or not all(isinstance(number, int) for number in mark):
             return None

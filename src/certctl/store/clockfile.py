@@ -11,7 +11,7 @@ from certctl.core.clock import Mark, Marks
 from certctl.core.times import UTC, parse_rfc3339, rfc3339
 from certctl.store import atomic
 from certctl.store.layout import Layout
-from certctl.system.files import entries, read_file, unreadable
+from certctl.system.files import entries, read_file, refuse_newer, unreadable
 
 VERSION = 1
 _LARGEST = 10**12
@@ -26,6 +26,7 @@ def load(layout: Layout) -> Marks | None:
     if data is not None:
         try:
             top: Any = json.loads(data)
+            refuse_newer(top, layout.clock)
             if top["version"] == VERSION:
                 later = top.get("doubtful")
                 return Marks(_mark(top["sure"]), None if later is None else _mark(later))

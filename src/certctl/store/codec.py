@@ -33,12 +33,6 @@ class MalformedError(ValueError):
     """The JSON does not have the shape of what certctl writes."""
 
 
-def is_newer(data: Any) -> bool:
-    """Whether a later version of certctl wrote this document, which must not be taken for damage."""
-    version = data.get("version") if isinstance(data, dict) else None
-    return isinstance(version, int) and not isinstance(version, bool) and VERSION < version <= _LARGEST
-
-
 def encode_certificate(state: CertificateState) -> dict[str, Any]:
     return {
         "version": VERSION,

@@ -28,6 +28,7 @@ from certctl.store import (
     atomic,
     belonging,
     clockfile,
+    dhparams,
     generations,
     journal,
     keyfiles,
@@ -301,7 +302,7 @@ class DiskStore:
     def prepare_file(self, cert: CertificateSpec, current: Generation, path: str) -> Prepared:
         """What brings live/NAME or one configured file to the current generation.
 
-        A key that the state does not have is refused; where a person gave it up, a copy is kept.
+        What the state does not have is not replaced; where a person gave it up, a copy is kept.
         """
         prepared = self._files.prepare(cert, current, path)
         state = records.load(self.layout, cert.name, self._known) or CertificateState(cert.name, current)
@@ -309,7 +310,7 @@ class DiskStore:
         if why is None:
             return prepared
         if cert.name not in self._replace_unknown:
-            raise StoreError(why, take_over(cert.name, path))
+            raise StoreError(why.text, take_over(cert.name, path, is_strange=why.is_strange))
         kept = unknown.backup(self.layout, state, path)
         assert kept is not None
         atomic.write(*kept, 0o600)
@@ -320,34 +321,12 @@ class DiskStore:
     def observe_dhparam(self, spec: DhparamSpec) -> DhparamSeen:
         """What is kept, and what is wrong with the configured file."""
         try:
-            return self._observe_dhparam(spec)
+            state = self._dhparams.get(spec.name, DhparamState(spec.name))
+            return dhparams.observe(self.layout, self._files, spec, state)
         except StoreError as error:
             return DhparamSeen(
                 DhparamState(spec.name), True, FileSeen(spec.path, None, spec.hooks), unreadable=error.message
             )
-
-    def _observe_dhparam(self, spec: DhparamSpec) -> DhparamSeen:
-        state = self._dhparams.get(spec.name, DhparamState(spec.name))
-        kept_path = self.layout.dhparam(spec.name)
-        fits = bool(state.sha256) and (state.bits, state.source) == (spec.bits, spec.source)
-
-        def content() -> bytes | None:
-            data = outputs.read(kept_path)
-            if data is None or _sha256(data) != state.sha256:
-                raise CertctlError(f"{kept_path} is missing or damaged")
-            return data
-
-        if fits:
-            problem, digest = self._files.compare(outputs.Target(kept_path, 0o600), state.sha256, content)
-            # They are no secret: as long as the content is right, another mode does no harm.
-            fits = problem is None or digest == state.sha256
-        try:
-            wanted = outputs.target(spec.path, spec.mode, spec.owner, spec.group, secret=False)
-        except CertctlError as error:
-            seen = FileSeen(spec.path, f"cannot be written: {error.message}", spec.hooks)
-            return DhparamSeen(state, fits, seen)
-        problem, digest = self._files.compare(wanted, state.sha256, content, "the parameters that are kept")
-        return DhparamSeen(state, fits, FileSeen(spec.path, problem, spec.hooks, digest))
 
     def keep_dhparam(self, state: DhparamState, data: bytes | None = None) -> None:
         """Keep what is known of DH parameters, and the parameters themselves where they are new."""
@@ -357,12 +336,7 @@ class DiskStore:
         records.save_dhparams(self.layout, self._dhparams)
 
     def prepare_dhparam_file(self, spec: DhparamSpec) -> Prepared:
-        data = outputs.read(self.layout.dhparam(spec.name))
-        digest = self._dhparams[spec.name].sha256
-        if data is None or _sha256(data) != digest:
-            raise StateError(f"{self.layout.dhparam(spec.name)} is missing or damaged")
-        wanted = outputs.target(spec.path, spec.mode, spec.owner, spec.group, secret=False)
-        return Prepared(spec.path, digest, self._files.change(wanted, data, digest))
+        return dhparams.prepare(self.layout, self._files, spec, self._dhparams[spec.name])
 
     # Hooks
 
@@ -390,9 +364,3 @@ class DiskStore:
     def close(self) -> None:
         """Write what may be written late."""
         self._stamps.save()
-
-
-def _sha256(data: bytes) -> str:
-    import hashlib
-
-    return hashlib.sha256(data).hexdigest()

@@ -17,7 +17,7 @@ from certctl.core.model import (
     KeyRecord,
 )
 from certctl.core.spec import ALGORITHMS, CertificateSpec
-from certctl.errors import CertctlError, StateError, UnreadableError
+from certctl.errors import CertctlError, StateError
 from certctl.store import atomic, codec, generations, keyfiles, outputs
 from certctl.store.layout import Layout
 from certctl.system import files
@@ -47,8 +47,7 @@ def load(layout: Layout, name: str, known: Known | None = None) -> CertificateSt
         return before[1]
     try:
         document = json.loads(data)
-        if codec.is_newer(document):
-            raise UnreadableError(f"{path} was written by a newer certctl")
+        files.refuse_newer(document, path)
         state = codec.decode_certificate(document, name)
     except (ValueError, RecursionError, OverflowError) as error:
         what = "it is empty" if not data.strip() else str(error)
@@ -270,6 +269,5 @@ def _load_map(path: str) -> Mapping[str, Any]:
         data = json.loads(files.read_file(path, follow=True) or b"")
     except (ValueError, RecursionError):
         return {}
-    if codec.is_newer(data):
-        raise UnreadableError(f"{path} was written by a newer certctl")
+    files.refuse_newer(data, path)
     return data if isinstance(data, dict) else {}

@@ -1,8 +1,10 @@
-"""Keys in configured files that the state does not have: they are never overwritten unasked.
+"""Keys and certificates in configured files that the state does not have: never overwritten unasked.
 
 Where the state directory was lost, emptied, restored from a backup or mistyped, or
 a certificate was renamed, what is served is a key that peers pin and that exists
 nowhere else. So before a file is replaced, its keys are looked for in the state.
+A file without a key tells by its certificate whose it is: two configurations that
+write one path would else replace each other's in every pass.
 """
 
 from __future__ import annotations
@@ -16,10 +18,19 @@ from certctl.core.observed import FileSeen
 from certctl.errors import CertctlError, UnreadableError
 from certctl.store.layout import Layout
 from certctl.system import files
+from certctl.values import NamedTuple
+
+
+class Conflict(NamedTuple):
+    """Why a file is not replaced."""
+
+    text: str
+    is_strange: bool = False
+    """Whether it holds no key, only a certificate for one."""
 
 
 def marked(layout: Layout, state: CertificateState, seen: tuple[FileSeen, ...]) -> tuple[FileSeen, ...]:
-    """*seen* (live/NAME first), those files marked as conflicts that hold a key unknown to the state.
+    """*seen* (live/NAME first), those files marked as conflicts that hold what the state does not know.
 
     Before there is a current generation, every key is unknown that is not in the
     lineage itself: it may be served under another name of the configuration. Later
@@ -30,26 +41,51 @@ def marked(layout: Layout, state: CertificateState, seen: tuple[FileSeen, ...]) 
     return (
         live,
         *(
-            file._replace(conflict=conflict(layout, state, file.path)) if file.problem or fresh else file
+            _marked(file, conflict(layout, state, file.path)) if file.problem or fresh else file
             for file in configured
         ),
     )
 
 
-def conflict(layout: Layout, state: CertificateState, path: str) -> str | None:
-    """Why the file at *path* must not be replaced; None: it holds no key that the state does not have.
+def _marked(file: FileSeen, found: Conflict | None) -> FileSeen:
+    return file if found is None else file._replace(conflict=found.text, is_strange=found.is_strange)
+
+
+def conflict(layout: Layout, state: CertificateState, path: str) -> Conflict | None:
+    """Why the file at *path* must not be replaced; None: it holds nothing that the state does not have.
 
     A symlink is looked through: what it leads to is served. Raises UnreadableError.
     """
     from certctl.core.x509_keys import is_whole
 
-    for block, pin in _private(_content(path)):
+    data, has_key = _content(path), False
+    for block, pin in _private(data):
+        has_key = True
         if pin is None and _encrypted(block):
-            return f"{path} holds an encrypted key, which is not replaced"
+            return Conflict(f"{path} holds an encrypted key, which is not replaced")
         if pin is None or _has(layout, state, pin) or not is_whole(block.der):
             continue  # a key that is damaged is none: no program can serve it
-        return f"{path} holds a key that the state does not have ({pin[:23]}…), and is not replaced"
-    return None
+        return Conflict(f"{path} holds a key that the state does not have ({pin[:23]}…), and is not replaced")
+    strange = None if has_key else _strange(layout, state, data)
+    if strange is None:
+        return None
+    what = f"a certificate for a key that the state does not have ({strange[:23]}…)"
+    return Conflict(f"{path} holds {what}, and is not replaced", is_strange=True)
+
+
+def _strange(layout: Layout, state: CertificateState, data: bytes | None) -> str | None:
+    """The key's pin of a leaf in *data* that was not issued here; None: there is none."""
+    from certctl.core.x509_load import load
+
+    if data is None or b"CERTIFICATE-----" not in data:
+        return None
+    try:
+        leaf = load(data)
+    except CertctlError:
+        return None  # damaged: nobody can serve it
+    if leaf.is_ca or _has(layout, state, leaf.key_sha256, anywhere=True):
+        return None
+    return leaf.key_sha256
 
 
 def pins(path: str) -> list[str]:
@@ -83,14 +119,15 @@ def served_next(state: CertificateState, seen: tuple[FileSeen, ...]) -> str | No
     return None
 
 
-def _has(layout: Layout, state: CertificateState, pin: str) -> bool:
+def _has(layout: Layout, state: CertificateState, pin: str, *, anywhere: bool = False) -> bool:
     slots: Iterator[Generation | None] = (state.slot(slot) for slot in SLOTS)
     if any(pin == key.sha256 for generation in slots if generation for key in generation.keys):
         return True
     if _holds(layout.lineage(state.name), pin):
         return True
     # Before there is a current generation, the same key may be served under another name.
-    others = files.entries(f"{layout.root}/certificates") if state.current is not None else []
+    anywhere = anywhere or state.current is not None
+    others = files.entries(f"{layout.root}/certificates") if anywhere else []
     return any(_holds(layout.lineage(name), pin) for name in others if name != state.name)
 
 

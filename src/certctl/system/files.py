@@ -17,6 +17,7 @@ from certctl.errors import UnreadableError
 MOST = 16 * 1024 * 1024
 """Bytes: no file that certctl reads whole is nearly as large."""
 
+_LAST_VERSION = 10**12
 _ABSENT = (errno.ENOENT, errno.ENOTDIR)
 
 
@@ -25,6 +26,16 @@ def unreadable(error: OSError, path: str) -> UnreadableError:
     code = errno.errorcode.get(error.errno or 0, "?")
     why = (error.strerror or str(error)).lower()
     return UnreadableError(f"cannot read {path}: {why} ({code})", error.errno)
+
+
+def refuse_newer(document: object, path: str, version: int = 1) -> None:
+    """Raise UnreadableError where a certctl that writes a later *version* wrote the *document* at *path*.
+
+    It must not be taken for damage, nor be overwritten: it may hold what this one would forget.
+    """
+    found = document.get("version") if isinstance(document, dict) else None
+    if isinstance(found, int) and not isinstance(found, bool) and version < found <= _LAST_VERSION:
+        raise UnreadableError(f"{path} was written by a newer certctl")
 
 
 def read_file(path: str, *, most: int = MOST, follow: bool = False) -> bytes | None:

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
 from certctl.errors import CertctlError, UnreadableError
 from certctl.system.files import read_file, unreadable
+from certctl.system.text import STRUCK, without_passwords
 
-STRUCK = "[secret]"
 _SHORTEST = 4
 """Characters: what is shorter would be struck out of ordinary words, and keeps nothing secret."""
 _MOST = 64 * 1024
+_SECRET_WORDS = {
+    "token",
+    "password",
+    "passwd",
+    "pass",
+    "passphrase",
+    "secret",
+    "key",
+    "apikey",
+    "credentials",
+}
 
 
 def read_secret(path: str) -> str:
@@ -53,6 +64,33 @@ def strike(text: str, secrets: Iterable[str]) -> str:
     for form in sorted(forms, key=len, reverse=True):
         text = text.replace(form, STRUCK)
     return text
+
+
+def said_by(argv: Sequence[str], text: str) -> str:
+    """What the program *argv* said, without what its arguments keep secret, and without passwords of URLs."""
+    return without_passwords(strike(text, _of_arguments(argv)))
+
+
+def shown(argv: Sequence[str]) -> list[str]:
+    """The arguments of a program, without what must stay secret of them."""
+    return [said_by(argv, word) for word in argv[1:]]
+
+
+def _of_arguments(argv: Sequence[str]) -> Iterator[str]:
+    """The values of arguments that are named as secrets: ``--token VALUE``, ``PASSWORD=VALUE``."""
+    named = False
+    for word in argv[1:]:
+        name, equals, value = word.partition("=")
+        if named and not word.startswith("-"):
+            yield word
+        if _is_secret(name) and equals:
+            yield value
+        named = _is_secret(name) and not equals and word.startswith("-")
+
+
+def _is_secret(name: str) -> bool:
+    words = set(name.lower().replace("_", "-").strip("-").split("-"))
+    return bool(_SECRET_WORDS & words) and not {"file", "path", "dir"} & words
 
 
 def _forms(secret: str) -> Iterable[str]:

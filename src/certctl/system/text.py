@@ -14,6 +14,7 @@ MOST = 4096
 """Bytes: no message is longer."""
 _KEPT = MOST - 512
 """What is left of a longer one; so there is room for what is put before it later."""
+STRUCK = "[secret]"
 _WORDS = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
 
@@ -50,6 +51,15 @@ def to_json(value: Any, indent: int | None = None) -> str:
         return text
     # Outside of strings there is nothing but ASCII, and of that only line feeds are not printable.
     return "".join(char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1] for char in text)
+
+
+def without_passwords(text: str) -> str:
+    """*text*, the passwords of URLs in it (``http://user:password@proxy``) struck out."""
+    if "://" not in text or "@" not in text:
+        return text
+    import re
+
+    return re.sub(r"(://[^\s/:@]*):[^\s/]+@", rf"\1:{STRUCK}@", text)
 
 
 def bounded(text: str) -> str:

@@ -7,6 +7,7 @@ from certctl.issuers import program
 from certctl.issuers.acme.dnslookup import Record
 from certctl.issuers.acme.dnsoptions import Table
 from certctl.system import programs
+from certctl.system.secret import said_by
 
 _SAID = 400
 """Characters of what the program wrote that are kept."""
@@ -36,8 +37,9 @@ class Command:
         environment = {"PATH": path, "LC_ALL": "C.UTF-8", "CERTCTL_TTL": str(self._ttl)}
         ended = program.run(argv, environment, b"", self._timeout)
         if ended.status:
-            words = (ended.output + b"\n" + ended.errors).decode("utf-8", "replace").strip()[-_SAID:]
+            said = (ended.output + b"\n" + ended.errors).decode("utf-8", "replace").strip()
+            words = said_by(argv, said)[-_SAID:] or "it said nothing"
             raise IssuerError(
-                f"{found} {action} {record.name} failed with {ended.status}: {words or 'it said nothing'}",
-                f"try it by hand: {' '.join(argv)}",
+                f"{found} {action} {record.name} failed with {ended.status}: {words}",
+                f"try it by hand: {said_by(argv, ' '.join(argv))}",
             )

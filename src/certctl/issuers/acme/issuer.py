@@ -95,7 +95,8 @@ def account_show(issuer: AcmeIssuer) -> AccountFacts:
     """Return what the CA knows of the issuer's account. Raises `CertctlError`, also if there is none."""
     from certctl.issuers.acme.accountfile import key_path
 
-    session = _with_account(issuer)
+    check_account(issuer)
+    session = issuer.session()
     found = session.account.show()
     signer = session.account.signer()
     contact = found.get("contact")
@@ -112,16 +113,19 @@ def account_show(issuer: AcmeIssuer) -> AccountFacts:
 
 def account_rollover(issuer: AcmeIssuer) -> AccountFacts:
     """Give the account a new key (RFC 8555 §7.3.5); return what the CA knows of it then."""
-    _with_account(issuer).account.rollover()
+    check_account(issuer)
+    issuer.session().account.rollover()
     return account_show(issuer)
 
 
 def account_deactivate(issuer: AcmeIssuer) -> None:
     """Deactivate the account for good (RFC 8555 §7.3.6). Its files stay, and the issuer refuses to order."""
-    _with_account(issuer).account.deactivate()
+    check_account(issuer)
+    issuer.session().account.deactivate()
 
 
-def _with_account(issuer: AcmeIssuer) -> Session:
+def check_account(issuer: AcmeIssuer) -> None:
+    """Raise IssuerError where there is no account yet. The CA is not asked."""
     session = issuer.session()
     if not session.account.exists():
         raise IssuerError(
@@ -129,4 +133,3 @@ def _with_account(issuer: AcmeIssuer) -> Session:
             "the first order makes it: certctl run",
             transient=False,
         )
-    return session
