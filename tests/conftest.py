@@ -9,10 +9,14 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.real.servers import ports, require
+from tests.support import memory
 
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     # Under nohup(1): programs would inherit it, and not hear of the very signal that tests are about.
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+# Read when pytest makes the first tmp_path.
+os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", memory.PLACE)
 
 FAILED_CHECKS = os.environ.get("CERTCTL_FAILED_CHECKS", "")
 
