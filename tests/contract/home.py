@@ -190,6 +190,12 @@ def until_moment(text: str) -> None:
     until(lambda: datetime.now(timezone.utc) > moment(text), text)
 
 
+def until_held(home: Home) -> None:
+    """Wait for the end of a hold-down, which status names only as long as it lasts."""
+    if end := home.certificate()["hold_until"]:
+        until_moment(end)
+
+
 def gone(pid: int) -> bool:
     """Whether a process has ended; one that nobody has waited for has."""
     try:
