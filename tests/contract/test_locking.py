@@ -148,7 +148,7 @@ def children(pid: int) -> list[int]:
 
 
 def searches(home: Home, pid: int) -> bool:
-    """Whether a process has said that it makes DH parameters, and has threads or processes at work on them."""
+    """Whether a process has said that it makes DH parameters, and has others (or threads) at work on them."""
     workers = len(os.listdir(f"/proc/{pid}/task")) - 1 + len(children(pid))
     return "making 8192-bit DH parameters" in (home / "err").read_text() and workers > 0
 
