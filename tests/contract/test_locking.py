@@ -147,10 +147,19 @@ def children(pid: int) -> list[int]:
     return found
 
 
+def cpu(pid: int) -> float:
+    """Seconds of processor time of a process; none of one that has ended meanwhile."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def searches(home: Home, pid: int) -> bool:
-    """Whether a process has said that it makes DH parameters, and has others (or threads) at work on them."""
-    workers = len(os.listdir(f"/proc/{pid}/task")) - 1 + len(children(pid))
-    return "making 8192-bit DH parameters" in (home / "err").read_text() and workers > 0
+    """Whether a process has said that it makes DH parameters, and has been at it for a while."""
+    said = "making 8192-bit DH parameters" in (home / "err").read_text()
+    return said and sum(map(cpu, [pid, *children(pid)])) > 1
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
