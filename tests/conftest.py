@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 from collections.abc import Callable, Iterator
@@ -10,12 +11,16 @@ import pytest
 
 from certctl.system import child
 from tests.real.servers import ports, require
+from tests.support import memory
 
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     # Under nohup(1): programs would inherit it, and not hear of the very signal that tests are about.
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
-FAILED_CHECKS = os.environ.get("CERTCTL_FAILED_CHECKS", "")
+# Read when pytest makes the first tmp_path.
+os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", memory.PLACE)
+
+CHECKS = os.environ.get("CERTCTL_CHECKS", "")
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +48,7 @@ def require_program() -> Callable[[str], str]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say at the end what tests counted, and which checks of tests/run failed before pytest."""
+    """Say at the end what tests counted, and what the checks found that tests/run has beside pytest."""
     counts: dict[str, int] = {}
     for report in terminalreporter.getreports("passed"):
         for what, number in report.user_properties:
@@ -51,6 +56,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
                 counts[what] = counts.get(what, 0) + number
     for what, number in counts.items():
         terminalreporter.line(f"{what}: {number}")
-    if FAILED_CHECKS:
-        terminalreporter.section("other checks", red=True)
-        terminalreporter.line(f"failed: {FAILED_CHECKS} (their output is above)", red=True)
+    if CHECKS:
+        with open(CHECKS, encoding="utf-8") as file:
+            fcntl.flock(file, fcntl.LOCK_SH)  # they hold it until they have ended
+            if found := file.read():
+                terminalreporter.section("other checks", red=True)
+                terminalreporter.line(found, red=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,10 @@ from tests.contract.home import Home
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> Home:
+def home(tmp_path: Path) -> Iterator[Home]:
     """An empty directory of the test's own, to run certctl in."""
     path = tmp_path / "home"
     path.mkdir(mode=0o755)
-    return Home(path)
+    made = Home(path)
+    yield made
+    made.end()

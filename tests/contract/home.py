@@ -44,6 +44,7 @@ class Home:
     def __init__(self, path: Path, prefix: tuple[str, ...] = ()) -> None:
         self.path = path
         self.prefix = prefix
+        self._started: list[subprocess.Popen[bytes]] = []
 
     def __truediv__(self, name: str) -> Path:
         return self.path / name
@@ -96,7 +97,7 @@ class Home:
     def start(self, *args: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
         """Start certctl, its output in the files out and err of the directory."""
         with open(self.path / "out", "wb") as out, open(self.path / "err", "wb") as err:
-            return subprocess.Popen(
+            started = subprocess.Popen(
                 self.command(*args),
                 cwd=self.path,
                 env={**environment(), **(env or {})},
@@ -104,6 +105,19 @@ class Home:
                 stdout=out,
                 stderr=err,
             )
+        self._started.append(started)
+        return started
+
+    def end(self) -> None:
+        """End what was started and still runs: a test that failed leaves no search behind for hours."""
+        for started in self._started:
+            if started.poll() is None:
+                started.terminate()
+                try:
+                    started.wait(30)
+                except subprocess.TimeoutExpired:
+                    started.kill()
+                    started.wait()
 
     def json(self, *args: str, code: int | None = 0) -> Any:
         """What a command prints with --json, which is the only thing on its standard output."""
@@ -188,6 +202,12 @@ def until(condition: Callable[[], object], what: str, seconds: float = 30) -> No
 def until_moment(text: str) -> None:
     """Wait for a moment that certctl named."""
     until(lambda: datetime.now(timezone.utc) > moment(text), text)
+
+
+def until_held(home: Home) -> None:
+    """Wait for the end of a hold-down, which status names only as long as it lasts."""
+    if end := home.certificate()["hold_until"]:
+        until_moment(end)
 
 
 def gone(pid: int) -> bool:

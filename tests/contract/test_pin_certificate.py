@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from tests.contract import openssl
-from tests.contract.home import Home, moment, until_moment
+from tests.contract.home import Home, moment, until_held, until_moment
 
 CONFIG = """
 [certificate.mx1]
@@ -105,7 +105,7 @@ def test_renewed_before_it_expires(home: Home) -> None:
     home("run")
     (announced,) = shown(home, "next")
     assert serving(home) == first["current"]["keys"][0]["certificate_sha256"]
-    until_moment(home.certificate()["hold_until"])
+    until_held(home)
     home("run")
     assert serving(home) == announced
     old = moment(first["current"]["keys"][0]["not_after"])

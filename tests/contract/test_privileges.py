@@ -13,6 +13,7 @@ import pytest
 
 from tests.contract.home import Home, environment, mode, write
 from tests.real.servers import require
+from tests.support import memory
 
 NOBODY = 65534
 CONFIG = """
@@ -56,7 +57,7 @@ def test_umask(home: Home, umask: int) -> None:
 def theirs() -> Iterator[Home]:
     """A home of nobody's own, in which certctl runs as nobody."""
     require.root("running as another user")
-    path = Path(tempfile.mkdtemp(prefix="certctl-contract-"))
+    path = Path(tempfile.mkdtemp(prefix="certctl-contract-", dir=memory.PLACE))
     try:
         os.chown(path, NOBODY, NOBODY)
         home = Home(path, ("setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"))

@@ -9,7 +9,7 @@ import re
 import pytest
 
 from tests.contract import openssl
-from tests.contract.home import Home, moment, until_moment
+from tests.contract.home import Home, moment, until_held, until_moment
 
 CONFIG = """
 [certificate.mx1]
@@ -53,7 +53,7 @@ def test_held_then_promoted(home: Home) -> None:
     if held["rotation_wanted"]:
         assert "held" in told.out
         assert serving(home) == first
-        until_moment(held["hold_until"])
+        until_held(home)
         home("run")
     after = home.certificate()
     assert home.pins("current") == announced == serving(home)

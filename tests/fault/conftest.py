@@ -1,11 +1,8 @@
-"""A world for each test, in memory where there is some: killing processes needs no disk."""
+"""A world for each test, and what its tests count."""
 
 from __future__ import annotations
 
-import os
-import shutil
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,24 +10,11 @@ import pytest
 from certctl.dhparam import ffdhe, search
 from tests.support.world import World
 
-MEMORY = "/dev/shm"
-
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Path]:
-    """A directory of this test's own, on a tmpfs if there is one."""
-    if not os.access(MEMORY, os.W_OK):
-        yield tmp_path
-        return
-    made = Path(tempfile.mkdtemp(prefix="certctl-test-", dir=MEMORY))
-    yield made
-    shutil.rmtree(made)
-
-
-@pytest.fixture
-def world(place: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     """A world with nothing in it but its programs."""
-    root = place / "world"
+    root = tmp_path / "world"
     root.mkdir()
     return World(root, monkeypatch)
 

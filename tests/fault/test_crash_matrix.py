@@ -20,8 +20,7 @@ def test_crash(world: World, scenario: Scenario, dh_found: None, counted: Callab
     begin.restore()
     before = Reached.look(world)
     ended = crash.operations(world, *command)
-    invariants.check_settled(world)
-    wanted = Reached.look(world)
+    wanted = Reached.look(world, invariants.check_settled(world))
     number, through = 1, False
     while _killed(begin, number, command):
         at = ended[number - 1] if number <= len(ended) else "one more"
@@ -55,12 +54,10 @@ def _next_pass(
     left = issued(world)
     invariants.check_always(world, first=scenario.incomplete, damaged=CUT)
     world.done("run")
-    reached = Reached.look(world)
-    if scenario.by_hand and reached == before:
+    if scenario.by_hand and Reached.look(world) == before:
         world.done(*command)
-        reached = Reached.look(world)
         through = True
-    invariants.check_settled(world)
+    reached = Reached.look(world, invariants.check_settled(world))
     through = through or reached == wanted
     assert reached == (wanted if through else before)
     # What had been issued is used: nothing is ordered twice.

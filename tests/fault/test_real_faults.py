@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.fault import mounts
-from tests.support import invariants, scenarios
+from tests.support import invariants, memory, scenarios
 from tests.support.world import Ran, World
 
 Require = Callable[[str], str]
@@ -71,13 +72,20 @@ def test_full_disk_keeps_what_is_served(world: World) -> None:
         assert (world.tls / "mx1.pem").read_bytes() != before
 
 
-def test_immutable_output(world: World, tmp_path: Path, require_program: Require) -> None:
+@pytest.fixture
+def disk() -> Iterator[Path]:
+    """A directory outside of tmpfs, which knows chattr(1) only since Linux 6.6."""
+    with tempfile.TemporaryDirectory(prefix="certctl-test-", dir=memory.DISK) as path:
+        yield Path(path)
+
+
+def test_immutable_output(world: World, disk: Path, require_program: Require) -> None:
     """An output that may not be replaced is named; the others are written, and later it follows."""
     require_program("chattr")
-    text = scenarios.PRIVATE_CA.replace('"tls/mx1.pem"', f'"{tmp_path}/locked.pem"')
+    text = scenarios.PRIVATE_CA.replace('"tls/mx1.pem"', f'"{disk}/locked.pem"')
     world.configure(text + '[[certificate.mx1.file]]\npath = "tls/other.pem"\n')
     world.done("run")
-    locked = tmp_path / "locked.pem"
+    locked = disk / "locked.pem"
     before, other = locked.read_bytes(), (world.tls / "other.pem").read_bytes()
     with mounts.immutable(locked):
         failed(world("renew", "mx1"), f"{locked}", "operation not permitted")

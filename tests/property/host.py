@@ -22,6 +22,7 @@ from certctl.issuers.self_signed import SelfSignedIssuer
 from certctl.ports import Announcer, HookOutcome, Issued, Issuer, IssueRequest, Waiting
 from certctl.store import keys
 from certctl.store.disk import DiskStore
+from tests.support import memory
 
 BEGIN = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
@@ -63,8 +64,7 @@ class Host:
     """One host: a directory on a memory file system, a clock that is set, hooks and issuers that may fail."""
 
     def __init__(self) -> None:
-        place = "/dev/shm" if os.path.isdir("/dev/shm") else None
-        self.home = tempfile.mkdtemp(prefix="certctl-history-", dir=place)
+        self.home = tempfile.mkdtemp(prefix="certctl-history-", dir=memory.PLACE)
         os.mkdir(f"{self.home}/out")
         self.now = BEGIN
         """The true time."""

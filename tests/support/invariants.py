@@ -131,8 +131,11 @@ def check_modes(world: World) -> None:
         assert mode == 0o700, f"{top} has mode {mode:04o}"
 
 
-def check_settled(world: World) -> None:
-    """After a converging pass: nothing is left to do, nothing lies about, no hook was forgotten."""
+def check_settled(world: World) -> Rows:
+    """After a converging pass: nothing is left to do, nothing lies about, no hook was forgotten.
+
+    Returns what status says.
+    """
     rows = world.status()
     check_always(world, first=any(row["current"] is None for row in rows.values()))
     assert world.steps() == []
@@ -140,6 +143,7 @@ def check_settled(world: World) -> None:
     check_agreement(world, rows)
     check_hooks(world)
     check_lock(world)
+    return rows
 
 
 def check_leftovers(world: World, rows: Rows) -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support import memory
+
 NOBODY = 65534
 
 
@@ -35,7 +37,7 @@ def need_root() -> None:
 def ground() -> Iterator[Path]:
     """A directory of root's that others can reach; pytest's own are closed to them whenever a run begins."""
     need_root()
-    made = Path(tempfile.mkdtemp(prefix="certctl-test-"))
+    made = Path(tempfile.mkdtemp(prefix="certctl-test-", dir=memory.PLACE))
     made.chmod(0o755)
     try:
         yield made

@@ -49,7 +49,7 @@ class Reader:
         from concurrent.futures import ThreadPoolExecutor
 
         urls = [url for url in dict.fromkeys(self._urls) if url.startswith(("http://", "https://"))]
-        with ThreadPoolExecutor(min(len(urls), MOST_AT_ONCE) or 1, thread_name_prefix="certctl-check") as threads:
+        with ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix="certctl-check") as threads:
             return dict(zip(urls, threads.map(_trouble, urls), strict=True))
 
 

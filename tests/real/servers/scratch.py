@@ -12,13 +12,15 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 
+from tests.support import memory
+
 KEEP = bool(os.environ.get("CERTCTL_TEST_KEEP"))
 
 
 @contextlib.contextmanager
 def scratch_directory() -> Iterator[str]:
     """Yield the path of a new directory, 0755, removed at the end (kept if CERTCTL_TEST_KEEP is set)."""
-    path = tempfile.mkdtemp(prefix="certctl-", dir="/tmp")
+    path = tempfile.mkdtemp(prefix="certctl-", dir=memory.PLACE)
     os.chmod(path, 0o755)
     try:
         yield path
