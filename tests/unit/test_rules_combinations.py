@@ -19,7 +19,7 @@ from certctl.core.spec import (
     HookSpec,
     Spec,
 )
-from certctl.core.steps import Step
+from certctl.core.steps import WRONG, Step
 from tests.unit.planning_cases import (
     CERT,
     DOUBT,
@@ -129,6 +129,8 @@ def test_every_combination(cert: CertificateSpec, doubt: str | None) -> None:
             ends = hold.until is not None and hold.until > NOW
             shown_by_others = "not been seen through" in hold.reason
             by_the_clock = doubt is not None and (hold.kind == "clock" or "not made yet" in hold.reason)
-            assert ends or hold.wrong or "certctl " in hold.reason or shown_by_others or by_the_clock, hold
+            assert (
+                ends or hold.state == WRONG or "certctl " in hold.reason or shown_by_others or by_the_clock
+            ), hold
         assert made.next_pass_at is None or made.next_pass_at > NOW
     assert count > 500

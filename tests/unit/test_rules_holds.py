@@ -16,7 +16,8 @@ from certctl.core.observed import (
     World,
 )
 from certctl.core.spec import AnnouncerSpec, CertificateSpec, DhparamSpec, Spec
-from certctl.core.steps import Hold
+from certctl.core.steps import FAILED as HAS_FAILED
+from certctl.core.steps import STANDBY, WRONG, Hold
 from tests.unit.planning_cases import (
     CERT,
     DAY,
@@ -52,14 +53,14 @@ SHOWN = AnnouncerSeen({"mx1": "pins"}, {"mx1": "pins"})
 Row = tuple[CertificateSpec, World, datetime, list[Hold]]
 
 
-def hold(kind: str, reason: str, until: datetime | None = None, **more: bool) -> Hold:
+def hold(kind: str, reason: str, until: datetime | None = None, **more: str) -> Hold:
     return Hold(kind, "mx1", reason, until, **more)
 
 
 PAUSED = state(served(start=-80, end=10, issued=0), generation(2))
 GAVE = "gave a certificate that was due for renewal, 2026-12-04 12:00 UTC"
 ADVISED = state(served(advice=advice(NOW + 5 * DAY, URL)), generation(2))
-CLOCK = Hold("clock", "clock", f"{DOUBT}; {HELD}", LATER, standby=True)
+CLOCK = Hold("clock", "clock", f"{DOUBT}; {HELD}", LATER, state=STANDBY)
 FAILED = READY._replace(failures=(failure(retry=LATER),))
 TAKE_OVER = (
     "take it over: certctl import pem /a --name mx1; "
@@ -92,7 +93,7 @@ CERTIFICATE: dict[str, Row] = {
         CERT,
         world(FAILED),
         LATER - MS,
-        [hold("issue", "failed: no answer", LATER)],
+        [hold("issue", "failed: no answer", LATER, state=HAS_FAILED)],
     ),
     "it failed, at the retry": (CERT, world(FAILED), LATER, []),
     "rotations wait for a person": (
@@ -107,7 +108,10 @@ CERTIFICATE: dict[str, Row] = {
         NOW + 5 * DAY - MS,
         [
             hold(
-                "issue", f"the CA advises this moment for its renewal, see {URL}", NOW + 5 * DAY, standby=True
+                "issue",
+                f"the CA advises this moment for its renewal, see {URL}",
+                NOW + 5 * DAY,
+                state=STANDBY,
             )
         ],
     ),
@@ -132,7 +136,7 @@ CERTIFICATE: dict[str, Row] = {
         CERT,
         world(YOUNG),
         OPEN - MS,
-        [hold("promote", ANNOUNCED, OPEN, standby=True)],
+        [hold("promote", ANNOUNCED, OPEN, state=STANDBY)],
     ),
     "a standby after its hold-down": (CERT, world(YOUNG), OPEN, []),
     "a rotation within the hold-down": (
@@ -191,7 +195,7 @@ CERTIFICATE: dict[str, Row] = {
         CERT,
         world(READY._replace(**WANTED), DOUBT),
         NOW,
-        [CLOCK._replace(until=None), hold("promote", f"a rotation was asked for, but {DOUBT}", wrong=True)],
+        [CLOCK._replace(until=None), hold("promote", f"a rotation was asked for, but {DOUBT}", state=WRONG)],
     ),
     "retired generations by a clock that is doubted": (
         CERT,
@@ -203,7 +207,7 @@ CERTIFICATE: dict[str, Row] = {
         CERT,
         world(READY._replace(retired=(7,)), DOUBT),
         NOW,
-        [CLOCK._replace(until=None), hold("retire", DOUBT, wrong=True)],
+        [CLOCK._replace(until=None), hold("retire", DOUBT, state=WRONG)],
     ),
     "nothing but the clock is doubted": (CERT, world(READY, DOUBT, until=LATER), NOW, [CLOCK]),
 }
@@ -248,7 +252,7 @@ OTHERS: dict[str, tuple[str, Any, datetime, str | None, Hold | None]] = {
         DH._replace(state=DH.state._replace(failures=(NO_DH,))),
         LATER - MS,
         None,
-        Hold("dhparam", "it", "failed: no entropy", LATER),
+        Hold("dhparam", "it", "failed: no entropy", LATER, HAS_FAILED),
     ),
     "parameters are tried again": (
         "dhparams",
@@ -262,7 +266,7 @@ OTHERS: dict[str, tuple[str, Any, datetime, str | None, Hold | None]] = {
         HOOK,
         LATER - MS,
         None,
-        Hold("hook", "it", "failed with exit status 1, attempt 2", LATER),
+        Hold("hook", "it", "failed with exit status 1, attempt 2", LATER, HAS_FAILED),
     ),
     "a hook is tried again": ("hooks", HOOK, LATER, None, None),
     "a hook failed, and its file is back as it was": ("hooks", HOOK._replace(files={}), NOW, None, None),
@@ -271,21 +275,21 @@ OTHERS: dict[str, tuple[str, Any, datetime, str | None, Hold | None]] = {
         HOOK._replace(problem="no hook it"),
         NOW,
         None,
-        Hold("hook", "it", "no hook it", None, wrong=True),
+        Hold("hook", "it", "no hook it", None, state=WRONG),
     ),
     "what a hook watches cannot be read": (
         "hooks",
         HOOK._replace(problem="no hook it", unreadable="/a: no permission"),
         NOW,
         None,
-        Hold("hook", "it", "/a: no permission", None, wrong=True),
+        Hold("hook", "it", "/a: no permission", None, state=WRONG),
     ),
     "an announcer failed": (
         "announcers",
         SHOWN._replace(failure=DOWN),
         LATER - MS,
         None,
-        Hold("announce", "it", "failed: no disk", LATER),
+        Hold("announce", "it", "failed: no disk", LATER, HAS_FAILED),
     ),
     "an announcer is tried again": ("announcers", SHOWN._replace(failure=DOWN), LATER, None, None),
     "pins are over": ("announcers", LESS, NOW, None, None),
@@ -294,7 +298,7 @@ OTHERS: dict[str, tuple[str, Any, datetime, str | None, Hold | None]] = {
         LESS,
         NOW,
         DOUBT,
-        Hold("retract", "it", DOUBT, None, wrong=True),
+        Hold("retract", "it", DOUBT, None, state=WRONG),
     ),
     "a peer is well": ("peers", PeerSeen(NOW, LATER), NOW, None, None),
     "a peer's feed failed": (
@@ -302,7 +306,7 @@ OTHERS: dict[str, tuple[str, Any, datetime, str | None, Hold | None]] = {
         PeerSeen(failure=Failure("write", "it", "its feed expired", None, NOW, 1, LATER)),
         NOW,
         None,
-        Hold("write", "it", "failed: its feed expired", LATER),
+        Hold("write", "it", "failed: its feed expired", LATER, HAS_FAILED),
     ),
 }
 
@@ -315,3 +319,10 @@ def test_holds_of_others(row: tuple[str, Any, datetime, str | None, Hold | None]
     getattr(host, part)["it"] = seen
     plain = asked(CERT)._replace(announcers={"it": FEED})
     assert [one for one in holds(plain, host, now) if one.kind != "clock"] == ([expected] if expected else [])
+
+
+def test_words_of_others_decide_nothing() -> None:
+    """What a person or an issuer has written may begin with any word: it has not failed by that."""
+    wait = Wait("failed over to the second desk: sign /mx1.csr", "")
+    (found,) = holds(asked(CERT), world(READY._replace(waiting=wait)), NOW)
+    assert not found.bad

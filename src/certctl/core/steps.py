@@ -40,6 +40,12 @@ class Step(NamedTuple):
         return (self.scope, self.subject, self.kind, self.slot, self.path)
 
 
+WAITS, STANDBY, FAILED, WRONG = "waits", "standby", "failed", "wrong"
+"""States of a hold. WAITS: something is wanted, and is done later. STANDBY: nothing is wanted yet, it says
+from when the next key could be served, or when a renewal will come. FAILED: it was tried, and is tried again.
+WRONG: it does not go by itself, somebody has to mend the configuration or the host."""
+
+
 class Hold(NamedTuple):
     """One thing that waits."""
 
@@ -48,10 +54,12 @@ class Hold(NamedTuple):
     reason: str
     until: datetime | None
     """None: until somebody does what the reason says."""
-    standby: bool = False
-    """Nothing is wanted yet: it says from when the next key could be served, or when a renewal will come."""
-    wrong: bool = False
-    """It does not go by itself: somebody has to mend the configuration or the host."""
+    state: str = WAITS
+
+    @property
+    def bad(self) -> bool:
+        """Whether a pass that leaves it has not gone well."""
+        return self.state in (FAILED, WRONG)
 
 
 class Plan(NamedTuple):
