@@ -92,6 +92,10 @@ class LockedError(CertctlError):
         self.path = path
 
 
+class EncryptedKeyError(CertctlError):
+    """A private key that only a passphrase opens."""
+
+
 class StoreError(CertctlError):
     """A durable operation failed; the message names the file."""
 
