@@ -132,8 +132,8 @@ def world(
 
 
 def told(steps: Iterable[Step]) -> list[tuple[str, str | None, str]]:
-    """What a table compares of steps: what is done, with which slot or file, and why."""
-    return [(step.kind, step.slot or step.path, step.reason) for step in steps]
+    """What a table compares of steps: what is done, with which slot, file or generation, and why."""
+    return [(step.kind, step.slot or step.part, step.reason) for step in steps]
 
 
 def walked(

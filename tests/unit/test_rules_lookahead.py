@@ -269,6 +269,6 @@ def test_dhparam(row: tuple[str, str | None, str | None, bool]) -> None:
 def test_retire(number: int) -> None:
     """The generation is in no list any more; nothing else changes."""
     host = before(state(served(), retired=(1, 7), aside={7: NOW - MS}))
-    seen = after(step("retire", path=str(number)), host)
+    seen = after(step("retire", generation=number), host)
     assert seen.state.retired == tuple({1, 7} - {number})
     assert changed(host) == set()

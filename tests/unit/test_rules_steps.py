@@ -341,3 +341,17 @@ def test_one_step_at_a_time(row: tuple[CertificateSeen, list[str]]) -> None:
         found.append(ranked[1].kind)
         avoid.add(ranked[1].key)
     assert found == kinds
+
+
+def test_what_a_step_is_about() -> None:
+    """A file and a generation tell steps of one kind apart, as the journal and failures tell them."""
+    one, two = (Step("retire", "mx1", "why", generation=number) for number in (1, 2))
+    assert one.key != two.key
+    assert [
+        step.part for step in (one, Step("write", "mx1", "why", path="/a"), Step("promote", "mx1", "why"))
+    ] == [
+        "1",
+        "/a",
+        None,
+    ]
+    assert one.path is None

@@ -231,7 +231,7 @@ def retire(case: Case) -> Iterator[Step]:
     for number in state.retired:
         if number in state.aside and case.now < after(state.aside[number], case.cert.hold_down):
             continue
-        yield Step("retire", case.cert.name, f"generation {number} is in no slot any more", path=str(number))
+        yield Step("retire", case.cert.name, f"generation {number} is in no slot any more", generation=number)
 
 
 RULES: tuple[Callable[[Case], Iterator[Step]], ...] = (rollback, promote, write, make_key, issue, retire)

@@ -31,13 +31,20 @@ class Step(NamedTuple):
     """make-key, issue: the slot that it is for."""
     path: str | None = None
     """write: the file."""
+    generation: int | None = None
+    """retire: the number of the one that goes."""
     reuse: bool = False
     """make-key: take the current keys (a renewal where certificates are pinned)."""
 
     @property
     def key(self) -> tuple[str, str, str, str | None, str | None]:
         """What tells this step from others, whatever its reason."""
-        return (self.scope, self.subject, self.kind, self.slot, self.path)
+        return (self.scope, self.subject, self.kind, self.slot, self.part)
+
+    @property
+    def part(self) -> str | None:
+        """What of its subject it is about, where that is not the whole: a file, a generation."""
+        return self.path if self.generation is None else str(self.generation)
 
 
 WAITS, STANDBY, FAILED, WRONG = "waits", "standby", "failed", "wrong"
