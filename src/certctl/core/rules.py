@@ -16,8 +16,18 @@ from certctl.values import NamedTuple
 LOCAL_ISSUERS = ("self-signed", "private-ca")
 
 # The order of work in a pass: local work, hooks, announcements, and only then
-# what may hang on somebody else. The numbers are compared, never shown.
-PHASE_FILES, PHASE_LOCAL_ISSUE, PHASE_HOOKS, PHASE_ANNOUNCE, PHASE_KEYS, PHASE_ISSUE, PHASE_RETIRE = range(7)
+# what may hang on somebody else; primes are searched for when all else is done.
+# The numbers are compared, never shown.
+(
+    PHASE_FILES,
+    PHASE_LOCAL_ISSUE,
+    PHASE_HOOKS,
+    PHASE_ANNOUNCE,
+    PHASE_KEYS,
+    PHASE_ISSUE,
+    PHASE_RETIRE,
+    PHASE_DHPARAM,
+) = range(8)
 
 
 class Case(NamedTuple):
