@@ -19,6 +19,8 @@ class FileSeen(NamedTuple):
     """What is there now, as hooks are told of it; None: nothing."""
     conflict: str | None = None
     """Why it must not be replaced: what it holds, a key that the state does not have, would be lost."""
+    is_live: bool = False
+    """It is live/NAME, which stands for every file of a generation."""
 
 
 class CertificateSeen(NamedTuple):

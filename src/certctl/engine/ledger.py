@@ -234,7 +234,7 @@ class Ledger:
         live/NAME is none: with it files of the generation may have changed.
         """
         seen = self.world.certificates[name]
-        if path not in [file.path for file in seen.files[1:]]:
+        if path not in [file.path for file in seen.files if not file.is_live]:
             return False
         files = tuple(f._replace(problem=None, digest=digest) if f.path == path else f for f in seen.files)
         self.world.certificates[name] = seen._replace(files=files)
