@@ -276,10 +276,9 @@ MAY_READ_TEXT = {
 
 def is_text(node: ast.expr) -> bool:
     """Whether *node* is what is told to people: hold.reason, str(error.message)[:9], or a sentence."""
-    if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
-        return is_text(node.func.value)
     if isinstance(node, ast.Call):
-        return ast.unparse(node.func) == "str" and any(map(is_text, node.args))
+        method = isinstance(node.func, ast.Attribute) and is_text(node.func.value)
+        return method or (ast.unparse(node.func) == "str" and any(map(is_text, node.args)))
     if isinstance(node, ast.Subscript):
         return is_text(node.value)
     if isinstance(node, ast.Tuple):
