@@ -170,6 +170,7 @@ KEPT: dict[str, tuple[CertificateSpec, CertificateState, datetime, datetime | No
     "since when is not known": (CERT, state(generation(2, made=-1), None, served(1)), NOW, None),
     "there is no previous": (CERT, state(FORCED_NOW), NOW, None),
     "previous is stolen": (CERT, state(FORCED_NOW, None, served(1, compromised=True)), NOW, None),
+    "previous was made at the same moment": (CERT, state(FORCED_NOW, None, served(1, made=-1)), NOW, None),
     "previous is the younger one, after a rollback": (
         CERT,
         state(served(1, since=0), None, served(2, made=-1)),

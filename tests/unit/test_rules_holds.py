@@ -124,6 +124,18 @@ CERTIFICATE: dict[str, Row] = {
         NOW + DAY - MS,
         [hold("issue", f"ca {GAVE}", NOW + DAY)],
     ),
+    "it was due at that very moment": (
+        CERT,
+        world(state(served(start=-60, end=30, issued=0), generation(2))),
+        NOW,
+        [
+            hold(
+                "issue",
+                "ca gave a certificate that was due for renewal, 2026-12-24 12:00 UTC",
+                NOW + DAY,
+            )
+        ],
+    ),
     "it was, after the pause": (CERT, world(PAUSED), NOW + DAY, []),
     "it was, and came from who knows where": (
         CERT,
