@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from certctl.core.holds import HELD, holds
+from certctl.core.holds import holds
 from certctl.core.model import DhparamState, Failure, HookState, Wait
 from certctl.core.observed import (
     AnnouncerSeen,
@@ -60,6 +60,7 @@ def hold(kind: str, reason: str, until: datetime | None = None, **more: str) -> 
 PAUSED = state(served(start=-80, end=10, issued=0), generation(2))
 GAVE = "gave a certificate that was due for renewal, 2026-12-04 12:00 UTC"
 ADVISED = state(served(advice=advice(NOW + 5 * DAY, URL)), generation(2))
+HELD = "until then nothing is promoted, retired or retracted, and no private CA is renewed"
 CLOCK = Hold("clock", "clock", f"{DOUBT}; {HELD}", LATER, state=STANDBY)
 FAILED = READY._replace(failures=(failure(retry=LATER),))
 TAKE_OVER = (
