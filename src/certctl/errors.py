@@ -87,9 +87,17 @@ class ConfigError(UsageError):
 
 
 class LockedError(CertctlError):
-    """Another pass holds the lock."""
+    """Another pass holds the lock at *path*."""
 
     exit_code = EXIT_LOCKED
+
+    def __init__(self, message: str, hint: str | None = None, *, path: str = "") -> None:
+        super().__init__(message, hint)
+        self.path = path
+
+
+class EncryptedKeyError(CertctlError):
+    """A private key that only a passphrase opens."""
 
 
 class StoreError(CertctlError):

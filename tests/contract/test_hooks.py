@@ -171,6 +171,12 @@ def test_timeout(home: Home) -> None:
     assert home.json("status")["hooks"][0]["state"] == "failing"
 
 
+def test_last_words(home: Home) -> None:
+    """Of a hook that ended by itself the last line is told, whatever it says before."""
+    reload(home, "echo killed after a long illness; echo no space left; exit 1")
+    assert "exit status 1: no space left" in home("run", code=1).err
+
+
 ODD = ["kill -KILL $$", "exec 1>&- 2>&-; exit 5", "head -c 3000000 /dev/zero; exit 6"]
 
 

@@ -2,90 +2,131 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
+from certctl.core.clock import JUMP
 from certctl.core.holds import holds, next_moment
-from certctl.core.model import CertificateState, Failure, Generation, HookState, KeyRecord, Sighting
-from certctl.core.observed import AnnouncerSeen, CertificateSeen, FileSeen, HookSeen, PeerSeen, World
-from certctl.core.others import announce_step, map_step
+from certctl.core.model import CertificateState, Failure, Generation, HookState, Sighting
+from certctl.core.observed import AnnouncerSeen, FileSeen, HookSeen, PeerSeen, World
+from certctl.core.others import announce_step, map_step, unsighted
 from certctl.core.pins import announced, previous_ends
-from certctl.core.spec import AnnouncerSpec, CertificateSpec, IssuerSpec, Spec
+from certctl.core.spec import AnnouncerSpec, CertificateSpec, Spec
+from tests.unit import planning_cases
+from tests.unit.planning_cases import MINUTE, MS, NOW, each, generation, state
 
-NOW = datetime(2026, 11, 24, 12, tzinfo=timezone.utc)
-LATER, EARLIER = NOW + timedelta(minutes=5), NOW - timedelta(minutes=5)
+LATER, EARLIER = NOW + 5 * MINUTE, NOW - 5 * MINUTE
 SEEN = {"dane": Sighting(EARLIER)}
 LAG = "ns2.example.org (192.0.2.2) does not show the pins of mx1 yet"
 
 
-def generation(number: int, seen: dict[str, Sighting] | None = None, **other: Any) -> Generation:
-    key = KeyRecord("ecdsa-p256", f"{number:02X}", "", "")
-    return Generation(number, EARLIER, (key,), seen=SEEN if seen is None else seen, **other)
+def key(number: int, seen: dict[str, Sighting] | None = None, **other: Any) -> Generation:
+    """A generation that was made just now, and seen."""
+    return generation(number, made=-5 / 1440, start=None, seen=SEEN if seen is None else seen, **other)
 
 
 def spec(**other: Any) -> Spec:
     cert = CertificateSpec("mx1", ("mx1.example.org",), announce=("dane",), **other)
-    return Spec(
-        "/certctl.toml",
-        issuers={"self-signed": IssuerSpec("self-signed", "self-signed")},
-        certificates={"mx1": cert},
-        announcers={"dane": AnnouncerSpec("dane", "dns", ttl=3600)},
-    )
+    return planning_cases.spec(cert, AnnouncerSpec("dane", "dns", ttl=3600))
 
 
-def world(seen: AnnouncerSeen, state: CertificateState | None = None, **other: Any) -> World:
-    current = generation(1, promoted_at=EARLIER, issuance=1)
-    state = state or CertificateState("mx1", current, generation(2), last_number=2)
-    certificate = CertificateSeen(state, **other)
-    return World({"mx1": certificate}, {}, {}, {"dane": seen}, {}, {})
+READY = state(key(1, promoted_at=EARLIER, issuance=1), key(2))
+
+
+def world(seen: AnnouncerSeen, before: CertificateState = READY, **other: Any) -> World:
+    return planning_cases.world(before, announcers={"dane": seen}, **other)
 
 
 SHOWN = AnnouncerSeen({"mx1": "a"}, {"mx1": "a"})
 FAILED = Failure("announce", "dane", "the server is down", None, EARLIER, 2, LATER)
 UNSEEN = SHOWN._replace(unseen={"mx1": LAG}, ask_at=LATER)
-NOT_SIGHTED = CertificateState(
-    "mx1", generation(1, promoted_at=EARLIER), generation(2, seen={}), last_number=2
-)
+NOT_SIGHTED = state(key(1, promoted_at=EARLIER), key(2, seen={}))
 
 CHANGED = ("announce", "the pins of mx1 changed")
 OVER = ("retract", "pins of mx1 are over")
 GONE = ("retract", "x is not to be announced any more")
 
 
-@pytest.mark.parametrize(
-    ("seen", "state", "step"),
-    [
-        (SHOWN, None, None),
-        (SHOWN._replace(shown={}), None, CHANGED),
-        (SHOWN._replace(shown={"mx1": "b"}), None, CHANGED),
-        (SHOWN._replace(shown={"mx1": "b"}, fewer=frozenset({"mx1"})), None, OVER),
-        (SHOWN._replace(shown={"mx1": "a", "x": "c"}), None, GONE),
-        (SHOWN._replace(problem="it is missing"), None, ("announce", "it is missing")),
-        (SHOWN._replace(due_at=LATER, due_reason="old"), None, None),
-        (SHOWN._replace(due_at=NOW, due_reason="old"), None, ("announce", "old")),
-        (SHOWN, NOT_SIGHTED, ("announce", "whether the pins of mx1 can be seen")),
-        (UNSEEN, NOT_SIGHTED, None),
-        (UNSEEN._replace(ask_at=NOW), NOT_SIGHTED, ("announce", LAG)),
-        (UNSEEN._replace(shown={}), NOT_SIGHTED, CHANGED),
-        (SHOWN._replace(shown={}, failure=FAILED), None, None),
-        (SHOWN._replace(shown={}, failure=FAILED._replace(retry_at=NOW)), None, CHANGED),
-        (SHOWN._replace(shown={}, failure=FAILED._replace(retry_at=None)), None, CHANGED),
-    ],
-)  # fmt: skip
-def test_when_announcing_is_due(
-    seen: AnnouncerSeen, state: CertificateState | None, step: tuple[str, str] | None
-) -> None:
+DUE: dict[str, tuple[AnnouncerSeen, CertificateState, tuple[str, str] | None]] = {
+    "all is shown": (SHOWN, READY, None),
+    "nothing is shown": (SHOWN._replace(shown={}), READY, CHANGED),
+    "something else is shown": (SHOWN._replace(shown={"mx1": "b"}), READY, CHANGED),
+    "more is shown than should be": (
+        SHOWN._replace(shown={"mx1": "b"}, fewer=frozenset({"mx1"})), READY, OVER,
+    ),
+    "what is not configured any more is shown": (SHOWN._replace(shown={"mx1": "a", "x": "c"}), READY, GONE),
+    "its file is gone": (SHOWN._replace(problem="it is missing"), READY, ("announce", "it is missing")),
+    "a millisecond before it is too old": (SHOWN._replace(due_at=NOW + MS, due_reason="old"), READY, None),
+    "it is too old": (SHOWN._replace(due_at=NOW, due_reason="old"), READY, ("announce", "old")),
+    "a millisecond before it was made": (
+        SHOWN._replace(ahead_until=NOW + MS), READY,
+        ("announce", "what is shown was made 2026-11-24 12:00 UTC, which is yet to come"),
+    ),
+    "the moment it was made": (SHOWN._replace(ahead_until=NOW), READY, None),
+    "it was not seen": (SHOWN, NOT_SIGHTED, ("announce", "whether the pins of mx1 can be seen")),
+    "a millisecond before it is asked again": (UNSEEN._replace(ask_at=NOW + MS), NOT_SIGHTED, None),
+    "it is asked again": (UNSEEN._replace(ask_at=NOW), NOT_SIGHTED, ("announce", LAG)),
+    "it is asked again in a day": (UNSEEN._replace(ask_at=NOW + JUMP), NOT_SIGHTED, None),
+    "a clock that was ahead said when": (
+        UNSEEN._replace(ask_at=NOW + JUMP + MS), NOT_SIGHTED, ("announce", LAG),
+    ),
+    "it was not seen, and changed since": (UNSEEN._replace(shown={}), NOT_SIGHTED, CHANGED),
+    "a millisecond before the retry": (
+        SHOWN._replace(shown={}, failure=FAILED._replace(retry_at=NOW + MS)), READY, None,
+    ),
+    "the retry": (SHOWN._replace(shown={}, failure=FAILED._replace(retry_at=NOW)), READY, CHANGED),
+    "it failed without a back-off": (
+        SHOWN._replace(shown={}, failure=FAILED._replace(retry_at=None)), READY, CHANGED,
+    ),
+}  # fmt: skip
+
+
+@each(DUE)
+def test_when_announcing_is_due(row: tuple[AnnouncerSeen, CertificateState, tuple[str, str] | None]) -> None:
     """A level is compared, never an edge: what is shown, and seen, with what should be."""
-    found = announce_step(spec(), world(seen, state), "dane", NOW)
+    seen, before, step = row
+    found = announce_step(spec(), world(seen, before), "dane", NOW)
     assert (None if found is None else (found.kind, found.reason)) == step
 
 
+def test_nobody_is_asked_by_a_clock_that_is_doubted() -> None:
+    """No hold-down begins by it, so nobody looks whether pins can be seen; they are shown all the same."""
+    assert announce_step(spec(), world(SHOWN, NOT_SIGHTED, doubt="A to B"), "dane", NOW) is None
+    assert announce_step(spec(), world(SHOWN._replace(shown={}), doubt="A to B"), "dane", NOW) is not None
+
+
+KIND: dict[str, tuple[str, str, CertificateState, list[str]]] = {
+    "keys, and next was not seen": ("key", "feed", NOT_SIGHTED, ["mx1"]),
+    "keys, and both were": ("key", "feed", READY, []),
+    "a certificate that is not issued": ("certificate", "feed", READY._replace(next=key(2, seen={})), []),
+    "a certificate that is": (
+        "certificate",
+        "feed",
+        READY._replace(next=key(2, seen={}, issuance=1)),
+        ["mx1"],
+    ),
+    "its key in the DNS": ("certificate", "dns", READY._replace(next=key(2, seen={})), ["mx1"]),
+    "nothing is there yet": ("key", "feed", state(), []),
+}
+
+
+@each(KIND)
+def test_unsighted(row: tuple[str, str, CertificateState, list[str]]) -> None:
+    """What is not there yet cannot be seen; the DNS shows keys, whatever is pinned."""
+    pin, kind, before, names = row
+    asked = spec(pin=pin)._replace(announcers={"dane": AnnouncerSpec("dane", kind)})
+    assert unsighted(asked, world(SHOWN, before), "dane") == names
+    assert unsighted(asked._replace(certificates={}), world(SHOWN, before), "dane") == []
+
+
 def test_nothing_is_retracted_of_what_cannot_be_read() -> None:
-    """A state that is unreadable says nothing of what should be shown."""
+    """A state that is unreadable, or not that of the files, says nothing of what should be shown."""
     seen = SHOWN._replace(wanted={}, shown={"mx1": "a"})
     assert announce_step(spec(), world(seen, unreadable="no permission"), "dane", NOW) is None
+    conflict = FileSeen("/a", conflict="/a holds another key")
+    assert announce_step(spec(), world(seen, files=(conflict,)), "dane", NOW) is None
     assert announce_step(spec(), world(seen), "dane", NOW) is not None
 
 
@@ -100,8 +141,8 @@ def test_hooks_come_before_sightings() -> None:
 
 def test_the_plan_says_which_server_lags() -> None:
     """Both holds name it: that of the announcement, and that of the rotation that waits for it."""
-    state = NOT_SIGHTED._replace(rotation="wanted")
-    found = {hold.kind: hold for hold in holds(spec(hold_down=60.0), world(UNSEEN, state), NOW)}
+    before = NOT_SIGHTED._replace(rotation="wanted")
+    found = {hold.kind: hold for hold in holds(spec(hold_down=60.0), world(UNSEEN, before), NOW)}
     assert (found["announce"].reason, found["announce"].until) == (LAG, LATER)
     assert found["promote"].reason.endswith(f"the next key has not been seen through dane yet: {LAG}")
     assert found["promote"].until is None
@@ -109,8 +150,8 @@ def test_the_plan_says_which_server_lags() -> None:
 
 def test_failures_hold_and_are_told() -> None:
     """A back-off is a hold that says "failed", so that passes in between do not look well."""
-    state = NOT_SIGHTED._replace(rotation="wanted")
-    found = {hold.kind: hold for hold in holds(spec(), world(SHOWN._replace(failure=FAILED), state), NOW)}
+    before = NOT_SIGHTED._replace(rotation="wanted")
+    found = {hold.kind: hold for hold in holds(spec(), world(SHOWN._replace(failure=FAILED), before), NOW)}
     assert found["announce"].reason == "failed: the server is down"
     assert found["announce"].until == LATER
     assert found["promote"].reason.endswith("seen through dane yet: the server is down")
@@ -136,15 +177,13 @@ def test_the_time_of_previous_pins(hold_down: float, seconds: float) -> None:
     """They stay for the hold-down after promotion, in the DNS for twice the TTL at least."""
     asked = spec(hold_down=hold_down, rotate_every=None)
     cert, via = asked.certificates["mx1"], asked.announcers["dane"]
-    state = CertificateState(
-        "mx1", generation(2, promoted_at=NOW), generation(3), generation(1), last_number=3
-    )
+    before = state(key(2, promoted_at=NOW), key(3), key(1))
     end = NOW + timedelta(seconds=seconds)
-    assert previous_ends(cert, state, via) == end
+    assert previous_ends(cert, before, via) == end
     for moment, slots in ((end - timedelta(seconds=1), 3), (end, 2)):
-        assert len(announced(cert, state, moment, via=via).pins) == slots
-    assert len(announced(cert, state, end, via=via, proved=False).pins) == 3
-    assert end in (next_moment(asked, world(SHOWN, state), end - timedelta(seconds=1)),)
+        assert len(announced(cert, before, moment, via=via).pins) == slots
+    assert len(announced(cert, before, end, via=via, proved=False).pins) == 3
+    assert end in (next_moment(asked, world(SHOWN, before), end - timedelta(seconds=1)),)
 
 
 def test_maps_and_peers() -> None:

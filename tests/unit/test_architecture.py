@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -268,6 +269,55 @@ def test_only_cli_prints_or_exits() -> None:
     allowed = {"dhparam/worker.py", "start.py", "system/child.py"}
     quiet = [path for path in MODULES if part(path) != "cli" and short(path) not in allowed]
     assert not [line for path in quiet for line in speaks(path)]
+
+
+TEXTS = {"reason", "message", "hint", "problem", "trouble", "doubt", "conflict", "output"}
+LOOKING = {"startswith", "endswith", "find", "index", "count", "removeprefix", "removesuffix"}
+PROSE = re.compile(r"[A-Za-z]{2,} [a-z]{2,}")
+MAY_READ_TEXT = {
+    "cli/show/dane.py": "an address that the message names is not told twice",
+    "importing/pairs.py": "a path that the message names is not told twice",
+    "config/file.py": "what tomllib says has no fields",
+    "dhparam/confirmers.py": "what openssl says has no fields",
+    "servers/exim_sight.py": "what exim says has no fields",
+}
+
+
+def is_text(node: ast.expr) -> bool:
+    """Whether *node* is what is told to people: hold.reason, str(error.message)[:9], or a sentence."""
+    if isinstance(node, ast.Call):
+        method = isinstance(node.func, ast.Attribute) and is_text(node.func.value)
+        return method or (ast.unparse(node.func) == "str" and any(map(is_text, node.args)))
+    if isinstance(node, ast.Subscript):
+        return is_text(node.value)
+    if isinstance(node, ast.Tuple):
+        return any(map(is_text, node.elts))
+    if isinstance(node, ast.Constant):
+        return isinstance(node.value, str) and bool(PROSE.search(node.value))
+    return isinstance(node, ast.Attribute) and node.attr in TEXTS
+
+
+def reads_text(path: Path) -> Iterator[str]:
+    """Whatever looks into a text, or compares it with words, to decide."""
+    for node in ast.walk(tree(path)):
+        found = False
+        if isinstance(node, ast.Compare):
+            sides = [node.left, *node.comparators]
+            # Whether there is a text at all, and whether it is the same one, are facts.
+            nothing = any(isinstance(side, ast.Constant) and not side.value for side in sides)
+            one = all(isinstance(side, ast.Attribute) for side in sides)
+            found = any(map(is_text, sides)) and not (nothing or one)
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+            parts = [node.func.value, *node.args]
+            found = node.func.attr in LOOKING and any(map(is_text, parts))
+        if found:
+            yield f"{short(path)}:{getattr(node, 'lineno', '?')} {ast.unparse(node)[:70]}"
+
+
+def test_nobody_decides_by_prose() -> None:
+    """What is told to people is made of facts at the end; code that branches asks the facts."""
+    assert not [line for path in MODULES if short(path) not in MAY_READ_TEXT for line in reads_text(path)]
+    assert all(any(reads_text(SOURCE / name)) for name in MAY_READ_TEXT), "an exception that nobody needs"
 
 
 def test_files_are_short() -> None:

@@ -7,15 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from certctl.core.clock import Mark, Marks, Reading, judge
+from certctl.core import effects
+from certctl.core.clock import JUMP, Mark, Marks, Reading, judge
+from certctl.core.model import Generation, Sighting
 from certctl.errors import UnreadableError
 from certctl.store import clockfile
 from certctl.store.layout import Layout
 from certctl.system import clocks
+from tests.unit.planning_cases import DAY, HOUR, MS, NOW, each, generation, served, state
 
-NOW = datetime(2026, 11, 24, 12, tzinfo=timezone.utc)
-DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 MARKS = Marks(Mark(NOW, "first", 1000.0))
+FEED = {"feed": Sighting(NOW - DAY)}
 
 
 def reading(moved: timedelta, passed: timedelta, boot: str = "first", synchronized: bool = False) -> Reading:
@@ -132,3 +134,56 @@ def test_watch_for_jumps() -> None:
         assert jumps.clear() is False
     finally:
         jumps.close()
+
+
+# After a clock that was wrong
+
+
+@pytest.mark.parametrize(("ahead", "put_back"), [(JUMP, False), (JUMP + MS, True)])
+def test_put_in_time(ahead: timedelta, put_back: bool) -> None:
+    """Of what lies more than a day ahead hold-downs and rotations begin anew; the rest stays."""
+    wrong, before = NOW + ahead, NOW - 5 * DAY
+    seen = {"feed": Sighting(wrong, 60.0), "dns": Sighting(before)}
+    following = generation(2, start=None)._replace(made_at=wrong, seen=seen, acks={"peer": wrong})
+    old = state(served()._replace(promoted_at=wrong, rotates_from=wrong), following)
+    new = effects.in_time(old, NOW)
+    at = NOW if put_back else wrong
+    assert new.current is not None
+    assert new.next is not None
+    assert (new.current.promoted_at, new.current.rotates_from) == (at, at)
+    assert (new.next.made_at, new.next.acks) == (at, {"peer": at})
+    assert new.next.seen == {"feed": Sighting(at, 60.0), "dns": Sighting(before)}
+    assert effects.in_time(new, NOW) is new
+
+
+UNPROVED: dict[
+    str, tuple[Generation | None, timedelta, tuple[datetime, datetime | None, datetime] | None]
+] = {
+    "there is no next": (None, HOUR, None),
+    "all time is proved": (
+        generation(2, made=-2, start=-2, seen=FEED),
+        timedelta(),
+        (NOW - 2 * DAY, NOW - 2 * DAY, NOW - DAY),
+    ),
+    "an hour is not": (
+        generation(2, made=-2, start=-2, seen=FEED),
+        HOUR,
+        (NOW - 2 * DAY + HOUR, NOW - 2 * DAY + HOUR, NOW - DAY + HOUR),
+    ),
+    "more than it is old": (generation(2, made=-2, start=-2, seen=FEED), 3 * DAY, (NOW, NOW, NOW)),
+    "it has no certificate": (
+        generation(2, made=-2, start=None, seen=FEED),
+        HOUR,
+        (NOW - 2 * DAY + HOUR, None, NOW - DAY + HOUR),
+    ),
+}
+
+
+@each(UNPROVED)
+def test_time_that_is_unproved(
+    row: tuple[Generation | None, timedelta, tuple[datetime, datetime | None, datetime] | None],
+) -> None:
+    """It does not count for the hold-down of next: its moments are put off, at most to now."""
+    following, unproved, moments = row
+    new = effects.in_time(state(served(), following), NOW, unproved).next
+    assert (new and (new.made_at, new.issued_at, new.seen["feed"].at)) == moments

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from certctl.app.danetargets import targets
 from certctl.deploy.probe import Served, ServedCertificate
 from certctl.deploy.probe.certificates import read_chain
-from certctl.deploy.probe.dane import Case, Teller, Validation, agreements, compare_dane, teller
+from certctl.deploy.probe.dane import Case, Known, Teller, Validation, agreements, compare_dane, teller
 from certctl.deploy.probe.tlsa import matches, parse
 from certctl.dns import wire
 from tests.support.world import World
@@ -43,7 +43,7 @@ def case(*tellers: Teller, served: tuple[int, ...] = (1,), validation: Validatio
         Served(URL, f"192.0.2.{at}", 25, "mx.example.org", "", chain=(leaf(number),))
         for at, number in enumerate(served, 1)
     ]
-    known = {pin(1): "the current key, generation 3", pin(2): "the next key, generation 4"}
+    known = {pin(1): Known("current", 3), pin(2): Known("next", 4)}
     return Case(OWNER, URL, looks, tellers, validation, known, (pin(1), pin(2)))
 
 
@@ -128,6 +128,26 @@ def test_differences(found: Case, wanted: list[str], words: str) -> None:
     """Each difference has its kind, and words that name the server, the key or the resolver."""
     assert sorted(kinds(found)) == sorted(wanted)
     assert any(words in one.message for one in compare_dane(found))
+
+
+@pytest.mark.parametrize(
+    ("known", "fix"),
+    [
+        (Known("current", 3), "see what the announcement waits for: certctl announce --show"),
+        (Known("previous", 2), "reload the server, if it should serve another key: certctl probe"),
+        (None, "reload the server, if it should serve another key: certctl probe"),
+    ],
+)
+def test_what_to_do_about_a_key(known: Known | None, fix: str) -> None:
+    """A server that still has the key before is to be reloaded; one with the present key is not."""
+    asked = case(tell("ns1", 5, 2), served=(1,))
+    (found,) = [
+        one
+        for one in compare_dane(asked._replace(known={pin(1): known} if known else {}))
+        if one.kind == "tlsa-mismatch"
+    ]
+    assert found.fix == fix
+    assert (str(known) in found.message) is (known is not None)
 
 
 def test_what_is_cached() -> None:

@@ -21,6 +21,7 @@ def test_second_is_refused(tmp_path: Path) -> None:
     with lock(path, 0), refused as caught, lock(path, 0):
         pass
     assert caught.value.exit_code == EXIT_LOCKED == 75
+    assert caught.value.path == path
     assert "fuser -v" in str(caught.value.hint)
 
 

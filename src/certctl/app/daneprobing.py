@@ -14,7 +14,7 @@ from certctl.errors import CertctlError, UsageError
 
 if TYPE_CHECKING:
     from certctl.deploy.probe import Difference, Served
-    from certctl.deploy.probe.dane import Agreement, Case, Teller, Validation
+    from certctl.deploy.probe.dane import Agreement, Case, Known, Teller, Validation
     from certctl.dns.resolver import Chosen
 
 SECONDS = 60.0
@@ -159,13 +159,14 @@ def _looks(
     return found
 
 
-def _known(state: CertificateState | None) -> dict[str, str]:
-    known: dict[str, str] = {}
-    for slot in SLOTS if state else ():
-        assert state is not None
-        generation = state.slot(slot)
-        for key in generation.keys if generation else ():
-            known[key.sha256] = f"the {slot} key, generation {generation.number if generation else 0}"
+def _known(state: CertificateState | None) -> dict[str, Known]:
+    from certctl.deploy.probe.dane import Known
+
+    known: dict[str, Known] = {}
+    for slot in SLOTS:
+        generation = state.slot(slot) if state else None
+        if generation is not None:
+            known.update((key.sha256, Known(slot, generation.number)) for key in generation.keys)
     return known
 
 
@@ -224,7 +225,7 @@ def _row(item: Checked) -> dict[str, Any]:
                 "address": one.address,
                 "algorithm": one.algorithm,
                 "key_sha256": one.key_sha256,
-                "is": case.known.get(one.key_sha256),
+                "is": str(case.known[one.key_sha256]) if one.key_sha256 in case.known else None,
                 "server": one.teller.server,
                 "agrees": one.agrees,
             }

@@ -197,8 +197,18 @@ def _certificate(
     later = unique(url for place in whole for url in _probes(place, names) if url not in probes)
     issuer = match.issuer if match else "private-ca"
     notes = (*_notes(draft, names), *_unproved(draft, keys))
+    pairs = draft.lineage.pairs if draft.lineage else ()
     return FittedCertificate(
-        name, names, issuer, keys, tuple(files), probes, later, notes, _pinned(draft) if match else ""
+        name,
+        names,
+        issuer,
+        keys,
+        tuple(files),
+        probes,
+        later,
+        notes,
+        pin=_pinned(draft) if match else "",
+        taken_over=tuple((pair.algorithm, pair.record.sha256) for pair in pairs),
     )
 
 
@@ -226,10 +236,7 @@ def _probes(place: Place, names: Sequence[str]) -> Iterator[str]:
 
 
 def _notes(draft: _Draft, names: Sequence[str]) -> Iterator[str]:
-    if draft.lineage is not None:
-        what = " and ".join(f"{pair.algorithm} key {pair.record.sha256}" for pair in draft.lineage.pairs)
-        yield f"Taken over, so that pins stay right: {what}."
-    elif names[0] == "localhost":
+    if draft.lineage is None and names[0] == "localhost":
         yield "Nothing here says what this host is called: put its names where localhost stands."
     for place in draft.places:
         found = place.present

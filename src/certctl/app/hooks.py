@@ -44,7 +44,7 @@ def run(spec: Spec, name: str, options: passes.Options) -> HookOutcome:
         world = Observer(spec, adapters).look()
         seen = world.hooks[name]
         told = seen._replace(state=seen.state._replace(delivered={}))
-        state = hooking.run(spec, adapters, told)
+        state, timed_out = hooking.run(spec, adapters, told)
         if state.attempts:
             state = state._replace(delivered=seen.state.delivered)
         adapters.store.save_hooks([state])
@@ -53,4 +53,4 @@ def run(spec: Spec, name: str, options: passes.Options) -> HookOutcome:
         adapters.store.journal(
             adapters.clock(), event, name, reason="asked for", output=output, by=person.name()
         )
-    return HookOutcome(state.exit_status or 0, state.output, timed_out=False, seconds=0.0)
+    return HookOutcome(state.exit_status or 0, state.output, timed_out=timed_out, seconds=0.0)

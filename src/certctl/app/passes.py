@@ -150,7 +150,7 @@ def _make_dhparam(spec: Spec, only: frozenset[str] | None, options: Options, ste
                 after = make_plan(spec, engine.world, adapters.clock(), only)
                 return Ran(outcome.done, outcome.failed, engine.world, after)
     except LockedError as error:
-        if str(Layout(spec.state_dir).dhparam_lock) not in error.message:
+        if error.path != Layout(spec.state_dir).dhparam_lock:
             raise
         options.report(Event(step.subject, "another certctl is making these DH parameters", "detail"))
         return None

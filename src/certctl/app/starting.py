@@ -183,7 +183,7 @@ def _write_fit(path: str, fitting: Fitting, ca: Ca | None, wait: float) -> Start
         taken,
         fitting.fit.skipped,
         fitting.fit.lines,
-        tuple(note for one in certificates for note in one.notes if not note.startswith("Taken over")),
+        tuple(note for one in certificates for note in one.notes),
         any(one.later for one in certificates),
         tuple(dict.fromkeys(line for tree in fitting.trees for line in tree.switch_off)),
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 from certctl.config.context import Context
 from certctl.config.durations import KEY_MODES, written
-from certctl.config.problems import Where, not_one_of, quoted
+from certctl.config.problems import Where, nearest, not_one_of, quoted
 from certctl.config.schema import CERTIFICATE, FILE
 from certctl.core.spec import DAY, CertificateSpec, FileSpec
 
@@ -53,7 +53,7 @@ def _references(context: Context, where: Where, values: Mapping[str, Any]) -> No
             for name in named:
                 if name not in known:
                     words = not_one_of(name, sorted(known)) if known else "not defined"
-                    if not words.endswith("?"):
+                    if nearest(name, sorted(known)) is None:
                         words += f"; it needs a table [{key}.{quoted(name)}]"
                     context.problems.value(where, key, name, words)
 

@@ -48,6 +48,9 @@ def _found(fit: Fit) -> str:
 
 
 def _certificate(certificate: FittedCertificate) -> Iterator[str]:
+    if certificate.taken_over:
+        what = " and ".join(f"{algorithm} key {sha256}" for algorithm, sha256 in certificate.taken_over)
+        yield from _sentence(f"Taken over, so that pins stay right: {what}.")
     for note in certificate.notes:
         yield from _sentence(note)
     yield f"[certificate.{quoted(certificate.name, _WHOLE)}]\n"

@@ -35,6 +35,8 @@ class FittedCertificate(NamedTuple):
     """Sentences for people."""
     pin: str = ""
     """What peers may have pinned of it already: key | certificate; empty: nothing, it is new."""
+    taken_over: tuple[tuple[str, str], ...] = ()
+    """Algorithm and pin of each key that is there already."""
 
 
 class FittedDh(NamedTuple):

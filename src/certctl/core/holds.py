@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from certctl.core.basis import waits
+from certctl.core.clock import ClockSeen
 from certctl.core.gate import gate, hold_until
 from certctl.core.model import CertificateState, Failure
 from certctl.core.observed import CertificateSeen, HookSeen, World
@@ -14,7 +15,7 @@ from certctl.core.others import changed_files, dhparam_due, hook_blocked, take_o
 from certctl.core.pins import previous_ends
 from certctl.core.rules import Case, promotion_reason, rotation_wish
 from certctl.core.spec import CertificateSpec, Spec
-from certctl.core.steps import Hold
+from certctl.core.steps import FAILED, STANDBY, WAITS, WRONG, Hold
 from certctl.core.times import after, minute_text
 from certctl.core.when import due_at, paused_until, renew_at, rotate_at
 
@@ -28,7 +29,7 @@ RETRY_UNPLANNED = 60.0
 def holds(spec: Spec, world: World, now: datetime, only: Collection[str] | None = None) -> Iterator[Hold]:
     """Everything that waits, certificates first, in the order of the configuration."""
     if world.clock.doubt is not None:
-        yield Hold(CLOCK, CLOCK, f"{world.clock.doubt}; {HELD}", world.clock.until, standby=True)
+        yield Hold(CLOCK, CLOCK, f"{world.clock.doubt}; {HELD}", world.clock.until, STANDBY)
     for name in world.certificates:
         if only is None or name in only:
             yield from _certificate_holds(spec, world, spec.certificates[name], now)
@@ -37,35 +38,40 @@ def holds(spec: Spec, world: World, now: datetime, only: Collection[str] | None 
             yield Hold("dhparam", name, dhparam.unreadable, None)
         for failure in dhparam.state.failures:
             if waits(failure, now):
-                yield Hold("dhparam", name, f"failed: {failure.message}", failure.retry_at)
+                yield Hold("dhparam", name, f"failed: {failure.message}", failure.retry_at, FAILED)
     for name, hook in world.hooks.items():
         yield from _hook_holds(name, hook, now)
     for name in world.announcers:
         yield from _announcer_holds(spec, world, name, now)
     for name, peer in world.peers.items() if only is None else ():
         if peer.failure is not None:
-            yield Hold("write", name, f"failed: {peer.failure.message}", peer.failure.retry_at)
+            yield Hold("write", name, f"failed: {peer.failure.message}", peer.failure.retry_at, FAILED)
 
 
 def _hook_holds(name: str, hook: HookSeen, now: datetime) -> Iterator[Hold]:
     why = hook.unreadable or hook.problem
     if why is not None:
-        yield Hold("hook", name, why, None, wrong=True)
+        yield Hold("hook", name, why, None, WRONG)
     elif changed_files(hook) and hook_blocked(hook, now):
         reason = f"failed with exit status {hook.state.exit_status}, attempt {hook.state.attempts}"
-        yield Hold("hook", name, reason, hook.state.retry_at)
+        yield Hold("hook", name, reason, hook.state.retry_at, FAILED)
 
 
 def _announcer_holds(spec: Spec, world: World, name: str, now: datetime) -> Iterator[Hold]:
     seen = world.announcers[name]
     if seen.failure is not None and waits(seen.failure, now):
-        yield Hold("announce", name, f"failed: {seen.failure.message}", seen.failure.retry_at)
+        yield Hold("announce", name, f"failed: {seen.failure.message}", seen.failure.retry_at, FAILED)
         return
     if world.clock.doubt is not None and seen.fewer:
-        yield Hold("retract", name, world.clock.doubt, world.clock.until, wrong=world.clock.until is None)
+        yield _doubted("retract", name, world.clock.doubt, world.clock)
     lacking = unsighted(spec, world, name)
     for why in dict.fromkeys(seen.unseen[subject] for subject in lacking if subject in seen.unseen):
         yield Hold("announce", name, why, seen.ask_at)
+
+
+def _doubted(kind: str, name: str, reason: str, clock: ClockSeen) -> Hold:
+    """What waits for a clock to be believed again, which may come by itself or not."""
+    return Hold(kind, name, reason, clock.until, WRONG if clock.until is None else WAITS)
 
 
 def _certificate_holds(spec: Spec, world: World, cert: CertificateSpec, now: datetime) -> Iterator[Hold]:
@@ -81,25 +87,23 @@ def _certificate_holds(spec: Spec, world: World, cert: CertificateSpec, now: dat
         yield Hold("issue", cert.name, state.waiting.reason, state.waiting.until)
     for failure in state.failures:
         if waits(failure, now):
-            yield Hold(failure.kind, cert.name, f"failed: {failure.message}", failure.retry_at)
+            yield Hold(failure.kind, cert.name, f"failed: {failure.message}", failure.retry_at, FAILED)
     if state.held is not None:
         yield Hold("promote", cert.name, state.held, None)
     yield from _explained(cert, state, now)
     yield from _paused(cert, state, now)
     doubt = world.clock.doubt
     if doubt is not None and state.retired:
-        yield Hold("retire", cert.name, doubt, world.clock.until, wrong=world.clock.until is None)
+        yield _doubted("retire", cert.name, doubt, world.clock)
     if state.current is None or state.next is None or state.forced:
         return
     closed = gate(cert, state.next, now, _unseen(world, cert))
     wish = promotion_reason(Case(spec, cert, seen, now))
     if not closed.open and (wish or closed.until is not None):
         reason = f"{wish}, but {closed.reason}" if wish else closed.reason
-        yield Hold("promote", cert.name, reason, closed.until, standby=wish is None)
+        yield Hold("promote", cert.name, reason, closed.until, WAITS if wish else STANDBY)
     elif wish and doubt is not None:
-        yield Hold(
-            "promote", cert.name, f"{wish}, but {doubt}", world.clock.until, wrong=world.clock.until is None
-        )
+        yield _doubted("promote", cert.name, f"{wish}, but {doubt}", world.clock)
 
 
 def _paused(cert: CertificateSpec, state: CertificateState, now: datetime) -> Iterator[Hold]:
@@ -121,7 +125,7 @@ def _explained(cert: CertificateSpec, state: CertificateState, now: datetime) ->
     due = renew_at(cert, state.current)
     if due == advice.renew_at and due > now:
         reason = f"the CA advises this moment for its renewal, see {advice.explanation_url}"
-        yield Hold("issue", cert.name, reason, due, standby=True)
+        yield Hold("issue", cert.name, reason, due, STANDBY)
 
 
 def _unseen(world: World, cert: CertificateSpec) -> dict[str, str]:

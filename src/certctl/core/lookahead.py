@@ -83,8 +83,8 @@ def _after(spec: Spec, world: World, step: Step, now: datetime) -> CertificateSe
         files = tuple(f._replace(problem=None) if f.path == step.path else f for f in seen.files)
         return seen._replace(files=files)
     assert step.kind == "retire"
-    assert step.path is not None
-    return seen._replace(state=effects.removed(state, int(step.path)))
+    assert step.generation is not None
+    return seen._replace(state=effects.removed(state, step.generation))
 
 
 def _turned(seen: CertificateSeen, moves: Mapping[str, str]) -> CertificateSeen:

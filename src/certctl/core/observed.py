@@ -21,6 +21,8 @@ class FileSeen(NamedTuple):
     """Why it must not be replaced: it holds a key, or a certificate, that the state does not have."""
     is_strange: bool = False
     """Whether what conflicts is such a certificate: there is no key that could be taken over."""
+    is_live: bool = False
+    """It is live/NAME, which stands for every file of a generation."""
 
 
 class CertificateSeen(NamedTuple):

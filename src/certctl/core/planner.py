@@ -15,6 +15,7 @@ from certctl.core.observed import CertificateSeen, World
 from certctl.core.others import announce_step, dhparam_steps, hook_blocked, hook_step, map_step
 from certctl.core.rules import (
     PHASE_ANNOUNCE,
+    PHASE_DHPARAM,
     PHASE_FILES,
     PHASE_HOOKS,
     PHASE_ISSUE,
@@ -29,7 +30,6 @@ Apply = Callable[[Sequence[Step]], None]
 Tried = dict[object, tuple[int, object]]
 """Key of a step -> how often it was done in this pass, and what for the last time."""
 
-PHASE_DHPARAM = 7
 MOST_IN_A_PASS = 10
 """Times that one step is done in one pass, each for something new: a hook for several files, say."""
 

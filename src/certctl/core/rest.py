@@ -23,7 +23,7 @@ def at_rest(spec: Spec, world: World, made: Plan) -> bool:
         or not all(map(_is_seen, world.announcers.values()))
     ):
         return False
-    if any(hold.wrong or hold.reason.startswith("failed") for hold in made.holds):
+    if any(hold.bad for hold in made.holds):
         return False
     if any(seen.state.failures or seen.unreadable for seen in world.dhparams.values()):
         return False

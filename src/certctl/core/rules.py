@@ -16,8 +16,18 @@ from certctl.values import NamedTuple
 LOCAL_ISSUERS = ("self-signed", "private-ca")
 
 # The order of work in a pass: local work, hooks, announcements, and only then
-# what may hang on somebody else. The numbers are compared, never shown.
-PHASE_FILES, PHASE_LOCAL_ISSUE, PHASE_HOOKS, PHASE_ANNOUNCE, PHASE_KEYS, PHASE_ISSUE, PHASE_RETIRE = range(7)
+# what may hang on somebody else; primes are searched for when all else is done.
+# The numbers are compared, never shown.
+(
+    PHASE_FILES,
+    PHASE_LOCAL_ISSUE,
+    PHASE_HOOKS,
+    PHASE_ANNOUNCE,
+    PHASE_KEYS,
+    PHASE_ISSUE,
+    PHASE_RETIRE,
+    PHASE_DHPARAM,
+) = range(8)
 
 
 class Case(NamedTuple):
@@ -231,7 +241,7 @@ def retire(case: Case) -> Iterator[Step]:
     for number in state.retired:
         if number in state.aside and case.now < after(state.aside[number], case.cert.hold_down):
             continue
-        yield Step("retire", case.cert.name, f"generation {number} is in no slot any more", path=str(number))
+        yield Step("retire", case.cert.name, f"generation {number} is in no slot any more", generation=number)
 
 
 RULES: tuple[Callable[[Case], Iterator[Step]], ...] = (rollback, promote, write, make_key, issue, retire)

@@ -31,13 +31,26 @@ class Step(NamedTuple):
     """make-key, issue: the slot that it is for."""
     path: str | None = None
     """write: the file."""
+    generation: int | None = None
+    """retire: the number of the one that goes."""
     reuse: bool = False
     """make-key: take the current keys (a renewal where certificates are pinned)."""
 
     @property
     def key(self) -> tuple[str, str, str, str | None, str | None]:
         """What tells this step from others, whatever its reason."""
-        return (self.scope, self.subject, self.kind, self.slot, self.path)
+        return (self.scope, self.subject, self.kind, self.slot, self.part)
+
+    @property
+    def part(self) -> str | None:
+        """What of its subject it is about, where that is not the whole: a file, a generation."""
+        return self.path if self.generation is None else str(self.generation)
+
+
+WAITS, STANDBY, FAILED, WRONG = "waits", "standby", "failed", "wrong"
+"""States of a hold. WAITS: something is wanted, and is done later. STANDBY: nothing is wanted yet, it says
+from when the next key could be served, or when a renewal will come. FAILED: it was tried, and is tried again.
+WRONG: it does not go by itself, somebody has to mend the configuration or the host."""
 
 
 class Hold(NamedTuple):
@@ -48,10 +61,12 @@ class Hold(NamedTuple):
     reason: str
     until: datetime | None
     """None: until somebody does what the reason says."""
-    standby: bool = False
-    """Nothing is wanted yet: it says from when the next key could be served, or when a renewal will come."""
-    wrong: bool = False
-    """It does not go by itself: somebody has to mend the configuration or the host."""
+    state: str = WAITS
+
+    @property
+    def bad(self) -> bool:
+        """Whether a pass that leaves it has not gone well."""
+        return self.state in (FAILED, WRONG)
 
 
 class Plan(NamedTuple):

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from certctl.core.spec import ALGORITHMS
-from certctl.errors import CertctlError, UsageError
+from certctl.errors import CertctlError, EncryptedKeyError, UsageError
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives import hashes
@@ -74,8 +74,8 @@ def is_whole(der: bytes) -> bool:
     return True
 
 
-def encrypted() -> CertctlError:
-    return CertctlError(
+def encrypted() -> EncryptedKeyError:
+    return EncryptedKeyError(
         "the private key is encrypted, and certctl has nobody to ask for its passphrase", DECRYPT_HINT
     )
 

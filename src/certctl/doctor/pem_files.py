@@ -10,7 +10,7 @@ from certctl.core.x509_load import load
 from certctl.doctor.chain import Scene, check_chain
 from certctl.doctor.finding import Finding, Used
 from certctl.doctor.key_place import check_place
-from certctl.errors import CertctlError
+from certctl.errors import CertctlError, EncryptedKeyError
 from certctl.servers.files import Content, read
 
 Findings = Iterator[Finding | Used]
@@ -113,7 +113,7 @@ def _check_group(scene: Scene, key_part: _Part, rest: Sequence[_Part], algorithm
     try:
         key = x509.key_facts(key_part.block.text)
     except CertctlError as error:
-        kind = "key-encrypted" if "encrypted" in error.message else "key-broken"
+        kind = "key-encrypted" if isinstance(error, EncryptedKeyError) else "key-broken"
         fix = error.hint or f"write it anew: {_bundle(path)}"
         yield scene.place.error(kind, f"{path}, line {key_part.block.line}: {error.message}", fix)
         return

@@ -18,12 +18,20 @@ from certctl.engine.ports import Adapters
 from certctl.errors import CertctlError, InternalError
 from certctl.ports import HookOutcome
 from certctl.system import surprise, unit
+from certctl.values import NamedTuple
 
 FIRST_RETRY = 10.0
 LONGEST_RETRY = HOUR
 MOST_ENVIRONMENT = 120_000
-KILLED = "killed after"
 INTERRUPTED = "certctl was ended while the hook ran"
+
+
+class Ended(NamedTuple):
+    """How a hook ended."""
+
+    state: HookState
+    """What is known of it now."""
+    timed_out: bool
 
 
 def environment(spec: Spec, name: str, changed: list[str], path: str) -> dict[str, str]:
@@ -51,8 +59,8 @@ def _lines(words: list[str]) -> str:
     return os.fsdecode(os.fsencode(text)[:MOST_ENVIRONMENT]).rpartition("\n")[0]
 
 
-def run(spec: Spec, adapters: Adapters, seen: HookSeen) -> HookState:
-    """Run one hook for what it has not been run for. Returns its new state; raises CertctlError never.
+def run(spec: Spec, adapters: Adapters, seen: HookSeen) -> Ended:
+    """Run one hook for what it has not been run for. Raises CertctlError never.
 
     What was delivered is what was on disk *before* it ran: a file that changes
     meanwhile is delivered by the next run. That it is tried is durable before it
@@ -77,13 +85,15 @@ def run(spec: Spec, adapters: Adapters, seen: HookSeen) -> HookState:
         last_run=now, exit_status=outcome.exit_status, output=_told(outcome, hook.timeout)
     )
     if outcome.exit_status == 0 and not outcome.timed_out:
-        return state._replace(delivered=dict(seen.files), attempts=0, retry_at=None, basis="")
+        state = state._replace(delivered=dict(seen.files), attempts=0, retry_at=None, basis="")
+        return Ended(state, timed_out=False)
     attempts = state.attempts + 1
-    return state._replace(
+    state = state._replace(
         attempts=attempts,
         retry_at=effects.back_off(attempts, FIRST_RETRY, LONGEST_RETRY, now),
         basis=adapters.hook_basis(hook),
     )
+    return Ended(state, outcome.timed_out)
 
 
 def _begun(adapters: Adapters, hook: HookSpec, before: HookState) -> HookState:
@@ -93,7 +103,7 @@ def _begun(adapters: Adapters, hook: HookSpec, before: HookState) -> HookState:
     others; from then on it waits as after any other failure.
     """
     now, attempts = adapters.clock(), before.attempts + 1
-    again = before.attempts and before.output == INTERRUPTED
+    again = before.attempts and before.exit_status is None
     wait = effects.back_off(attempts, FIRST_RETRY, LONGEST_RETRY, now) if again else None
     return before._replace(
         last_run=now,
@@ -107,7 +117,7 @@ def _begun(adapters: Adapters, hook: HookSpec, before: HookState) -> HookState:
 
 def _told(outcome: HookOutcome, timeout: float) -> str:
     if outcome.timed_out:
-        return f"{KILLED} {duration_text(timeout)}\n{outcome.output}".rstrip("\n")
+        return f"killed after {duration_text(timeout)}\n{outcome.output}".rstrip("\n")
     return outcome.output.rstrip("\n")
 
 
@@ -130,7 +140,7 @@ def step(ledger: Ledger, due: Step) -> None:
     """Run the hook that is due, and remember how it went."""
     seen: HookSeen = ledger.world.hooks[due.subject]
     ledger.tell(due.subject, f"hook runs: {due.reason}", "detail")
-    state = run(ledger.spec, ledger.adapters, seen)
+    state, timed_out = run(ledger.spec, ledger.adapters, seen)
     ledger.store.save_hooks([state])
     ledger.look_at_followers()
     if not state.attempts:
@@ -138,7 +148,7 @@ def step(ledger: Ledger, due: Step) -> None:
         return
     lines = state.output.strip().splitlines() or ["no output"]
     # That it was killed stands first; what it said last tells more of any other failure.
-    told = lines[0] if lines[0].startswith(KILLED) else lines[-1]
+    told = lines[0] if timed_out else lines[-1]
     hint = f"see certctl hooks; when it is mended: certctl hooks run {due.subject}"
     # From a shell it may well succeed: there it may write everywhere.
     service = unit.own()

@@ -156,7 +156,7 @@ class Ledger:
         self.avoid.add(step.key)
         self.outcome.failed.append(Failed(step, error))
         trace = error.trace if isinstance(error, InternalError) else None
-        details = {"error": error.message, "path": step.path, **details, "trace": trace}
+        details = {"error": error.message, "path": step.part, **details, "trace": trace}
         try:
             self.store.journal(self.now, f"{step.kind}-failed", step.subject, **details)
             if step.scope == "certificate" and step.kind != "issue":
@@ -171,14 +171,14 @@ class Ledger:
         if self.world.certificates[step.subject].unreadable is not None:
             return  # what is not known must not be overwritten
         state = self.state(step.subject)
-        before = state.failure(step.kind, step.path or step.kind)
+        before = state.failure(step.kind, step.part or step.kind)
         attempts = before.attempts + 1 if before else 1
-        failure = Failure(step.kind, step.path or step.kind, error.message, error.hint, self.now, attempts)
+        failure = Failure(step.kind, step.part or step.kind, error.message, error.hint, self.now, attempts)
         self.save(effects.failed(state, failure))
 
     def _remember_dhparam(self, step: Step, error: CertctlError) -> None:
         seen = self.world.dhparams[step.subject]
-        failure = Failure(step.kind, step.path or step.kind, error.message, error.hint, self.now)
+        failure = Failure(step.kind, step.part or step.kind, error.message, error.hint, self.now)
         self.save_dhparam(seen.state._replace(failures=(failure,)))
 
     def save_dhparam(self, state: DhparamState) -> None:
@@ -234,7 +234,7 @@ class Ledger:
         live/NAME is none: with it files of the generation may have changed.
         """
         seen = self.world.certificates[name]
-        if path not in [file.path for file in seen.files[1:]]:
+        if path not in [file.path for file in seen.files if not file.is_live]:
             return False
         files = tuple(f._replace(problem=None, digest=digest) if f.path == path else f for f in seen.files)
         self.world.certificates[name] = seen._replace(files=files)

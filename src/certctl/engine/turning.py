@@ -83,8 +83,8 @@ def _turn(ledger: Ledger, step: Step) -> Ready:
 
 def _retire(ledger: Ledger, step: Step) -> Ready:
     """Remove a generation that stands in no slot."""
-    assert step.path is not None
-    number = int(step.path)
+    assert step.generation is not None
+    number = step.generation
     state = effects.removed(effects.without_failure(ledger.state(step.subject), "retire"), number)
     finish = partial(ledger.done, step, f"generation {number}: removed", generation=number)
     return Ready(step, ledger.store.removal(number, state), state, finish)

@@ -179,17 +179,19 @@ class DiskStore:
         return False
 
     def _load(self, cert: CertificateSpec, now: datetime) -> tuple[CertificateState, str | None]:
+        damage = None
         try:
             state = records.load(self.layout, cert.name, self._known)
-            trouble = f"{self.layout.state(cert.name)} is missing"
         except StateError as error:
-            state, trouble = None, error.message
+            state, damage = None, error.message
         if state is not None:
             return state, None
         rebuilt = records.rebuild(self.layout, cert, now)
         if rebuilt is not None:
+            trouble = damage or f"{self.layout.state(cert.name)} is missing"
             return rebuilt, f"{trouble}; it was put together again from what is on disk"
-        return CertificateState(cert.name), None if trouble.endswith("is missing") else trouble
+        # What is missing altogether is a fresh start, and nothing to tell.
+        return CertificateState(cert.name), damage
 
     def _in_place(self, name: str, slot: str, generation: Generation) -> bool:
         if slot != "current":

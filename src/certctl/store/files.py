@@ -28,7 +28,7 @@ class Files:
 
     def unserved(self, cert: CertificateSpec) -> list[FileSeen]:
         """The same files before there is anything to serve: only a directory can be wrong with them yet."""
-        live = FileSeen(self._layout.live(cert.name), None, cert.hooks)
+        live = FileSeen(self._layout.live(cert.name), None, cert.hooks, is_live=True)
         return [live, *(FileSeen(f.path, outputs.directory_missing(f.path), f.hooks) for f in cert.files)]
 
     def observe(self, cert: CertificateSpec, current: Generation) -> list[FileSeen]:
@@ -48,7 +48,7 @@ class Files:
             if wrong is None:
                 self._stamps.record_all(generation, kept, sources.token, digest_of(sources.materials()))
             problem = problem or wrong
-        return FileSeen(path, problem, cert.hooks, f"{current.number}.{current.issuance}")
+        return FileSeen(path, problem, cert.hooks, f"{current.number}.{current.issuance}", is_live=True)
 
     def _kept_problem(self, name: str, current: Generation, sources: _Sources) -> str | None:
         """What is wrong with the generation's own files, content and all."""

@@ -52,6 +52,7 @@ def _take(fd: int, path: str, deadline: float, what: str) -> None:
                 raise LockedError(
                     f"{what} holds the lock {path}",
                     f"wait for it (--wait SECONDS), or see who it is: fuser -v {path}",
+                    path=path,
                 ) from None
             # flock(2) has no time limit of its own, and a signal to interrupt it
             # would be felt by hooks and threads as well.

@@ -10,7 +10,7 @@ from certctl.app.status import run_document
 from certctl.cli.console import Console
 from certctl.cli.show import plan
 from certctl.core.holds import CLOCK, has_expired, trouble
-from certctl.core.steps import Hold
+from certctl.core.steps import STANDBY
 from certctl.core.times import minute_text
 from certctl.errors import EXIT_FAILED, EXIT_OK
 
@@ -31,7 +31,7 @@ def show(
     if console.as_json:
         console.document({**run_document(ran), **(more or {})})
         return EXIT_FAILED if ran.failed or waiting else EXIT_OK
-    told = [hold for hold in ran.plan.holds if hold.subject in asked and not hold.standby]
+    told = [hold for hold in ran.plan.holds if hold.subject in asked and hold.state != STANDBY]
     for line in plan.holds(told, ran.plan):
         console.answer(line)
     if not ran.done and not ran.failed and not told:
@@ -51,9 +51,9 @@ def still_failing(ran: Ran) -> list[str]:
     lines = [
         f"{name}: {why}" for name, why in wrong.items() if why and not ran.world.certificates[name].conflicts
     ]
-    untried = [h for h in ran.plan.holds if _bad(h) and (h.subject, h.kind) not in tried]
+    untried = [h for h in ran.plan.holds if h.bad and (h.subject, h.kind) not in tried]
     lines += plan.holds(list(causes.holds(untried)), ran.plan)
-    told = {subject for subject, _ in tried} | {hold.subject for hold in ran.plan.holds if _bad(hold)}
+    told = {subject for subject, _ in tried} | {hold.subject for hold in ran.plan.holds if hold.bad}
     return lines + [line for name, line in _expired(ran) if name not in told]
 
 
@@ -66,7 +66,3 @@ def _expired(ran: Ran) -> Iterator[tuple[str, str]]:
         words = [f"the certificate that is served expired {minute_text(current.not_after)}"]
         words += [f"{hold.kind} waits: {hold.reason}" for hold in ran.plan.holds if hold.subject == name]
         yield name, f"{name}: {'; '.join(words)}"
-
-
-def _bad(hold: Hold) -> bool:
-    return hold.wrong or hold.reason.startswith("failed")

@@ -48,6 +48,16 @@ class Validation(NamedTuple):
     records: tuple[Record, ...] = ()
 
 
+class Known(NamedTuple):
+    """What one of this host's keys is."""
+
+    slot: str
+    generation: int
+
+    def __str__(self) -> str:
+        return f"the {self.slot} key, generation {self.generation}"
+
+
 class Case(NamedTuple):
     """Everything that was seen of one name and port."""
 
@@ -58,8 +68,8 @@ class Case(NamedTuple):
     tellers: Sequence[Teller]
     validation: Validation | None
     """None: there is no resolver that could be asked."""
-    known: Mapping[str, str] = {}
-    """What keys are, by their SHA-256: "the next key, generation 4"."""
+    known: Mapping[str, Known] = {}
+    """What keys are, by their SHA-256."""
     wanted: Sequence[str] = ()
     """SHA-256 of the keys that are to be told of."""
     trouble: str | None = None
@@ -147,7 +157,7 @@ def _mismatches(case: Case) -> Iterator[Difference]:
         )
         fix = (
             "reload the server, if it should serve another key: certctl probe"
-            if what is None or what.startswith("the previous")
+            if what is None or what.slot == "previous"
             else "see what the announcement waits for: certctl announce --show"
         )
         yield _difference(case, ERROR, "tlsa-mismatch", one.address, message, fix, one.connections)
