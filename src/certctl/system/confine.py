@@ -1,11 +1,12 @@
 """Giving up, for good, what a process that speaks to strangers does not need: root, files, programs.
 
 In layers, each where the system has it: another user (setresuid(2)), no new privileges
-(prctl(2)), limits (setrlimit(2)), the file system (landlock(7)), system calls (seccomp(2)).
+(prctl(2)), the file system (landlock(7)), system calls (seccomp(2)).
 """
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import os
 import resource
@@ -64,8 +65,8 @@ def confine() -> tuple[str, ...]:
     """
     libc = ctypes.CDLL(None, use_errno=True)
     libc.prctl(_DUMPABLE, 0, 0, 0, 0)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    with contextlib.suppress(OSError):  # a systemd unit may bar this, and has a limit of its own
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     layers = [
         ("no-new-privileges", libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0) == 0),
         ("landlock", _landlock(libc)),
