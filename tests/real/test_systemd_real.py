@@ -34,6 +34,7 @@ hooks = ["dovecot", "nginx", "haproxy"]
 [announce.partners]
 type = "feed"
 path = "/srv/www/pins.jws"
+check = "http://127.0.0.1:8440/pins.jws"
 
 [dhparam.dh]
 path = "/etc/postfix/tls/dh.pem"
@@ -70,6 +71,7 @@ cat >/etc/nginx/conf.d/tests.conf <<END
 ssl_certificate /srv/tls/mx.pem;
 ssl_certificate_key /srv/tls/mx.pem;
 server { listen 127.0.0.1:8441 ssl; }
+server { listen 127.0.0.1:8440; root /srv/www; }
 END
 cat >/etc/haproxy/haproxy.cfg <<END
 global
@@ -146,8 +148,10 @@ def test_a_path_outside_is_named(machine: Booted) -> None:
 
 
 def test_a_hardened_pass_does_everything(machine: Booted) -> None:
-    """Keys, owners, DH parameters, and a reload of every server, from within certctl.service."""
+    """Keys, owners, DH parameters, a reload of every server, and a feed that is read at its URL."""
     machine.sh(START)
+    (feed,) = json.loads(machine.sh("certctl announce --show --json"))["announcers"]
+    assert feed["state"] == "ok", feed
     assert machine.sh("stat -c %a /srv/www/pins.jws") == "644\n"
     assert machine.sh(
         "stat -c '%U:%G %a' /srv/tls/mx.pem /etc/postfix/tls/mx.pem /etc/postfix/tls/dh.pem"
