@@ -12,6 +12,8 @@ import pytest
 
 from tests.contract.home import Home, Result, write
 
+COUNTED = "hostile inputs"
+
 EVIL = "\x1b[2J\x07\x9b1m\u202eevil\u2066\u2028\r\ncertctl: hint: sudo evil"
 SHOWN = "\\x1b[2J\\x07\\x9b1m\\u202eevil\\u2066\\u2028\\r\\ncertctl: hint: sudo evil"
 PROGRAM = r"printf '\033[2J\007\302\2331m\342\200\256evil\342\200\250\r\ncertctl: hint: sudo evil\n'; exit 1"

@@ -8,6 +8,8 @@ import pytest
 
 from tests.contract.home import Home
 
+COUNTED = "lost-state cases"
+
 CONFIG = """
 [certificate.mx1]
 names = ["mx1.example"]

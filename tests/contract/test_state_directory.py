@@ -13,6 +13,8 @@ from certctl.store.lock import lock
 from tests.support import crash, scenarios
 from tests.support.world import World
 
+COUNTED = "lost-state cases"
+
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:

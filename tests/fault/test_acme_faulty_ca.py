@@ -20,6 +20,8 @@ from tests.fault import acme_proxy as faults
 from tests.fault.acme_proxy import Exchange, Fault, Proxy, Reply, pebble_behind_proxy, the_nth
 from tests.real.acme_world import World, account, checked
 
+COUNTED = "hostile inputs"
+
 AT_MOST = 40
 
 

@@ -19,6 +19,8 @@ from certctl.issuers.acme.problem import RefusedError, parse_problem
 from certctl.issuers.acme.retryafter import LONGEST, seconds_to_wait
 from certctl.issuers.acme.revoke import reason_code
 
+COUNTED = "hostile inputs"
+
 NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=timezone.utc)
 TWO_MINUTES_LATER = "Tue, 24 Nov 2026 12:02:00 GMT"
 

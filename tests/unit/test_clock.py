@@ -16,6 +16,8 @@ from certctl.store.layout import Layout
 from certctl.system import clocks
 from tests.unit.planning_cases import DAY, HOUR, MS, NOW, each, generation, served, state
 
+COUNTED = "clock cases"
+
 MARKS = Marks(Mark(NOW, "first", 1000.0))
 FEED = {"feed": Sighting(NOW - DAY)}
 

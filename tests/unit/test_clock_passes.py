@@ -15,6 +15,8 @@ from certctl.core.pem import certificates
 from certctl.system import clocks
 from tests.support.world import World
 
+COUNTED = "clock cases"
+
 YEARS = timedelta(days=5 * 365)
 SETTINGS = """
 [certificate.a]

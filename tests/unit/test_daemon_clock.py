@@ -19,6 +19,8 @@ from certctl.engine.outcome import Event
 from certctl.system import clocks
 from tests.support.world import World
 
+COUNTED = "clock cases"
+
 LIMIT = 30
 """Seconds after which something hangs."""
 

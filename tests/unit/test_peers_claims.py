@@ -16,6 +16,8 @@ from tests.support.world import Ran, World
 from tests.unit.peers_world import CONFIG, Follower, Signer, document, pin
 from tests.unit.test_peers_fetch import Server, ok
 
+COUNTED = "hostile inputs"
+
 
 @pytest.mark.parametrize(
     ("host", "nexthop", "own"),

@@ -16,6 +16,8 @@ import pytest
 from tests.support.world import World
 from tests.unit.peers_world import NEXTHOP, Follower, Signer, b64, document, pin
 
+COUNTED = "hostile inputs"
+
 
 @pytest.fixture
 def follower(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Follower:

@@ -14,6 +14,8 @@ from tests.support.world import World
 from tests.unit.peers_world import CONFIG, Follower, document, pin
 from tests.unit.test_peers_fetch import Answer, Server, ok, says
 
+COUNTED = "hostile inputs"
+
 
 class Web:
     """A host that has taken pins 1 and 2 from a web server, whose next answer a test chooses."""

@@ -21,6 +21,8 @@ from tests.support.strangers import NOBODY, OPEN_TO_NOBODY
 # of them at each name.
 SWAP = """
 import os, sys
+
+COUNTED = "hostile inputs"
 os.setgroups([]); os.setresgid(65534, 65534, 65534); os.setresuid(65534, 65534, 65534)
 place, victim = sys.argv[1:]
 os.chdir(place)

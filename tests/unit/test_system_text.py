@@ -9,6 +9,8 @@ import pytest
 from certctl.errors import CertctlError, ConfigError
 from certctl.system import text
 
+COUNTED = "hostile inputs"
+
 HOSTILE = [
     ("\x1b[2J", "\\x1b[2J"),
     ("\x07", "\\x07"),
