@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
 import dns.exception
@@ -18,6 +17,7 @@ import dns.resolver
 
 from certctl.announce.primary import Deadline, Primary, words
 from certctl.errors import CertctlError
+from certctl.system.pool import Pool
 
 MOST_AT_ONCE = 16
 _NO_ROUTE = (errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EHOSTUNREACH)
@@ -65,7 +65,7 @@ def authorities(primary: Primary, zone: str) -> list[Authority]:
 
 def views(servers: Sequence[Authority], zone: str, owners: Sequence[str], deadline: Deadline) -> list[View]:
     """Ask all of *servers* at once."""
-    with ThreadPoolExecutor(min(len(servers), MOST_AT_ONCE), thread_name_prefix="certctl-dns") as threads:
+    with Pool(min(len(servers), MOST_AT_ONCE), thread_name_prefix="certctl-dns") as threads:
         found = list(threads.map(lambda server: _view(server, zone, owners, deadline), servers))
     return list(_reachable(found))
 
