@@ -25,7 +25,15 @@ def diagnose(spec: Spec | None, targets: Sequence[tuple[str, str]]) -> tuple[lis
     chosen = [Target(kind, _place(kind, path)) for kind, path in targets] or installed_targets()
     managed = _managed(spec) if spec is not None and not targets else []
     followed = _followed(spec) if spec is not None and spec.peers else []
-    return chosen, doctor(chosen, wiring.clock(), managed=managed, followed=followed)
+    lineages = _lineages(spec) if spec is not None else {}
+    now = wiring.clock()
+    return chosen, doctor(chosen, now, lineages=lineages, managed=managed, followed=followed)
+
+
+def _lineages(spec: Spec) -> dict[str, str]:
+    return {
+        os.path.realpath(file.path): cert.name for cert in spec.certificates.values() for file in cert.files
+    }
 
 
 def _place(kind: str, path: str) -> str:
