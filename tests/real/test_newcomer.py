@@ -76,7 +76,7 @@ def test_the_first_day(start: Start, scratch: str) -> None:
     found = home.run("doctor", "--postfix", story.host.directory, status=1)
     assert "has no subjectAltName" in " ".join(found.split())
     assert 'unless pin = "certificate" has it announced before' in found
-    assert "certctl renew NAME" in found
+    assert f"certctl renew {story.name}" in found
     said = home.run("renew", story.name)
     assert "hold-down 7d" in said
     story.serves([story.old])
