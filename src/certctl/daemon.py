@@ -25,7 +25,7 @@ from certctl.core.spec import DAY, Spec
 from certctl.core.times import duration_text
 from certctl.engine.outcome import Event, Report
 from certctl.errors import EXIT_OK, CertctlError, ConfigError
-from certctl.system import child, clocks
+from certctl.system import child, clocks, surprise
 
 if TYPE_CHECKING:
     from apscheduler.schedulers.background import BackgroundScheduler
@@ -178,7 +178,7 @@ class Daemon:
             self._report(Event("daemon", error.message, "warning"))
             following = now + timedelta(seconds=RETRY_LOCKED)
         except Exception as error:  # noqa: BLE001  # a bug must not end the daemon without a word
-            self._report(Event("daemon", f"internal error: {error!r}", "warning"))
+            self._report(Event("daemon", surprise.told(error).message, "warning"))
             following = now + timedelta(seconds=RETRY_LOCKED)
         finally:
             child.end_all()

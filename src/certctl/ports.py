@@ -125,6 +125,9 @@ class Announcer(Protocol):
         taken back, it returns, and what is observed then has a failure.
         """
 
+    def put_back(self) -> frozenset[str]:
+        """Pins, SHA-256, that had been shown and were gone when it published last: they are shown anew."""
+
     def witnesses(self) -> Sequence[str]:
         """Who was asked last whether the pins can be seen, and what they had: words for the journal."""
 

@@ -64,6 +64,7 @@ def test_two_configurations(world: World) -> None:
     assert ran.code == 1
     assert f"{world.layout.root} is the state directory of {first}, not of {second}" in ran.err
     assert f"rm {world.layout.owner}" in ran.err
+    assert world("plan") == ran
     first.unlink()
     world.done("run")
     shutil.copy(second, first)

@@ -167,3 +167,12 @@ def test_killed_in_a_call(world: World, require_program: Require, call: str) -> 
     ended = world.outside("run")
     assert ended.code == 0, ended
     invariants.check_settled(world)
+
+
+def test_no_threads(world: World, require_program: Require) -> None:
+    """Where a limit on processes leaves no thread to certctl, a pass does everything one after the other."""
+    world.configure(scenarios.SELF_SIGNED + '[certificate.mx2]\nnames = ["mx2.example.org"]\n')
+    strace = [require_program("strace"), "-f", "-o", "/dev/null", "-e", "trace=clone3"]
+    ran = world.outside("run", under=[*strace, "-e", "inject=clone3:error=EAGAIN"])
+    assert ran.code == 0, ran
+    invariants.check_settled(world)

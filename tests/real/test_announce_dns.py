@@ -153,6 +153,26 @@ def test_what_a_zone_lost_is_put_back(start: Start, scratch: str, clock: Clock) 
     assert zone.tlsa() == wanted
 
 
+def test_a_pin_that_a_zone_lost_is_held_anew(start: Start, scratch: str, clock: Clock) -> None:
+    """Caches may hold the records without the next pin: it is put back, and twice the TTL has to pass."""
+    zone = make_zone(start, told=True)
+    host = make_host(scratch, zone, ttl=300)
+    host.done("run", "mx")
+    clock.pass_(86_500)
+    host.done("run")
+    update = zone.primary.update()
+    update.delete(f"{zone.owner()}.{ZONE}.", "TLSA", pins(host, "next")[0])
+    zone.primary.send(update)
+    clock.pass_(86_500)
+    host.done("run")
+    assert zone.tlsa() == pins(host, "current", "next")
+    assert "hold-down 10m" in host.done("rotate", "mx").out
+    assert host.generation() == 1
+    clock.pass_(601)
+    host.done("run")
+    assert host.generation() == 2
+
+
 def test_a_refused_update_is_tried_again(start: Start, scratch: str, clock: Clock) -> None:
     """A primary that refuses is told, waits for its back-off, holds up nothing else, and recovers."""
     zone = make_zone(start, told=True)

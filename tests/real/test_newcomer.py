@@ -2,65 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import re
-from datetime import datetime, timedelta, timezone
-
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.x509.oid import NameOID
 
 from tests.real.certctl_home import Home
+from tests.real.pinned_hosts import MD5, Old, dh512, md5, pinned
 from tests.real.servers.postfix import Postfix, postfix
-from tests.real.servers.process import run, until
-from tests.real.servers.require import program
-from tests.real.servers.scratch import write
+from tests.real.servers.process import until
 from tests.real.servers.served import served
 from tests.real.servers.start import Start
-
-PEM = serialization.Encoding.PEM
-MD5 = {"smtp_tls_fingerprint_digest": "md5", "smtpd_tls_fingerprint_digest": "md5"}
-
-
-class Old:
-    """Key and certificate as openssl(1) made them ten years ago: RSA, self-signed, without subjectAltName."""
-
-    def __init__(self, directory: str, name: str) -> None:
-        key = rsa.generate_private_key(65537, 2048)
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        now = datetime.now(timezone.utc)
-        self.certificate = (
-            x509.CertificateBuilder(subject, subject, key.public_key(), x509.random_serial_number())
-            .not_valid_before(now - timedelta(days=300))
-            .not_valid_after(now + timedelta(days=3300))
-            .sign(key, hashes.SHA256())
-        )
-        data = key.private_bytes(PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-        self.key = write(f"{directory}/{name}.key", data, 0o600)
-        self.crt = write(f"{directory}/{name}.crt", self.certificate.public_bytes(PEM), 0o644)
-
-    @property
-    def settings(self) -> dict[str, str]:
-        return {
-            "smtpd_tls_chain_files": "",
-            "smtpd_tls_key_file": self.key,
-            "smtpd_tls_cert_file": self.crt,
-            "smtpd_tls_security_level": "may",
-        }
-
-
-def md5(certificate: x509.Certificate) -> str:
-    """As `openssl x509 -fingerprint -md5` prints it, and old policy tables have it."""
-    der = certificate.public_bytes(serialization.Encoding.DER)
-    return hashlib.md5(der, usedforsecurity=False).hexdigest().upper()
-
-
-def pinned(server: Postfix, *digests: str) -> list[str]:
-    """The peer's policy line for *server*."""
-    pairs = [":".join(re.findall("..", one.replace(":", ""))) for one in digests]
-    return [f"[127.0.0.1]:{server.smtp} fingerprint " + " ".join(f"match={one}" for one in pairs)]
 
 
 class Story:
@@ -68,12 +17,8 @@ class Story:
 
     def __init__(self, start: Start, scratch: str) -> None:
         here, there = Old(scratch, "mx.example.test"), Old(scratch, "peer.example.test")
-        weak = f"{scratch}/dh512.pem"
-        run([program("openssl"), "dhparam", "-out", weak, "512"])
-        os.chmod(weak, 0o644)
-        dh512 = {"smtpd_tls_dh1024_param_file": weak, "smtpd_tls_dh512_param_file": weak}
         self.old = md5(here.certificate)
-        self.host: Postfix = start(postfix, parameters={**here.settings, **MD5, **dh512})
+        self.host: Postfix = start(postfix, parameters={**here.settings, **MD5, **dh512(scratch)})
         self.peer: Postfix = start(
             postfix,
             hostname="peer.example.test",
@@ -131,7 +76,7 @@ def test_the_first_day(start: Start, scratch: str) -> None:
     found = home.run("doctor", "--postfix", story.host.directory, status=1)
     assert "has no subjectAltName" in " ".join(found.split())
     assert 'unless pin = "certificate" has it announced before' in found
-    assert "certctl renew NAME" in found
+    assert f"certctl renew {story.name}" in found
     said = home.run("renew", story.name)
     assert "hold-down 7d" in said
     story.serves([story.old])

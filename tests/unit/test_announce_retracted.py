@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -95,3 +97,90 @@ def test_states_from_before(world: World) -> None:
     assert json.loads(path.read_text())["next"]["seen"]["partners"]["place"]
     configure(world, file="elsewhere.jws")
     assert held(world)
+
+
+LINES = """
+[announce.partners]
+type = "{type}"
+path = "tls/lines"
+"""
+KINDS = {
+    "feed": FEED.format(file="pins.jws", more=""),
+    "policy": LINES.format(type="policy"),
+    "tlsa": LINES.format(type="tlsa"),
+    "by hand": "",
+}
+
+
+def kept(world: World, kind: str) -> Callable[[], None]:
+    """Announce by *kind*, until the next key could be served; then what brings back a backup of that."""
+    world.configure(CONFIG.format(announce='"partners"' if KINDS[kind] else "") + KINDS[kind] + FILE)
+    world.done("run")
+    world.later(hours=2)
+    world.done("run")
+    state, backup = Path(world.layout.root), world.root / "backup"
+    shutil.copytree(state, backup, symlinks=True)
+
+    def back() -> None:
+        shutil.rmtree(state)
+        backup.rename(state)
+
+    return back
+
+
+FILE = """
+[[certificate.mx1.file]]
+path = "tls/mx1.pem"
+"""
+
+
+@pytest.mark.parametrize("kind", ["feed", "policy", "tlsa"])
+def test_an_older_state(world: World, kind: str) -> None:
+    """A state from before the next key was retracted came back: that key is announced and held anew."""
+    restore = kept(world, kind)
+    world.done("rotate", "--abort", "mx1")
+    world.later(hours=2)
+    world.done("run")
+    restore()
+    assert [one["kind"] for one in world.done("plan", "--json").document["steps"]].count("announce") == 1
+    world.done("run")
+    assert held(world)
+    world.later(hours=2)
+    world.done("run")
+    assert world.status()["mx1"]["current"]["generation"] == 2
+
+
+@pytest.mark.parametrize("kind", ["feed", "policy", "by hand"])
+def test_a_state_from_before_two_rotations(world: World, kind: str) -> None:
+    """The key that is served is taken over; what the old state calls next was retracted, and is held anew."""
+    restore = kept(world, kind)
+    for _ in range(2):
+        world.done("rotate", "mx1")
+        world.later(hours=2)
+        world.done("run")
+    world.later(hours=2)
+    world.done("run")
+    restore()
+    served = str(world.tls / "mx1.pem")
+    assert f"certctl import pem {served} --name mx1" in world("run").err
+    world.done("import", "pem", served, "--name", "mx1")
+    world.done("run")
+    assert held(world)
+
+
+@pytest.mark.parametrize("kind", ["feed", "policy", "tlsa", "by hand"])
+def test_the_same_state_elsewhere(world: World, kind: str) -> None:
+    """A state that came along with what it announced, as to another disk or host, brings its hold-downs."""
+    restore = kept(world, kind)
+    restore()
+    world.done("run")
+    assert not held(world)
+
+
+@pytest.mark.parametrize("kind", ["feed", "policy", "tlsa"])
+def test_a_file_that_is_gone(world: World, kind: str) -> None:
+    """Where nothing is shown, peers keep what they have: it is shown again, and the hold-down is over."""
+    kept(world, kind)
+    (world.tls / ("pins.jws" if kind == "feed" else "lines")).unlink()
+    world.done("run")
+    assert not held(world)

@@ -185,6 +185,26 @@ def test_pins_of_peers_come_from_peers(nexthop: str, digest: str, said: str) -> 
     assert [one.fix for one in findings if said in one.fix]
 
 
+def test_pins_of_the_next_digest() -> None:
+    """Pins of another digest beside those that count are no fault: so a digest is changed without a gap."""
+    md5, sha256 = "AB:" * 15 + "AB", "AB:" * 31 + "AB"
+    beside, alone = (
+        [one.severity for one in check_pins(Place("t", ""), "a", pins, "md5", "", True)]
+        for pins in ([md5, sha256], [sha256])
+    )
+    assert beside == ["info"]
+    assert alone == ["error"]
+
+
+def test_advice_names_the_certificate(tmp_path: Path) -> None:
+    """Where certctl writes the file, advice about it names its certificate: it can be typed as it is."""
+    case = put_up("seed-incoming", str(tmp_path / "etc"))
+    files = {os.path.join(case.directory, "ssl", name): "mx1" for name in ("server.pem", "server.key")}
+    fixes = [one.fix for one in doctor(case.targets, NOW, lineages=files) if "certctl" in one.fix]
+    assert fixes
+    assert not [fix for fix in fixes if "NAME" in fix or "BUNDLE" in fix]
+
+
 def test_weak_digest_asks_whose_pins_they_are(tmp_path: Path) -> None:
     """A digest for peers' pins sends to the peers, one for clients' to the clients."""
     settings = "smtp_tls_fingerprint_digest = md5\nsmtpd_tls_fingerprint_digest = md5\n"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -24,6 +26,18 @@ def test_round_trip(tmp_path: Path) -> None:
         {"at": at, "event": "issue", "subject": "mx1", "reason": "ü", "generation": 3},
         {"at": at, "event": "hook", "subject": "postfix"},
     ]
+
+
+def test_cannot_be_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A journal that the system does not let us look at is named, with the reason."""
+
+    def refuse(path: str, **_: object) -> os.stat_result:
+        raise PermissionError(errno.EACCES, "Permission denied", path)
+
+    monkeypatch.setattr(os, "stat", refuse)
+    monkeypatch.setattr(os, "lstat", refuse)
+    with pytest.raises(StoreError, match=r"journal.jsonl: permission denied"):
+        journal.record(f"{tmp_path}/journal.jsonl", NOW, "hook", "postfix")
 
 
 def test_strange_lines(tmp_path: Path) -> None:

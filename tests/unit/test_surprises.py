@@ -1,8 +1,11 @@
-"""What no one foresaw in one step is told as a bug, and everything else is done."""
+"""What no one foresaw in one step is told as a bug, or as the host's failure, and everything else is done."""
 
 from __future__ import annotations
 
+import errno
+import importlib
 import json
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -82,6 +85,7 @@ PLACES = [
     (Follower, "keep", ""),
 ]
 ERRORS = [ValueError("no"), OverflowError("too far"), OSError(5, "Input/output error"), MemoryError()]
+OF_THE_HOST = {OSError: "input/output error", MemoryError: "out of memory"}
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
@@ -95,7 +99,7 @@ def test_the_others_go_on(
     ran = world("run")
     assert ran.code == 1
     assert "Traceback" not in ran.out + ran.err
-    assert f"internal error: {type(error).__name__}" in ran.err
+    assert OF_THE_HOST.get(type(error), f"internal error: {type(error).__name__}") in ran.err
     if method != "new_keys":
         assert (world.tls / "mx2.pem").exists()
         assert (world.root / "ran").exists()
@@ -135,6 +139,41 @@ def test_what_is_foreseen_stays() -> None:
     error = CertctlError("no", "do")
     assert surprise.told(error) is error
     assert isinstance(surprise.told(ValueError("no")), InternalError)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (OSError(errno.EMFILE, "Too many open files", "/a"), "/a: too many open files"),
+        (OSError(errno.ESTALE, "Stale file handle"), "stale file handle"),
+        (MemoryError(), "out of memory"),
+        (RuntimeError("can't start new thread"), "no thread can be started"),
+        (ImportError("/a.so: cannot open"), "cannot load a part of the program: /a.so: cannot open"),
+    ],
+    ids=str,
+)
+def test_the_host_fails(error: Exception, said: str) -> None:
+    """Disks, memory and limits are the host's: nobody is asked to report them."""
+    told = surprise.told(error)
+    assert told.message == said
+    assert not isinstance(told, InternalError)
+    assert "ulimit" in str(told.hint)
+
+
+@pytest.mark.parametrize("code", [errno.EACCES, errno.EIO])
+def test_a_module_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, code: int) -> None:
+    """Modules are loaded late, so a disk may fail under them: told as what it is, whatever its errno."""
+    (tmp_path / "certctl_late.py").write_text("late = True")
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def refuse(self: object, path: str) -> bytes:
+        raise OSError(code, os.strerror(code), path)
+
+    monkeypatch.setattr("importlib.machinery.SourceFileLoader.get_data", refuse)
+    with pytest.raises(OSError) as caught:
+        importlib.import_module("certctl_late")
+    told = surprise.told(caught.value)
+    assert told.message.startswith(f"cannot load a part of the program: {tmp_path}/certctl_late.py: ")
 
 
 def test_errors_are_values() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import os
@@ -56,6 +57,7 @@ class FeedAnnouncer:
             due_at=renew_at,
             due_reason=f"the feed expires {minute_text(expires)}" if expires else "the feed has no end",
             ahead_until=after(issued_at, -MOST_AHEAD) if issued_at else None,
+            absent=frozenset() if same else _absent(wanted, found.data),
         )
 
     def show(self, wanted: Mapping[str, Announced], now: datetime) -> Shown:
@@ -126,6 +128,16 @@ class FeedAnnouncer:
         memory.save(self._path, note)
         files.put(self.spec, data)
         return data
+
+
+def _absent(wanted: Mapping[str, Announced], published: bytes | None) -> frozenset[str]:
+    """The pins that another feed than ours, which is there, does not tell; none where it is no feed."""
+    try:
+        told = feed.parse(base64.urlsafe_b64decode((published or b"").split(b".")[1] + b"=="))
+    except (IndexError, ValueError):  # what nobody can read retracts nothing
+        return frozenset()
+    there = {pin.sha256 for entry in told.entries for pin in entry.pins}
+    return frozenset(pin.sha256 for entry in wanted.values() for pin in entry.pins) - there
 
 
 def _digest(document: Mapping[str, Any]) -> str:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from certctl.announce.nameservers import PREFIX, Primary
 from certctl.announce.tools import Tools
 from certctl.errors import CertctlError
+from certctl.system.pool import Pool
 
 MOST_AT_ONCE = 16
 Lines = Mapping[str, Sequence[str]]
@@ -46,7 +46,7 @@ def still_served(primary: Primary, tools: Tools, told: Lines, want: Lines) -> Ke
     ]
     if not places:
         return Kept({}, None)
-    with ThreadPoolExecutor(min(len(places), MOST_AT_ONCE), thread_name_prefix="certctl-served") as threads:
+    with Pool(min(len(places), MOST_AT_ONCE), thread_name_prefix="certctl-served") as threads:
         shown = list(threads.map(lambda at: tools.served(at.host, at.address, at.port), places))
     kept: dict[str, list[str]] = {}
     reasons: dict[str, None] = {}

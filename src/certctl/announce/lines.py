@@ -125,6 +125,7 @@ class LinesAnnouncer:
             f"{self.spec.path} {problem}" if problem else None,
             (found.seen,),
             frozenset(fewer),
+            absent=_absent(wanted, shown_values) if found.data is not None else frozenset(),
         )
 
     def show(self, wanted: Mapping[str, Announced], now: datetime) -> Shown:
@@ -151,6 +152,13 @@ def _by_key(pairs: Iterable[tuple[str, frozenset[str]]]) -> dict[str, frozenset[
     for key, values in pairs:
         found[key] = found.get(key, frozenset()) | values
     return found
+
+
+def _absent(wanted: Mapping[str, Announced], shown: Mapping[str, frozenset[str]]) -> frozenset[str]:
+    """The pins that are in no line, whosever it is."""
+    there = {value.replace(":", "").lower() for values in shown.values() for value in values}
+    every = {pin.sha256 for entry in wanted.values() for pin in entry.pins}
+    return frozenset(pin for pin in every if pin.replace(":", "").lower() not in there)
 
 
 def _text(lines: list[Line]) -> bytes:

@@ -36,6 +36,7 @@ class Remembering:
         self.spec = kind.spec
         self._kind = kind
         self._path = os.path.join(home, NOTE)
+        self._put_back: frozenset[str] = frozenset()
 
     def observe(self, wanted: Mapping[str, Announced]) -> AnnouncerSeen:
         """What is shown, with what is remembered of failures and of those who could not see it."""
@@ -67,6 +68,7 @@ class Remembering:
         except CertctlError as error:
             self._keep_failure(note, self._failure(note, wanted), wanted, error, now)
             raise
+        self._put_back = shown.put_back
         attempts = memory.number(note.get("attempts")) + 1 if shown.unseen else 0
         ask_at = effects.back_off(attempts, *ASK, now) if shown.unseen else None
         new = {
@@ -86,6 +88,10 @@ class Remembering:
     def witnesses(self) -> Sequence[str]:
         """The servers that were asked last, each with the serial that it had."""
         return [str(server) for server in _asked(memory.load(self._path))]
+
+    def put_back(self) -> frozenset[str]:
+        """What the last `publish` had to show again."""
+        return self._put_back
 
     def _basis(self, wanted: Mapping[str, Announced]) -> str:
         """What an announcement is tried with: when it changes, a back-off is over."""

@@ -61,6 +61,8 @@ class Shown(NamedTuple):
     """The servers that say so, where there are several that must."""
     problem: CertctlError | None = None
     """Why something that should be shown no more still is."""
+    put_back: frozenset[str] = frozenset()
+    """Pins, SHA-256, that had been shown and were gone: whoever looked meanwhile does not know them."""
 
 
 class Kind(Protocol):

@@ -39,6 +39,8 @@ class Diff(NamedTuple):
     """What will be ours once it is done."""
     waits: dict[str, float]
     """By certificate of which something is added: twice the TTL of what was there before."""
+    put_back: frozenset[str]
+    """Data of records that were ours, and are gone."""
 
 
 class DnsAnnouncer:
@@ -102,7 +104,7 @@ class DnsAnnouncer:
         if marks != note.get("waits"):
             memory.save(self._path, {**note, "waits": marks})
         sightings = {name: Sighting(watch.now(), waits[name]) for name in seen}
-        return Shown(sightings, unseen, asked, kept.problem)
+        return Shown(sightings, unseen, asked, kept.problem, _pins(wanted, diff.put_back))
 
     def _note(self) -> dict[str, Any]:
         """What is remembered of this zone; what was published in another one is left to itself."""
@@ -128,12 +130,14 @@ class DnsAnnouncer:
         changes: list[Change] = []
         kept: Records = {}
         waits: dict[str, float] = {}
+        gone: set[str] = set()
         for owner, there in primary.tlsa(dict.fromkeys([*desired, *ours])).items():
             mine, wished = ours.get(owner, frozenset()), desired.get(owner, frozenset())
             foreign = there.data - mine
             # All records of a set have one TTL (RFC 2181 §5.2): with others' among them it is theirs.
             ttl = there.ttl if foreign else self.spec.ttl
             add = wished - there.data
+            gone |= add & mine
             other_ttl = there.data & wished & mine if not foreign and there.ttl != ttl else frozenset()
             delete = (mine - wished) & there.data
             kept[owner] = (mine & wished & there.data) | add
@@ -143,7 +147,7 @@ class DnsAnnouncer:
             if add:
                 for name in users.get(owner, ()):
                     waits[name] = max(waits.get(name, 0.0), _twice(there))
-        return Diff(changes, kept, waits)
+        return Diff(changes, kept, waits, frozenset(gone))
 
     def _update(self, primary: Primary, note: dict[str, Any], diff: Diff) -> dict[str, Any]:
         """Send it, having written down first what may be in the zone afterwards."""
@@ -185,6 +189,13 @@ class DnsAnnouncer:
             if (reasons := [_reason(v, name, serial) for v in lagging if _lacks(v, _records({name: lines}))])
         }
         return unseen, tuple(_asked(view, view in lagging) for view in seen)
+
+
+def _pins(wanted: Mapping[str, Announced], records: frozenset[str]) -> frozenset[str]:
+    """The pins that are in these data of records."""
+    data = {record.rsplit(" ", 1)[-1] for record in records}
+    every = {pin.sha256 for entry in wanted.values() for pin in entry.pins}
+    return frozenset(pin for pin in every if pin.replace(":", "").lower() in data)
 
 
 def _lacks(view: View, desired: Mapping[str, frozenset[str]]) -> bool:

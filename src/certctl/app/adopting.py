@@ -149,8 +149,15 @@ def _keep(
 
 
 def _with_current(state: CertificateState, generation: Generation, now: datetime) -> CertificateState:
-    """*generation* is what is served; the standby stays, as it may have been announced."""
+    """*generation* is what is served; the standby stays, as it may have been announced.
+
+    Where another key was current, the state is older than what is served, and nobody
+    knows who knows the standby now: its hold-down begins anew.
+    """
     standby = state.next
+    if standby is not None and state.current is not None:
+        issued_at = now if standby.issued_at else None
+        standby = standby._replace(made_at=now, issued_at=issued_at, seen={}, acks={})
     keep = kept_until(CertificateSpec(state.name, ()), state, now) is not None
     state = effects.promoted(state._replace(next=generation), now, keep_previous=keep)
     return state._replace(next=standby, last_number=max(state.last_number, generation.number))

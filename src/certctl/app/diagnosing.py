@@ -28,7 +28,8 @@ def diagnose(spec: Spec | None, targets: Sequence[tuple[str, str]]) -> tuple[lis
     chosen = [Target(kind, _place(kind, path)) for kind, path in targets] or installed_targets()
     managed = _managed(spec) if spec is not None and not targets else []
     followed = _followed(spec) if spec is not None and spec.peers else []
-    findings = doctor(chosen, wiring.clock(), managed=managed, followed=followed)
+    lineages = _lineages(spec) if spec is not None else {}
+    findings = doctor(chosen, wiring.clock(), lineages=lineages, managed=managed, followed=followed)
     if spec is None or targets:
         return chosen, findings
     units, confined = _confined(spec)
@@ -46,6 +47,12 @@ def _confined(spec: Spec) -> tuple[list[Target], list[Finding]]:
         return found, list(check_units(units, spec.path, look(spec).directories)) if units else []
     except CertctlError as error:
         return found, [Finding(WARNING, "systemd units", "unit-paths", error.message, error.hint or "")]
+
+
+def _lineages(spec: Spec) -> dict[str, str]:
+    return {
+        os.path.realpath(file.path): cert.name for cert in spec.certificates.values() for file in cert.files
+    }
 
 
 def _place(kind: str, path: str) -> str:

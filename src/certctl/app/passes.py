@@ -24,7 +24,7 @@ from certctl.engine.observing import Observer
 from certctl.engine.outcome import Event, Failed, Report
 from certctl.engine.ports import Adapters, Progress
 from certctl.errors import CertctlError, LockedError, UsageError
-from certctl.store import atomic
+from certctl.store import atomic, belonging
 from certctl.store.layout import Layout
 from certctl.system import clocks, person, surprise
 from certctl.values import NamedTuple
@@ -68,8 +68,9 @@ def observe(spec: Spec, *, verify: bool = False) -> World:
 
 
 def plan(spec: Spec, names: Collection[str] = (), *, verify: bool = False) -> Plan:
-    """What a pass would do now."""
+    """What a pass would do now. Raises CertctlError where it would refuse."""
     known(spec, names)
+    belonging.check(Layout(spec.state_dir), spec.path)
     return make_plan(spec, observe(spec, verify=verify), wiring.clock(), names or None)
 
 

@@ -46,10 +46,10 @@ class Reader:
 
     def _knock(self) -> dict[str, CertctlError | None]:
         """One after the other, dead ones would use up the time of the pass."""
-        from concurrent.futures import ThreadPoolExecutor
+        from certctl.system.pool import Pool
 
         urls = [url for url in dict.fromkeys(self._urls) if url.startswith(("http://", "https://"))]
-        with ThreadPoolExecutor(MOST_AT_ONCE, thread_name_prefix="certctl-check") as threads:
+        with Pool(MOST_AT_ONCE, thread_name_prefix="certctl-check") as threads:
             return dict(zip(urls, threads.map(_trouble, urls), strict=True))
 
 

@@ -13,7 +13,8 @@ from certctl.cli import ending
 from certctl.cli import parser as command_line
 from certctl.cli.console import Console, LostOutputError
 from certctl.cli.options import COMMANDS
-from certctl.errors import EXIT_FAILED, EXIT_OK, CertctlError, EndedError
+from certctl.errors import EXIT_OK, CertctlError, EndedError, InternalError
+from certctl.system import surprise
 
 EXIT_INTERRUPTED = 130
 # What a start makes stays to its end: to search it for garbage is a tenth of a quick command's time.
@@ -77,16 +78,13 @@ def _answer(argv: Sequence[str], console: Console) -> int:
         console.failure(CertctlError("interrupted", "the next pass goes on from here"))
         return EXIT_INTERRUPTED
     except Exception as bug:  # noqa: BLE001  # what nobody foresaw is told as all else is
-        hint = "please report it, with the lines above"
-        try:
-            import traceback
-
-            for line in "".join(traceback.format_exception(bug)).splitlines():
+        failed = surprise.told(bug)
+        if isinstance(failed, InternalError):
+            for line in failed.trace.splitlines():
                 console.insist(f"  {line}")
-        except (OSError, MemoryError):
-            hint = "the disk or the memory of this host fails"
-        console.failure(CertctlError(f"internal error: {bug!r}", hint))
-        return EXIT_FAILED
+            failed = CertctlError(f"internal error: {bug!r}", "please report it, with the lines above")
+        console.failure(failed)
+        return failed.exit_code
 
 
 def _run(argv: Sequence[str], console: Console) -> int:

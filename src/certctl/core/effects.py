@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 
 from certctl.core.clock import JUMP
@@ -203,6 +203,22 @@ def still_seen(state: CertificateState, places: Mapping[str, str]) -> Certificat
             }
             state = with_slot(state, slot, generation._replace(seen=seen))
     return state
+
+
+def not_shown(state: CertificateState, announcer: str, absent: Collection[str]) -> CertificateState:
+    """Without the sighting of next through *announcer*, where a pin of it is among the *absent* ones.
+
+    It was retracted, by somebody else or by a pass that this state, an older one, knows
+    nothing of: it is announced anew, and the hold-down begins anew.
+    """
+    new = state.next
+    if new is None or announcer not in new.seen:
+        return state
+    pins = {record.sha256 for key in new.keys for record in (key, key.certificate) if record}
+    if pins.isdisjoint(absent):
+        return state
+    seen = {name: sighting for name, sighting in new.seen.items() if name != announcer}
+    return state._replace(next=new._replace(seen=seen))
 
 
 def removed(state: CertificateState, number: int) -> CertificateState:

@@ -87,6 +87,8 @@ class AnnouncerSeen(NamedTuple):
     """What it shows in files, for the hooks that follow them."""
     fewer: frozenset[str] = frozenset()
     """Certificates of which all that is wanted is shown, and more that is to be taken away."""
+    absent: frozenset[str] = frozenset()
+    """Pins that should be shown, SHA-256, where others are: whoever looks now does not learn of them."""
     unseen: Mapping[str, str] = {}
     """Certificate -> why what is shown of it cannot be seen everywhere yet."""
     ask_at: datetime | None = None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypedDict
 
 import dns.flags
@@ -14,6 +13,7 @@ from certctl.dns.resolver import lookup
 from certctl.dns.server import PORT, Deadline
 from certctl.dns.tsig import Key
 from certctl.errors import CertctlError
+from certctl.system.pool import Pool
 
 MOST_AT_ONCE = 16
 
@@ -65,7 +65,7 @@ def views(asked: Sequence[tuple[str, Sequence[tuple[str, str]]]], seconds: float
     if not asked:
         return []
     deadline = Deadline(seconds, "asking the name servers")
-    with ThreadPoolExecutor(min(len(asked), MOST_AT_ONCE), thread_name_prefix="certctl-dns") as threads:
+    with Pool(min(len(asked), MOST_AT_ONCE), thread_name_prefix="certctl-dns") as threads:
         return list(threads.map(lambda one: _view(one[0], one[1], deadline), asked))
 
 

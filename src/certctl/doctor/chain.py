@@ -42,6 +42,7 @@ def check_chain(
             "no-names",
             f"{path}: {leaf.label} has no subjectAltName, and the subject's name no longer counts",
             f"have it issued anew with its names: {ISSUE_ANEW}",
+            path,
         )
     for one in certificates:
         if one.has_weak_signature and one.subject_der != one.issuer_der:
@@ -49,6 +50,7 @@ def check_chain(
                 "weak-signature",
                 f"{path}: {one.label} is signed with {one.signature_hash}, which can be forged",
                 f"have it issued anew: {ISSUE_ANEW}",
+                path,
             )
 
 
@@ -97,7 +99,9 @@ def _check_validity(scene: Scene, path: str, certificates: Sequence[Certificate]
         fix = f"{ISSUE_ANEW}; or have it issued anew elsewhere, then {scene.reload}"
         left = one.not_after - scene.now
         if left <= timedelta(0):
-            yield scene.place.error("expired", f"{what} expired {one.not_after:%Y-%m-%d %H:%M} UTC", fix)
+            yield scene.place.error(
+                "expired", f"{what} expired {one.not_after:%Y-%m-%d %H:%M} UTC", fix, path
+            )
         elif one.not_before > scene.now:
             yield scene.place.error(
                 "not-yet-valid",
@@ -106,7 +110,7 @@ def _check_validity(scene: Scene, path: str, certificates: Sequence[Certificate]
             )
         elif left < soon(one.not_after - one.not_before):
             yield scene.place.warning(
-                "expires-soon", f"{what} expires {one.not_after:%Y-%m-%d %H:%M} UTC", fix
+                "expires-soon", f"{what} expires {one.not_after:%Y-%m-%d %H:%M} UTC", fix, path
             )
 
 

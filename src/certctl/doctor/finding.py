@@ -18,7 +18,9 @@ class Finding(NamedTuple):
     """Stable: "postfix-key-mismatch"."""
     message: str
     fix: str
-    """What to type, or to write into which file."""
+    """What to type, or to write into which file; NAME in it is the certificate of certctl's in *path*."""
+    path: str = ""
+    """The file with a certificate or a key that it is about."""
 
 
 class Used(NamedTuple):
@@ -37,14 +39,14 @@ class Place(NamedTuple):
     prefix: str
     """Of its checks: postfix, dovecot, …"""
 
-    def error(self, check: str, message: str, fix: str) -> Finding:
-        return Finding(ERROR, self.subject, f"{self.prefix}-{check}", message, fix)
+    def error(self, check: str, message: str, fix: str, path: str = "") -> Finding:
+        return Finding(ERROR, self.subject, f"{self.prefix}-{check}", message, fix, path)
 
-    def warning(self, check: str, message: str, fix: str) -> Finding:
-        return Finding(WARNING, self.subject, f"{self.prefix}-{check}", message, fix)
+    def warning(self, check: str, message: str, fix: str, path: str = "") -> Finding:
+        return Finding(WARNING, self.subject, f"{self.prefix}-{check}", message, fix, path)
 
-    def info(self, check: str, message: str, fix: str) -> Finding:
-        return Finding(INFO, self.subject, f"{self.prefix}-{check}", message, fix)
+    def info(self, check: str, message: str, fix: str, path: str = "") -> Finding:
+        return Finding(INFO, self.subject, f"{self.prefix}-{check}", message, fix, path)
 
 
 def findings_as_json(findings: list[Finding]) -> list[dict[str, str]]:

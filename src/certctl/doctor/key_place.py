@@ -24,6 +24,7 @@ def _check_mode(place: Place, content: Content) -> Iterator[Finding]:
             f"{content.path} holds a private key, and everybody here may use it (mode {content.mode:04o})",
             f"chmod o-rwx {content.path}; who could read the key may keep it: certctl rotate NAME, "
             "which changes what peers pin, and says from when",
+            content.path,
         )
     elif content.mode & 0o020:
         yield place.warning(

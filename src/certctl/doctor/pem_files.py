@@ -132,6 +132,7 @@ def _check_group(scene: Scene, key_part: _Part, rest: Sequence[_Part], algorithm
             f"{path}: {key.algorithm} can be broken",
             'keys = ["ecdsa-p256", "rsa-2048"] in certctl.toml; every pin changes: peers find the next ones '
             "by certctl fingerprints NAME, before they are served",
+            path,
         )
     if not rest:
         yield scene.place.error(

@@ -40,7 +40,7 @@ def check_pins(
     another length than *digest*'s is no error to Postfix: it just never matches.
     """
     pins = pins or re.split(r"[\s,]+", default.strip())
-    usable = 0
+    usable, counts = 0, any(pin_bytes(pin) == LENGTHS.get(digest) for pin in pins)
     for pin in pins:
         length = pin_bytes(pin)
         if length is None:
@@ -52,7 +52,7 @@ def check_pins(
                 )
             continue
         usable += 1
-        yield from _check_length(place, key, pin, length, digest)
+        yield from _check_length(place, key, pin, length, digest, counts)
         if ":" not in pin and not colons_are_optional:
             yield place.warning(
                 "policy-pin-malformed",
@@ -67,10 +67,20 @@ def check_pins(
         )
 
 
-def _check_length(place: Place, key: str, pin: str, length: int, digest: str) -> Iterator[Finding]:
+def _check_length(
+    place: Place, key: str, pin: str, length: int, digest: str, counts: bool
+) -> Iterator[Finding]:
+    """Check one pin; *counts*: there is another one in its entry that is of *digest*."""
     if length == LENGTHS.get(digest, length):
         return
     made_with = next((name for name, size in LENGTHS.items() if size == length), None)
+    if counts and made_with:
+        yield place.info(
+            "policy-pin-length",
+            f"{key}: {_short(pin)} is of {made_with}, but the digest is {digest}: only others count",
+            f"leave it for the day when the digest is {made_with}, or delete it",
+        )
+        return
     said = f"of {made_with}" if made_with else "cut off, or joined with something"
     yield place.error(
         "policy-pin-length",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 from certctl.core import pem
@@ -52,8 +53,17 @@ def _check_side(postfix: Postfix, scene: Scene, side: str, service: Service | No
             yield scene.place.info(
                 "two-files",
                 f"{certificate} and {key} cannot be replaced at one moment: a process may meet a mismatch",
-                f"keep both in one file: {postfix.conf} -e 'smtpd_tls_chain_files = BUNDLE'",
+                _in_one_file(postfix, certificate),
+                certificate,
             )
+
+
+def _in_one_file(postfix: Postfix, certificate: str) -> str:
+    bundle = f"{os.path.splitext(certificate)[0]}-bundle.pem"
+    return (
+        f'in certctl.toml, [[certificate."NAME".file]] with path = "{bundle}" and the hooks of these two; '
+        f"certctl run; {postfix.conf} -e 'smtpd_tls_chain_files = {bundle}'; {postfix.reload}"
+    )
 
 
 def _set_names(postfix: Postfix, side: str) -> list[str]:
@@ -68,6 +78,7 @@ def _check_no_certificate(postfix: Postfix, scene: Scene) -> Iterator[Finding]:
         yield scene.place.error(
             "no-certificate",
             "TLS is switched on, but no certificate is configured: TLS not available due to local problem",
+            f"have certctl init make one, and type what it says; or name the BUNDLE that there is: "
             f"{postfix.conf} -e 'smtpd_tls_chain_files = BUNDLE'; {postfix.reload}",
         )
 

@@ -175,15 +175,16 @@ def _check_digests(postfix: Postfix, place: Place) -> Iterator[Finding]:
         in_use = name in postfix.explicit or any(postfix.get(user) for user in users)
         if digest in ("md5", "sha1") and in_use:
             theirs = (
-                "ask the clients for their sha256 fingerprints and write those"
+                "ask the clients for their sha256 fingerprints, and write one more line for each"
                 if name.startswith("smtpd")
-                else "write the peers' sha256 fingerprints (certctl probe smtp://PEER prints what it serves: "
-                "compare that with what the peer tells you)"
+                else "add the peers' sha256 fingerprints, one more match= in each line (certctl probe "
+                "smtp://PEER prints what it serves: compare that with what the peer tells you)"
             )
             yield place.warning(
                 "digest-weak",
                 f"{name} is {digest}: pins made with it can be forged",
-                f"{theirs}, all of them, then {postfix.conf} -e {name}=sha256; {postfix.reload}",
+                f"{theirs}; when all have them, {postfix.conf} -e {name}=sha256; {postfix.reload}; then the "
+                f"{digest} ones can go",
             )
 
 

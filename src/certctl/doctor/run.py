@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -42,8 +43,6 @@ class Target(NamedTuple):
 
 def installed_targets(root: str = "/") -> list[Target]:
     """Return what is set up on this host: of Postfix every instance that postmulti(1) lists as enabled."""
-    import os
-
     targets = []
     for found in detect(root):
         path = os.path.join(root, found.config.lstrip("/"))
@@ -59,11 +58,13 @@ def doctor(
     targets: Sequence[Target],
     now: datetime,
     *,
+    lineages: Mapping[str, str] | None = None,
     managed: Sequence[ManagedFile] = (),
     followed: Sequence[FollowedLine] = (),
 ) -> list[Finding]:
     """Look at *targets* and return what is wrong, the worst first; nothing is changed.
 
+    *lineages* has the certificates that are written into files, by real path, so that advice names them.
     *managed* are the files that certctl writes: a certificate among them that no target uses is a finding.
     *followed* are the lines that it keeps in policy maps: one that no Postfix goes by is a finding.
     A target that cannot be read at all is a finding too, and the others are looked at all the same.
@@ -89,12 +90,17 @@ def doctor(
     if targets:
         findings += check_managed(managed, used)
     findings += check_followed(servers, followed)
-    return worst_first(findings)
+    return worst_first([_named(finding, lineages or {}) for finding in findings])
 
 
 def worst_first(findings: Sequence[Finding]) -> list[Finding]:
     """Errors before warnings, each finding once."""
     return sorted(dict.fromkeys(findings), key=lambda finding: _RANK[finding.severity])
+
+
+def _named(finding: Finding, lineages: Mapping[str, str]) -> Finding:
+    name = lineages.get(os.path.realpath(finding.path)) if finding.path else None
+    return finding._replace(fix=finding.fix.replace("NAME", name)) if name else finding
 
 
 def _look_at(target: Target, now: datetime, servers: list[Postfix]) -> Findings:

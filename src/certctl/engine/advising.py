@@ -57,13 +57,13 @@ def refresh(ledger: Ledger, only: Collection[str] | None) -> None:
     ]
     if not names:
         return
-    from concurrent.futures import ThreadPoolExecutor
+    from certctl.system.pool import Pool
 
     currents = [current for name in names if (current := world.certificates[name].state.current)]
     with (
         ledger.share(SHARE),
         ledger.outside(),
-        ThreadPoolExecutor(min(len(names), AT_ONCE), thread_name_prefix="advice") as pool,
+        Pool(min(len(names), AT_ONCE), thread_name_prefix="advice") as pool,
     ):
         answers = list(pool.map(partial(_ask, adapters, now), names, currents))
     for name, generation in zip(names, answers, strict=True):

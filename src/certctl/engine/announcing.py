@@ -34,6 +34,8 @@ class Published(NamedTuple):
     sightings: Mapping[str, Sighting]
     changed: list[str]
     """Certificates of which something else was shown before."""
+    put_back: frozenset[str]
+    """Pins that were gone, though they had been seen: they have to be seen anew."""
 
 
 def publish(ledger: Ledger, name: str) -> Published:
@@ -56,13 +58,14 @@ def publish(ledger: Ledger, name: str) -> Published:
     elsewhere = spec.announcers[name].type in ELSEWHERE
     with ledger.outside() if elsewhere else ledger.in_time():
         sightings = announcer.publish(wanted, now)
+    gone = announcer.put_back()
     ahead = before.ahead_until is not None and now < before.ahead_until
     anew = before.problem is not None or ahead or (before.due_at is not None and before.due_at <= now)
     subjects = [*wanted, *(subject for subject in before.shown if subject not in wanted)]
     changed = [s for s in subjects if anew or before.shown.get(s) != before.wanted.get(s)]
     again = wanted_pins(spec, world, name, now)
     fits = {subject: entry for subject, entry in wanted.items() if again.get(subject) == entry}
-    return Published(fits, {s: seen for s, seen in sightings.items() if s in fits}, changed)
+    return Published(fits, {s: seen for s, seen in sightings.items() if s in fits}, changed, gone)
 
 
 def _forget_half_delivered(adapters: Adapters, world: World, seen: AnnouncerSeen) -> None:
@@ -93,6 +96,7 @@ def recorded(
     for subject, entry in published.wanted.items():
         before = world.certificates[subject].state
         state = before if stays or entry.of_slot("previous") else effects.retracted(before, name)
+        state = effects.not_shown(state, name, published.put_back)
         slots: list[str] = []
         if subject in published.sightings and not waits:
             state = effects.announced(state, name, published.sightings[subject]._replace(place=place))

@@ -86,8 +86,9 @@ def run(
             only = _settled(lambda: work(jobs[0]))
         yield [(jobs[0], only)]
         return
-    from concurrent.futures import ThreadPoolExecutor
     from queue import Empty, SimpleQueue
+
+    from certctl.system.pool import Pool
 
     ended: SimpleQueue[Ended] = SimpleQueue()
     issuers: dict[str, list[Job]] = {}
@@ -98,7 +99,7 @@ def run(
         try:
             for name, its in issuers.items():
                 threads = min(len(its), at_once(spec, name))
-                pool = open_pools.enter_context(ThreadPoolExecutor(threads, thread_name_prefix="issue"))
+                pool = open_pools.enter_context(Pool(threads, thread_name_prefix="issue"))
                 pools.append(pool)
                 for job in its:
                     pool.submit(lambda job=job: ended.put((job, _settled(lambda: work(job)))))  # type: ignore[misc]

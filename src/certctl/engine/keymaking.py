@@ -62,12 +62,12 @@ def keys(
     current = state.current
     if step.reuse and current:
         again = tuple(adapters.store.read_key(cert.name, current, key) for key in current.keys)
-        return _recorded(adapters, state, current.algorithms, again, "the same keys again")
+        return _recorded(adapters, state, current.algorithms, again, "has the current key")
     left = adapters.store.unrecorded_keys(state, cert.keys)
     if left is not None and not _known(state, left):
-        return _recorded(adapters, state, cert.keys, left, "the keys that an interrupted pass made")
+        return _recorded(adapters, state, cert.keys, left, "has the keys that an interrupted pass made")
     made = tuple((make or adapters.make_keys)(cert.keys))
-    return _recorded(adapters, state, cert.keys, made, f"a new {' and '.join(cert.keys)} key")
+    return _recorded(adapters, state, cert.keys, made, f"made a new {' and '.join(cert.keys)} key")
 
 
 def _recorded(

@@ -116,8 +116,19 @@ class Observer:
         self._look_at_hooks(world)
         for name in self._spec.announcers:
             world.announcers[name] = self._announcer(world, name)
+            self._count_shown(world, name)
         if any(file.hooks for seen in world.announcers.values() for file in seen.files):
             self._look_at_hooks(world)
+
+    def _count_shown(self, world: World, announcer: str) -> None:
+        """What was seen through *announcer* counts only as long as it shows that."""
+        absent = world.announcers[announcer].absent
+        for name, cert in self._spec.certificates.items() if absent else ():
+            seen = world.certificates[name]
+            if announcer in cert.announce and seen.unreadable is None:
+                state = effects.not_shown(seen.state, announcer, absent)
+                if state is not seen.state:
+                    world.certificates[name] = seen._replace(state=state, amended=True)
 
     def _look_at_hooks(self, world: World) -> None:
         world.hooks.clear()

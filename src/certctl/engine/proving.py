@@ -81,7 +81,7 @@ def _look(ledger: Ledger, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
     """Probe all of *names* at once; what is wrong with each."""
     if not names:
         return {}
-    from concurrent.futures import ThreadPoolExecutor
+    from certctl.system.pool import Pool
 
     states = {name: ledger.state(name) for name in names}
     try:
@@ -97,7 +97,7 @@ def _look(ledger: Ledger, names: Sequence[str]) -> dict[str, tuple[str, ...]]:
         except Exception as error:  # noqa: BLE001  # what one server answers keeps no other from being proved
             return (surprise.told(error).message,)
 
-    with ledger.outside(), ThreadPoolExecutor(min(len(names), 20), thread_name_prefix="probe") as pool:
+    with ledger.outside(), Pool(min(len(names), 20), thread_name_prefix="probe") as pool:
         found = dict(zip(names, pool.map(one, names), strict=True))
     # What another certctl has put in its place meanwhile was not looked at.
     return {name: said for name, said in found.items() if _same(ledger.state(name), states[name])}

@@ -49,7 +49,7 @@ def _make_key(ledger: Ledger, make: keymaking.Make, step: Step) -> Ready:
     finish = partial(
         ledger.done,
         step,
-        f"generation {keys.number}: made {keys.made}",
+        f"generation {keys.number}: {keys.made}",
         generation=keys.number,
         pins=[f"{key.algorithm} {key.sha256}" for key in keys.records],
     )

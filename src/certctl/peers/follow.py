@@ -215,9 +215,9 @@ class Follower:
         asked.sort(key=lambda peer: _last_tried(self.known(peer.name)))
         if not asked:
             return {}
-        from concurrent.futures import ThreadPoolExecutor
+        from certctl.system.pool import Pool
 
-        with ThreadPoolExecutor(min(len(asked), MOST_AT_ONCE), thread_name_prefix="certctl-peer") as threads:
+        with Pool(min(len(asked), MOST_AT_ONCE), thread_name_prefix="certctl-peer") as threads:
             looked = list(threads.map(lambda peer: self._look(peer, now, force, accept), asked))
         return {peer.name: found for peer, found in zip(asked, looked, strict=True)}
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-import os
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -12,6 +10,7 @@ from typing import Any
 from certctl.core.times import rfc3339
 from certctl.errors import StoreError
 from certctl.store import atomic
+from certctl.system import files
 from certctl.system.text import bounded, to_json
 
 MOST_BYTES = 4 * 1024 * 1024
@@ -24,9 +23,9 @@ def record(journal: str, now: datetime, event: str, subject: str, **details: Any
     for name, value in details.items():
         if value not in (None, "", [], ()):
             line[name] = bounded(value) if isinstance(value, str) else value
-    with contextlib.suppress(FileNotFoundError):
-        if os.stat(journal).st_size > MOST_BYTES:
-            atomic.move(journal, journal + ".1")
+    there = files.info(journal)
+    if there is not None and there.st_size > MOST_BYTES:
+        atomic.move(journal, journal + ".1")
     atomic.append_line(journal, to_json(line).encode())
 
 

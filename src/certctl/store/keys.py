@@ -18,11 +18,11 @@ def generate_many(algorithms: Sequence[str]) -> list[bytes]:
     interpreter while OpenSSL looks for primes (releases before 2026 do not, and
     are then as fast as one after the other). The others take microseconds.
     """
-    from concurrent.futures import ThreadPoolExecutor
+    from certctl.system.pool import Pool
 
     slow = [at for at, algorithm in enumerate(algorithms) if algorithm.startswith("rsa-")]
     if len(slow) < 2:
         return [generate(algorithm) for algorithm in algorithms]
-    with ThreadPoolExecutor(min(len(slow), os.cpu_count() or 1)) as pool:
+    with Pool(min(len(slow), os.cpu_count() or 1)) as pool:
         made = dict(zip(slow, pool.map(generate, (algorithms[at] for at in slow)), strict=True))
     return [made[at] if at in made else generate(algorithm) for at, algorithm in enumerate(algorithms)]

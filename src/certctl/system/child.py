@@ -169,17 +169,17 @@ class _Running:
                         env=_environment(),
                         cwd="/",
                     )
-            except OSError as error:
-                why = (error.strerror or str(error)).lower()
+                opened.callback(self._wait)
+                self._reader = threading.Thread(target=self._read, daemon=True, name="certctl-child")
+                self._reader.start()
+            except (OSError, RuntimeError) as error:  # the latter where there are no more threads
+                why = (getattr(error, "strerror", None) or str(error)).lower()
                 raise CertctlError(f"{task}: no process of its own can be started: {why}") from error
-            opened.callback(self._wait)
             try:
                 _send(self._socket, {"modules": modules, "user": _user(uid), "confined": uid is None})
             except OSError:
                 raise self._gone() from None
             self._opened = opened.pop_all()
-        self._reader = threading.Thread(target=self._read, daemon=True, name="certctl-child")
-        self._reader.start()
 
     def ask(self, function: Callable[..., Any], arguments: Any) -> Future[Any]:
         answer: Future[Any] = Future()
@@ -347,7 +347,10 @@ def main() -> None:
     modules, lock = frozenset(start["modules"]), threading.Lock()
     while (frame := _receive(connection)) is not None:
         arguments = (connection, lock, modules, frame)
-        threading.Thread(target=_serve, args=arguments, daemon=True, name="certctl-call").start()
+        try:
+            threading.Thread(target=_serve, args=arguments, daemon=True, name="certctl-call").start()
+        except RuntimeError:  # there are no more threads
+            _serve(*arguments)
     os._exit(0)  # whatever still waits for somebody outside
 
 

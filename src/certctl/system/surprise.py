@@ -1,17 +1,35 @@
-"""The one net for what no one foresaw: a bug in one step becomes its failure, and the others go on."""
+"""The one net for what no one foresaw: in one step it becomes that step's failure, and the others go on."""
 
 from __future__ import annotations
+
+import errno
 
 from certctl.errors import CertctlError, InternalError
 
 MOST_TRACE = 4000
 """Characters of a traceback that are kept: its end, where it happened."""
+_HOST = frozenset(
+    getattr(errno, name)
+    for name in ["EIO", "ESTALE", "ENOMEM", "EMFILE", "ENFILE", "ENOSPC", "EDQUOT", "EROFS", "EAGAIN"]
+    if hasattr(errno, name)
+)
+"""What no program can help: disks, memory and limits of the host."""
+_LOOK = "look at the disks, the memory and the limits of this host: dmesg, df, free, ulimit -a"
 
 
 def told(error: Exception) -> CertctlError:
-    """*error* as it is told: what is expected as it is, anything else as a bug that is to be reported."""
+    """*error* as it is told.
+
+    What is expected, as it is; what the host's disks, memory or limits refuse, as a
+    failure of the host; anything else as a bug that is to be reported.
+    """
     if isinstance(error, CertctlError):
         return error
+    failing = _of_the_host(error)
+    if failing:
+        wrapped = CertctlError(failing, _LOOK)
+        wrapped.__cause__ = error
+        return wrapped
     try:
         import traceback
 
@@ -27,3 +45,33 @@ def told(error: Exception) -> CertctlError:
     )
     wrapped.__cause__ = error
     return wrapped
+
+
+def _of_the_host(error: Exception) -> str | None:
+    """What the host refused, in words; None: it is not that."""
+    if isinstance(error, MemoryError):
+        return "out of memory"
+    if isinstance(error, RuntimeError) and "start new thread" in str(error):
+        return "no thread can be started"  # Python has no class of its own for that
+    if isinstance(error, ImportError) or (isinstance(error, OSError) and _while_importing(error)):
+        return f"cannot load a part of the program: {_reason(error)}"
+    if isinstance(error, OSError) and error.errno in _HOST:
+        return _reason(error)
+    return None
+
+
+def _while_importing(error: OSError) -> bool:
+    """Whether it was raised by the import of a module, most of which are loaded when they are needed."""
+    trace = error.__traceback__
+    while trace is not None:
+        if trace.tb_frame.f_code.co_filename.startswith("<frozen importlib"):
+            return True
+        trace = trace.tb_next
+    return False
+
+
+def _reason(error: Exception) -> str:
+    if not isinstance(error, OSError):
+        return str(error)
+    said = (error.strerror or str(error)).lower()
+    return f"{error.filename}: {said}" if error.filename else said

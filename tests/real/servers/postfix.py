@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shlex
 import shutil
 import smtplib
 import subprocess
@@ -72,6 +73,12 @@ class Postfix(NamedTuple):
         """Change main.cf; most parameters need a reload to count."""
         run([program("postconf"), "-c", self.directory, "-e", *(f"{k}={v}" for k, v in parameters.items())])
         _age(os.path.join(self.directory, "main.cf"))
+
+    def type(self, command: str) -> str:
+        """Run a command that somebody was told to type, such as a postconf of this instance."""
+        said = run(shlex.split(command))
+        _age(os.path.join(self.directory, "main.cf"))
+        return said
 
     def write_policy(self, lines: Sequence[str]) -> str:
         """Replace the TLS policy table, atomically; it counts at once. Return the path of its source."""

@@ -20,7 +20,9 @@ def show(console: Console, targets: Sequence[Target], findings: Sequence[Finding
     for finding in findings:
         console.answer("")
         text = f"{finding.severity}: {finding.subject}: {finding.message} [{finding.check}]"
-        for line in textwrap.wrap(text, width, subsequent_indent="  ", break_long_words=False):
+        for line in textwrap.wrap(
+            text, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+        ):
             console.answer(line)
         if finding.fix:
             # A command is not to be broken: it is copied from here.

@@ -58,8 +58,10 @@ def fingerprints(found: Sequence[Fingerprint]) -> list[str]:
 
 def choose(console: Console, found: Sequence[Fingerprint]) -> str | None:
     """Ask which of *found* peers hold; None: nobody is there to be asked."""
-    from certctl.cli.asking import choose
+    from certctl.cli.asking import choose, somebody
 
+    if not somebody():
+        return None
     console.insist("peers that pin this host hold one of these fingerprints of each certificate:")
     for one, line in zip(found, fingerprints(found), strict=True):
         console.insist(f"  {one.name}  {line}")
@@ -140,4 +142,5 @@ def _config(path: str) -> str:
     """The option that the commands need here."""
     if path in (os.path.abspath("certctl.toml"), "/etc/certctl/certctl.toml"):
         return ""
-    return f" --config {os.path.relpath(path)}"
+    near = os.path.relpath(path)
+    return f" --config {shlex.quote(path if near.startswith('..') else near)}"

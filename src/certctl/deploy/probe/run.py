@@ -115,9 +115,9 @@ def _look_at_families(look: _Look, families: Sequence[str], connections: int) ->
 
 
 def _in_threads(see: Callable[[_Look], list[Served]], looks: Sequence[_Look]) -> list[Served]:
-    from concurrent.futures import ThreadPoolExecutor
+    from certctl.system.pool import Pool
 
-    with ThreadPoolExecutor(max_workers=len(looks), thread_name_prefix="certctl-probe") as threads:
+    with Pool(max_workers=len(looks), thread_name_prefix="certctl-probe") as threads:
         return [served for seen in threads.map(see, looks) for served in seen]
 
 

@@ -7,8 +7,9 @@ import os
 import threading
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
+
+from certctl.system.pool import Pool
 
 AT_ONCE = 6
 """Requests of one order that are on their way together."""
@@ -28,7 +29,7 @@ def at_once(function: Callable[[Item], Result], items: Sequence[Item]) -> list[R
     """Return what *function* makes of each item, several at a time: a server far away is slow for each."""
     if len(items) < 2:
         return [function(item) for item in items]
-    with ThreadPoolExecutor(min(len(items), AT_ONCE)) as pool:
+    with Pool(min(len(items), AT_ONCE)) as pool:
         return list(pool.map(function, items))
 
 
