@@ -95,6 +95,7 @@ REACHES: Mapping[str, Callable[[str], object]] = {
     "make a link": lambda path: os.symlink(path, f"{path}.link"),
     "run a program": _run,
     "fork": _fork,
+    "listen": lambda _: socket.create_server(("127.0.0.1", 0)).close(),
     "send a signal": lambda _: os.kill(os.getpid(), 0),
 }
 
@@ -108,10 +109,18 @@ def reach(what: str, path: str) -> str:
     return "done"
 
 
+def _frame(data: bytes) -> None:
+    os.write(0, len(data).to_bytes(4, "big") + data)
+
+
 ENDS: Mapping[str, Callable[[], object]] = {
     "exit": lambda: os._exit(3),
     "signal": lambda: signal.raise_signal(signal.SIGABRT),
     "babble": lambda: os.write(0, b"HTTP/1.1 200 OK\r\n\r\n"),
+    "nested": lambda: _frame(b"[" * 100_000),
+    "no error": lambda: _frame(b'{"call": 2, "error": "x"}'),
+    "a call of nobody": lambda: _frame(b'{"call": 77, "result": 1}'),
+    "too large": lambda: os.write(0, b"\xff\xff\xff\xff"),
     "hang up": lambda: socket.socket(fileno=os.dup(0)).shutdown(socket.SHUT_RDWR),
 }
 

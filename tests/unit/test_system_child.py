@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from certctl.errors import CertctlError, InternalError, UnreadableError
+from certctl.system import child as child_module
 from certctl.system import deadline, wire
 from certctl.system.child import Child, as_user, end_all
 from tests.support import inmate, strangers
@@ -181,6 +182,12 @@ def test_only_the_type_that_is_due(kind: Any, value: Any) -> None:
     """A plain value that is not of the annotated type is refused."""
     with pytest.raises(ValueError, match=r"."):
         wire.build(kind, value)
+
+
+def test_an_error_of_no_kind() -> None:
+    """Only errors of certctl are made anew, whatever the other side names."""
+    made = child_module._error(["os", "system", "rm -rf /", {}], inmate.echo)
+    assert (type(made), made.message) == (InternalError, "echo: rm -rf /")
 
 
 def test_what_has_no_plain_form() -> None:

@@ -206,13 +206,14 @@ class _Running:
         """Hand answers to those who wait for them, until there are no more."""
         try:
             while (frame := _receive(self._socket)) is not None:
-                with self._lock:
-                    answer, function = self._waiting.pop(frame["call"])
+                answer, function = self._waiting[frame["call"]]
                 if "error" in frame:
                     answer.set_exception(_error(frame["error"], function))
                 else:
                     answer.set_result(frame["result"])
-        except (OSError, ValueError, KeyError, TypeError):
+                with self._lock:
+                    del self._waiting[frame["call"]]
+        except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
             self._process.kill()  # whatever it says now is not to be believed
         with self._lock:
             self.over = True
@@ -306,9 +307,10 @@ def _exactly(connection: socket.socket, length: int) -> bytes | None:
 def _error(told: Any, function: Callable[..., Any]) -> CertctlError:
     """The error that the other side raised, if it is one of ours; else one that quotes it."""
     module, name, message, rest = told
+    message = bounded(str(message))
     for kind in _kinds(CertctlError):
         if (kind.__module__, kind.__name__) == (module, name):
-            error = kind.__new__(kind, bounded(message))
+            error = kind.__new__(kind, message)
             error.__dict__.update({key: bounded(v) if isinstance(v, str) else v for key, v in rest.items()})
             return error
     return InternalError(f"{function.__name__}: {message}")

@@ -22,6 +22,11 @@ _READ = 1 << 2 | 1 << 3
 _RIGHTS = {1: 13, 2: 14, 3: 15, 4: 15, 5: 16}
 """How many rights over files each version knows; a later one knows at least as many as the fifth."""
 
+_BIND_TCP = 1 << 0
+"""Listening is for sockets that were handed over."""
+_SCOPES = 1 << 0 | 1 << 1
+"""Abstract Unix sockets of others, and signals to others."""
+
 _READABLE = (
     *("/usr", "/lib", "/lib64", "/etc/ssl", "/etc/pki", "/etc/ca-certificates", "/etc/crypto-policies"),
     *("/etc/resolv.conf", "/etc/hosts", "/etc/host.conf", "/etc/nsswitch.conf", "/etc/gai.conf"),
@@ -82,6 +87,10 @@ def _landlock(libc: ctypes.CDLL) -> bool:
         return False
     handled = (1 << _RIGHTS.get(version, 16)) - 1
     attributes = struct.pack("=Q", handled)
+    if version >= 4:
+        attributes += struct.pack("=Q", _BIND_TCP)
+    if version >= 6:
+        attributes += struct.pack("=Q", _SCOPES)
     ruleset = libc.syscall(_RULESET, attributes, ctypes.c_size_t(len(attributes)), 0)
     if ruleset < 0:
         return False
