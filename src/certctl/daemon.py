@@ -69,7 +69,7 @@ def _jumps() -> Iterator[clocks.Jumps | None]:
 
 
 class Daemon:
-    """One process that keeps everything of one configuration alive."""
+    """One process that runs the passes of one configuration whenever one is due."""
 
     def __init__(self, path: str, *, wait: float, report: Report) -> None:
         self._path = os.path.abspath(path)

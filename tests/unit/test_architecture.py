@@ -266,7 +266,7 @@ def speaks(path: Path) -> Iterator[str]:
 def test_only_cli_prints_or_exits() -> None:
     """The rest returns values; the search's worker alone answers on a pipe, as a process of its own."""
     # start, where not even the cli can be loaded; a child, which answers on its socket.
-    allowed = {"dhparam/worker.py", "start.py", "system/child.py"}
+    allowed = {"start.py", "system/child.py"}
     quiet = [path for path in MODULES if part(path) != "cli" and short(path) not in allowed]
     assert not [line for path in quiet for line in speaks(path)]
 
@@ -278,7 +278,6 @@ MAY_READ_TEXT = {
     "cli/show/dane.py": "an address that the message names is not told twice",
     "importing/pairs.py": "a path that the message names is not told twice",
     "config/file.py": "what tomllib says has no fields",
-    "dhparam/confirmers.py": "what openssl says has no fields",
     "servers/exim_sight.py": "what exim says has no fields",
 }
 

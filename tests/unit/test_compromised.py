@@ -1,4 +1,4 @@
-"""A key in strange hands: the standby is served, the old pin goes at once, and it never comes back."""
+"""A compromised key: the standby is served, the old pin goes at once, and it never comes back."""
 
 from __future__ import annotations
 

@@ -14,44 +14,28 @@ from pathlib import Path
 
 import pytest
 
-from certctl.dhparam import libcrypto, threads, worker
+from certctl.dhparam import libcrypto, search
 from certctl.dhparam.primality import is_prime
 from certctl.dhparam.progress import Progress, SearchStoppedError, Watch
-from certctl.dhparam.search import BACKENDS, find_safe_prime, usable_processors
+from certctl.dhparam.search import find_safe_prime, usable_processors
 from certctl.errors import CertctlError
-from tests.real.servers.require import missing
-from tests.unit.dhparam_samples import SAFE, SAFE_11, openssl_3, paired_library, pem, system_library
-
-NEEDS = {
-    "libcrypto": "the system's libssl3",
-    "gmpy2": "gmpy2 with pip",
-    "openssl": "the system's openssl",
-    "python": "Python",
-}
+from tests.unit.dhparam_samples import SAFE, SAFE_11, paired_library, system_library
 
 
-@pytest.fixture(params=list(BACKENDS))
-def backend(request: pytest.FixtureRequest) -> str:
-    """Each way to search that this machine has."""
-    name = str(request.param)
-    if name == "openssl":
-        openssl_3()
-    try:
-        BACKENDS[name](512, 1, Watch(stop=lambda: True))
-    except SearchStoppedError:
-        return name
-    return missing(f"{name} is not installed", f"install {NEEDS[name]}")
-
-
-def test_order_of_preference() -> None:
-    """The fastest comes first, and the one that is always there last."""
-    assert list(BACKENDS) == ["libcrypto", "gmpy2", "openssl", "python"]
+@pytest.fixture(params=["libcrypto", "python"])
+def backend(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Each way to search: with the system's libcrypto, and as on a machine that has none."""
+    if request.param == "libcrypto":
+        system_library()
+    else:
+        monkeypatch.setattr(libcrypto, "load", lambda: None)
+    return str(request.param)
 
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_finds_safe_primes(backend: str, workers: int) -> None:
     """What is found has its size, is a safe prime with 2 as a generator of prime order, and is new."""
-    found = {find_safe_prime(512, workers=workers, backend=backend) for _ in range(2)}
+    found = {find_safe_prime(512, workers=workers) for _ in range(2)}
     assert len(found) == 2
     for p in found:
         assert p.bit_length() == 512
@@ -81,9 +65,7 @@ def test_progress_is_told(backend: str) -> None:
     here = threading.current_thread()
     bits = 1024 if backend == "python" else 2048
     with suppress(SearchStoppedError):
-        find_safe_prime(
-            bits, progress=progress, stop=lambda: seen[-1].tested > 3 if seen else False, backend=backend
-        )
+        find_safe_prime(bits, progress=progress, stop=lambda: seen[-1].tested > 3 if seen else False)
     assert [p.tested for p in seen] == sorted(p.tested for p in seen)
     assert [p.elapsed for p in seen] == sorted(p.elapsed for p in seen)
     assert seen[-1].bits == bits
@@ -106,7 +88,7 @@ def test_stop_leaves_nothing(backend: str, tmp_path: Path, monkeypatch: pytest.M
 
     start = time.monotonic()
     with pytest.raises(SearchStoppedError):
-        find_safe_prime(6144, stop=stop, backend=backend)
+        find_safe_prime(6144 if backend == "libcrypto" else 3072, stop=stop)
     # 0.3 s is the promise on a machine that has nothing else to do.
     assert time.monotonic() - asked[0] < 2
     assert threading.active_count() == before
@@ -122,23 +104,26 @@ def test_errors_of_the_callers_leave_nothing(backend: str) -> None:
 
     before = threading.active_count()
     with pytest.raises(ZeroDivisionError):
-        find_safe_prime(4096, progress=progress, backend=backend)
+        find_safe_prime(4096, progress=progress)
     assert threading.active_count() == before
     assert list(_children(os.getpid())) == []
 
 
 INTERRUPTED = """
 import os, sys, threading
+from certctl.dhparam import libcrypto
 from certctl.dhparam.search import find_safe_prime
 
+if sys.argv[1] == "python":
+    libcrypto.load = lambda: None
+
 def progress(now):
-    # Threads are to be met while they test, processes while they sieve or test.
-    if now.tested or (now.elapsed > 0.3 and sys.argv[1] != "libcrypto"):
+    if now.tested:
         os.write(1, b"searching\\n")
 
 try:
     while True:
-        find_safe_prime(2048, workers=2, progress=progress, backend=sys.argv[1])
+        find_safe_prime(2048, workers=2, progress=progress)
 except KeyboardInterrupt:
     try:
         left = os.waitpid(-1, os.WNOHANG)
@@ -175,30 +160,17 @@ def test_ctrl_c_leaves_nothing(searcher: subprocess.Popen[bytes], tmp_path: Path
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_killed_search_leaves_no_process(searcher: subprocess.Popen[bytes], backend: str) -> None:
-    """Even when the searching process is killed, its children end by themselves soon."""
-    deadline = time.monotonic() + 20
-    while not (children := list(_children(searcher.pid))) and backend != "libcrypto":
-        assert time.monotonic() < deadline, "no children were started"
-    searcher.kill()
-    while left := [pid for pid in children if _runs(pid)]:
-        assert time.monotonic() < deadline, f"{left} still run"
-        time.sleep(0.02)
-
-
 def test_without_anything_plain_python_searches(tmp_path: Path) -> None:
-    """Where there is no libcrypto to load, no gmpy2 and no openssl, a search works all the same."""
+    """Where there is no libcrypto to load, a search works all the same."""
     script = """
 import sys
 def refuse(event, arguments):
     if event == "ctypes.dlopen" and "libcrypto" in str(arguments[0]):
         raise OSError("not found")
 sys.addaudithook(refuse)
-sys.modules["gmpy2"] = None
-from certctl.dhparam.progress import Watch
-from certctl.dhparam.search import BACKENDS, find_safe_prime
-missing = [name for name in BACKENDS if BACKENDS[name](256, 1, Watch()) is None]
-assert missing == ["libcrypto", "gmpy2", "openssl"]
+from certctl.dhparam import libcrypto
+from certctl.dhparam.search import find_safe_prime
+assert libcrypto.load() is None
 print(find_safe_prime(256))
 """
     path = os.pathsep.join(entry for entry in sys.path if entry)
@@ -208,32 +180,15 @@ print(find_safe_prime(256))
     assert is_prime(int(done.stdout) // 2)
 
 
-def test_a_missing_backend_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Asking for a way to search that the machine lacks is an error that names it."""
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(CertctlError, match="the search with openssl cannot run"):
-        find_safe_prime(512, backend="openssl")
-
-
-@pytest.mark.parametrize("says", ["echo 'out of entropy.' >&2; exit 1", "exit 1", "kill -9 $$", "exit 0"])
-def test_failing_children_are_an_error(says: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """When all children fail, the error says so with the last thing that they said."""
-    _program(tmp_path / "openssl", says)
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(CertctlError, match="no dh parameters were found, the search ended") as caught:
-        find_safe_prime(512, backend="openssl")
-    assert ("out of entropy." in caught.value.message) == ("entropy" in says)
-
-
-def test_unfit_primes_are_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """A prime of the wrong size is an error, and an openssl that makes primes of 11 modulo 24 is too old."""
-    monkeypatch.setenv("PATH", str(tmp_path))
-    _program(tmp_path / "openssl", f"echo '{pem(SAFE).decode()}'")
+def test_unfit_primes_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A prime of the wrong size, or one for which 2 generates the whole group, is an error."""
+    monkeypatch.setattr(libcrypto, "load", lambda: None)
+    monkeypatch.setattr(search, "search_plainly", lambda *_: SAFE)
     with pytest.raises(CertctlError, match="returned a prime of 512 bits that is 23 modulo 24: 513 bits"):
-        find_safe_prime(513, backend="openssl")
-    _program(tmp_path / "openssl", f"echo '{pem(SAFE_11).decode()}'")
-    with pytest.raises(CertctlError, match="or too old"):
-        find_safe_prime(512, backend="openssl")
+        find_safe_prime(513)
+    monkeypatch.setattr(search, "search_plainly", lambda *_: SAFE_11)
+    with pytest.raises(CertctlError, match="that is 11 modulo 24"):
+        find_safe_prime(512)
 
 
 @pytest.mark.parametrize(("bits", "workers"), [(63, 1), (512, 0), (512, -2)])
@@ -251,7 +206,7 @@ def test_workers_default_to_the_usable_processors() -> None:
 def test_a_search_with_pairs_works() -> None:
     """Threads that test two candidates at a time find as good primes as others."""
     library = paired_library()
-    p = threads.search(library, 256, 2, Watch(), tempo=libcrypto.Pace(True, 1e-5))
+    p = search.search(library, 256, 2, Watch(), tempo=libcrypto.Pace(True, 1e-5))
     assert p.bit_length() == 256
     assert is_prime(p)
     assert is_prime(p // 2)
@@ -261,10 +216,9 @@ def test_searches_go_on_to_the_next_window() -> None:
     """A search that finds nothing in a window starts a fresh one, and counts on."""
     seen: list[Progress] = []
     library = system_library()
-    by_threads = threads.search(library, 200, 3, Watch(seen.append), width=7)
-    by_worker = worker.search("python", 200, 1 << 10, lambda: None, lambda: None, width=7)
+    by_threads = search.search(library, 200, 3, Watch(seen.append), width=7)
+    assert is_prime(search.search_plainly(200, Watch(), width=7) // 2)
     assert is_prime(by_threads // 2)
-    assert is_prime(by_worker // 2)
     assert [p.tested for p in seen] == sorted(p.tested for p in seen)
 
 
@@ -275,10 +229,6 @@ def _children(pid: int) -> Iterator[int]:
             yield int(entry)
 
 
-def _runs(pid: int) -> bool:
-    return _stat(pid)[:1] not in ([], ["Z"])
-
-
 def _stat(pid: int) -> list[str]:
     """Return state, parent and so on of a process, nothing when there is none."""
     try:
@@ -286,8 +236,3 @@ def _stat(pid: int) -> list[str]:
             return file.read().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return []
-
-
-def _program(path: Path, script: str) -> None:
-    path.write_text(f"#!/bin/sh\n{script}\n")
-    path.chmod(0o755)

@@ -149,7 +149,7 @@ STOLEN: dict[str, tuple[str, bool, str, str | None]] = {
 
 @each(STOLEN)
 def test_compromised(row: tuple[str, bool, str, str | None]) -> None:
-    """Keys in strange hands are marked; what stood in the way of a rotation does not any more."""
+    """Compromised keys are marked; what stood in the way of a rotation does not any more."""
     slot, marked, rotation, held = row
     after = effects.compromised(FULL._replace(held="a probe failed"), slot)
     found = after.slot(slot)

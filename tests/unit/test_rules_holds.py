@@ -65,7 +65,7 @@ CLOCK = Hold("clock", "clock", f"{DOUBT}; {HELD}", LATER, state=STANDBY)
 FAILED = READY._replace(failures=(failure(retry=LATER),))
 TAKE_OVER = (
     "take it over: certctl import pem /a --name mx1; "
-    "or give it up, with the pins of who knows it: certctl run --replace-unknown-keys mx1"
+    "or discard it, which breaks its pins: certctl run --replace-unknown-keys mx1"
 )
 STRANGE = FileSeen("/a", conflict="/a holds a key that is not in the state")
 

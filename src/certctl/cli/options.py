@@ -148,11 +148,11 @@ def _rotate(parser: argparse.ArgumentParser) -> None:
     _names(parser, "+")
     how = parser.add_mutually_exclusive_group()
     how.add_argument("--force", action="store_true", help="promote now, and list whose pins break")
-    how.add_argument("--abort", action="store_true", help="drop a waiting rotation and replace the next key")
+    how.add_argument("--abort", action="store_true", help="cancel a waiting rotation, replace the next key")
     parser.add_argument(
         "--compromised",
         action="store_true",
-        help="the key may be in strange hands: as --force, its pins are retracted at once, and it is not "
+        help="the key may be stolen: like --force, but its pins are retracted at once, and it is never "
         "served again",
     )
     parser.add_argument(
@@ -337,7 +337,7 @@ COMMANDS = {
     "renew": ("get a new certificate for the same key, now", _renew),
     "rollback": ("make the previous generation current again", _rollback),
     "fingerprints": ("print pins to publish", _fingerprints),
-    "announce": ("tell the pins now, or show who has seen them", _announce),
+    "announce": ("publish the pins now, or show who has seen them", _announce),
     "ack": ("record that a peer has taken the next pin", _ack),
     "peers": ("follow the pins of peers: fetch their feeds, merge them into policy maps", _peers),
     "accept": ("complete the request of a csr issuer", _accept),

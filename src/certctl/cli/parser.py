@@ -59,8 +59,8 @@ def build(wanted: str | None = None) -> argparse.ArgumentParser:
     setattr(argparse, "_", _same)  # noqa: B010  # no attribute that its types know
     parser = _Parser(
         prog="certctl",
-        description="Keeps the TLS identity of servers alive: keys, certificates, bundles, DH parameters, "
-        "fingerprints for peers, reloads.",
+        description="Manages the keys and certificates of servers: renewal, key rotation, bundles, "
+        "DH parameters, fingerprints for peers, reloads.",
         epilog=EPILOG,
         formatter_class=_Formatter,
         allow_abbrev=False,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 HEADER = """\
-# What certctl keeps alive here. `certctl init` wrote it once; it is yours now.
+# What certctl manages here. `certctl init` wrote it once; it is yours now.
 #
 #   certctl plan            what would be done, and why; changes nothing
 #   certctl run             does it

@@ -125,7 +125,7 @@ def promoted(state: CertificateState, now: datetime, *, keep_previous: bool = Fa
 
 
 def compromised(state: CertificateState, slot: str) -> CertificateState:
-    """The keys in *slot* may be in strange hands: they give way to the standby, or are told no more."""
+    """The keys in *slot* may be compromised: they give way to the standby, or are announced no more."""
     generation = state.slot(slot)
     if slot == "next":
         return aborted(state)

@@ -86,7 +86,7 @@ class Generation(NamedTuple):
     highest: int = 0
     """The highest number that an issuance ever had here."""
     compromised: bool = False
-    """Its keys may be in strange hands: told no longer than it is served, and never served again."""
+    """Its keys may be compromised: announced no longer than it is served, and never served again."""
 
     @property
     def algorithms(self) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""What hooks, announcers and DH parameters need: one rule each, comparing levels, never edges."""
+"""What hooks, announcers and DH parameters need: one rule each, comparing what is with what should be."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def take_over(name: str, path: str, *, is_strange: bool = False) -> str:
         )
     return (
         f"take it over: certctl import pem {path} --name {name}; "
-        f"or give it up, with the pins of who knows it: certctl run --replace-unknown-keys {name}"
+        f"or discard it, which breaks its pins: certctl run --replace-unknown-keys {name}"
     )
 
 

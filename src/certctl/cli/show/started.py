@@ -129,7 +129,7 @@ def tour(console: Console, spec: Spec, ran: Ran, started: Started) -> int:
         (f"rotate {name}", "ask for the next key: it says until when that is held"),
         ("log", "what happened so far"),
         ("plan", "what is due, and when"),
-        ("run", "one pass; from cron or a timer it keeps all of this alive"),
+        ("run", "one pass: start it from cron or a timer"),
     )
     width = max(len(command) for command, _ in told_of)
     for command, what in told_of:
