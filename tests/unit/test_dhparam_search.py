@@ -143,10 +143,12 @@ def searcher(backend: str, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
         cwd=tmp_path,
         env={**os.environ, "TMPDIR": str(tmp_path), "PYTHONPATH": path},
     ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"searching\n"
-        yield process
-        process.kill()
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"searching\n"
+            yield process
+        finally:
+            process.kill()
 
 
 def test_ctrl_c_leaves_nothing(searcher: subprocess.Popen[bytes], tmp_path: Path) -> None:
@@ -154,7 +156,7 @@ def test_ctrl_c_leaves_nothing(searcher: subprocess.Popen[bytes], tmp_path: Path
     assert searcher.stdout is not None
     start = time.monotonic()
     searcher.send_signal(signal.SIGINT)
-    last = searcher.stdout.read().splitlines()[-1]
+    last = searcher.communicate(timeout=30)[0].splitlines()[-1]
     assert time.monotonic() - start < 2
     assert last == b"interrupted 1 no child"
     assert list(tmp_path.iterdir()) == []
