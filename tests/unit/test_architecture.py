@@ -20,9 +20,8 @@ MODULES = sorted(SOURCE.rglob("*.py"))
 
 ADAPTERS = ("store", "issuers", "announce", "peers", "deploy", "dhparam", "doctor", "importing")
 INWARD = ("core", "ports", "errors", "system", "dns", "__version__", "store.atomic")
-# What each part may import of certctl, besides itself and the kind of all values. "*": everything.
+# What each part may import of certctl, besides itself. "*": everything.
 ALLOWED = {
-    "values": (),
     "errors": ("system",),
     "system": ("errors",),
     "dns": ("errors", "system"),
@@ -131,7 +130,7 @@ def crossings(path: Path) -> Iterator[tuple[Import, str]]:
     for found in imports(path):
         if found.name.split(".")[0] == "certctl":
             name = found.name.removeprefix("certctl.")
-            allowed = (own, "values", *ALLOWED[own])
+            allowed = (own, *ALLOWED[own])
             if not any(within(name, one) for one in allowed):
                 yield found, name
 

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
 from functools import partial
+from typing import NamedTuple
 
 from certctl.app import wiring
 from certctl.app.lease import Lease
@@ -27,7 +28,6 @@ from certctl.errors import CertctlError, LockedError, UsageError
 from certctl.store import atomic
 from certctl.store.layout import Layout
 from certctl.system import clocks, person, surprise
-from certctl.values import NamedTuple
 
 DEFAULT_WAIT = 30.0
 

@@ -1,10 +1,9 @@
 """PEM bundles in the order that servers want: key, its certificate, the certificate's issuers."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from certctl.errors import CertctlError
-from certctl.values import NamedTuple
 
 
 class Material(NamedTuple):

@@ -9,9 +9,9 @@ new kernel runs.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from certctl.core.times import duration_text, minute_text
-from certctl.values import NamedTuple
 
 JUMP = timedelta(days=1)
 """By which the time of day may differ from what is expected: corrections, a night switched off."""

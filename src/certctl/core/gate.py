@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import NamedTuple
 
 from certctl.core.model import CertificateState, Generation
 from certctl.core.spec import DAY, CertificateSpec
 from certctl.core.times import after, duration_text, minute_text
-from certctl.values import NamedTuple
 
 SERVED_LONG = 7 * DAY
 """Seconds that whoever pins a key by hand has to take it, where no hold-down is longer."""

@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-
-from certctl.values import NamedTuple
+from typing import NamedTuple
 
 SLOTS = ("current", "next", "previous")
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import NamedTuple
 
 from certctl.core.clock import ClockSeen
 from certctl.core.model import CertificateState, DhparamState, Failure, HookState
-from certctl.values import NamedTuple
 
 
 class FileSeen(NamedTuple):

@@ -5,9 +5,9 @@ Only the standard library, and little of it: `status` and `fingerprints` come th
 
 import binascii
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from certctl.errors import CertctlError
-from certctl.values import NamedTuple
 
 CERTIFICATE = "CERTIFICATE"
 CERTIFICATE_LABELS = (CERTIFICATE, "X509 CERTIFICATE")  # the second is OpenSSL's old word for the first

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from certctl.core.model import SLOTS, CertificateState, Generation
 from certctl.core.spec import AnnouncerSpec, CertificateSpec
 from certctl.core.times import after
-from certctl.values import NamedTuple
 
 FORMATS = ("text", "policy", "access", "tlsa", "json")
 DIGESTS = ("sha256", "sha1", "md5")

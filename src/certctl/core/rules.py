@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from certctl.core.clock import JUMP
 from certctl.core.gate import gate
@@ -11,7 +12,6 @@ from certctl.core.spec import CertificateSpec, Spec
 from certctl.core.steps import Step
 from certctl.core.times import after, duration_text, minute_text
 from certctl.core.when import paused_until, renew_at, rotate_at
-from certctl.values import NamedTuple
 
 LOCAL_ISSUERS = ("self-signed", "private-ca")
 

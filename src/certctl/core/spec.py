@@ -1,8 +1,7 @@
 """What certctl.toml asks for, as frozen values: defaults filled in, paths absolute, durations in seconds."""
 
 from collections.abc import Mapping
-
-from certctl.values import NamedTuple
+from typing import NamedTuple
 
 ALGORITHMS = ("ecdsa-p256", "ecdsa-p384", "rsa-2048", "rsa-3072", "rsa-4096", "ed25519")
 ISSUER_TYPES = ("self-signed", "private-ca", "acme", "command", "csr")

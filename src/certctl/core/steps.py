@@ -1,8 +1,7 @@
 """What a plan is made of: steps, each with its reason, and holds, each with its end."""
 
 from datetime import datetime
-
-from certctl.values import NamedTuple
+from typing import NamedTuple
 
 KINDS = (
     "promote",

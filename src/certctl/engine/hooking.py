@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from functools import partial
+from typing import NamedTuple
 
 from certctl.core import effects
 from certctl.core.model import HookState
@@ -18,7 +19,6 @@ from certctl.engine.ports import Adapters
 from certctl.errors import CertctlError, InternalError
 from certctl.ports import HookOutcome
 from certctl.system import surprise, unit
-from certctl.values import NamedTuple
 
 FIRST_RETRY = 10.0
 LONGEST_RETRY = HOUR

@@ -12,14 +12,13 @@ import json
 import os
 from collections.abc import Mapping
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, NamedTuple
 
 from certctl.core.model import HookState
 from certctl.errors import CertctlError
 from certctl.store import atomic, codec, journal, records
 from certctl.store.layout import Layout
 from certctl.system import files
-from certctl.values import NamedTuple
 
 
 class Owner(NamedTuple):

@@ -1,6 +1,6 @@
 """Where things are in the state directory (docs/state.md)."""
 
-from certctl.values import NamedTuple
+from typing import NamedTuple
 
 LIVE_FILES: tuple[tuple[str, tuple[str, ...], int], ...] = (
     ("bundle.pem", ("key", "cert", "chain"), 0o600),

@@ -12,11 +12,10 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from certctl.store import atomic
 from certctl.store.layout import Layout
-from certctl.values import NamedTuple
 
 VERSION = 1
 TICK = 100_000_000

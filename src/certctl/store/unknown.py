@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from typing import NamedTuple
 
 from certctl.core import pem
 from certctl.core.model import SLOTS, CertificateState, Generation
@@ -18,7 +19,6 @@ from certctl.core.observed import FileSeen
 from certctl.errors import CertctlError, UnreadableError
 from certctl.store.layout import Layout
 from certctl.system import files
-from certctl.values import NamedTuple
 
 
 class Conflict(NamedTuple):
