@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from certctl.core import rules
-from certctl.core.observed import CertificateSeen, FileSeen
-from certctl.core.planner import certificate_step
-from certctl.core.steps import Step
+from certctl.planning import rules
+from certctl.planning.observed import CertificateSeen, FileSeen
+from certctl.planning.plan import certificate_step
+from certctl.planning.steps import Step
 from tests.unit.planning_cases import (
     CERT,
     DAY,

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import certctl
 from certctl import config
 from certctl.config.place import state_dir
-from certctl.core.steps import Plan
 from certctl.errors import CertctlError
+from certctl.planning.steps import Plan
 from certctl.store import settled
 from certctl.store.layout import Layout
 from certctl.store.lock import lock
@@ -19,7 +19,7 @@ from certctl.system import clocks
 
 if TYPE_CHECKING:
     from certctl.app.passes import Ran
-    from certctl.core.spec import Spec
+    from certctl.planning.spec import Spec
 
 WORTH = 20
 """Certificates from which a pass takes so long that it is worth a file of its own to spare it."""
@@ -52,7 +52,7 @@ def keep(spec: Spec, ran: Ran, looked_at: int) -> bool:
 
     *looked_at*: when the pass began, in nanoseconds since the epoch.
     """
-    from certctl.core.rest import at_rest
+    from certctl.planning.condition import at_rest
 
     if ran.done or ran.failed or len(spec.certificates) < WORTH:
         return False

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
 from certctl.app import wiring
-from certctl.core.spec import HookSpec, Spec
 from certctl.engine.hooking import environment
 from certctl.errors import CertctlError
+from certctl.planning.spec import HookSpec, Spec
 from certctl.system.unit import SERVICES, dropin
 
 WRITES = "--writes"

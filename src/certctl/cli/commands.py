@@ -9,8 +9,8 @@ from certctl.app import passes
 from certctl.cli import ending, looking
 from certctl.cli.console import Console
 from certctl.cli.loading import load_spec
-from certctl.core.spec import Spec
 from certctl.errors import EXIT_FAILED, EXIT_OK, CertctlError, UsageError
+from certctl.planning.spec import Spec
 from certctl.system import clocks
 
 Arguments = argparse.Namespace

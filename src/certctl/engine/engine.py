@@ -11,13 +11,6 @@ from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
-from certctl.core.model import Failure
-from certctl.core.observed import World
-from certctl.core.others import take_over
-from certctl.core.planner import Tried, walk
-from certctl.core.rules import PHASE_HOOKS
-from certctl.core.spec import Spec
-from certctl.core.steps import Step
 from certctl.engine import (
     advising,
     announcing,
@@ -33,6 +26,13 @@ from certctl.engine.ledger import Ledger
 from certctl.engine.outcome import Failed, Outcome
 from certctl.engine.ports import Adapters
 from certctl.errors import CertctlError
+from certctl.planning.host_rules import take_over
+from certctl.planning.observed import World
+from certctl.planning.plan import Tried, walk
+from certctl.planning.rules import PHASE_HOOKS
+from certctl.planning.spec import Spec
+from certctl.planning.state import Failure
+from certctl.planning.steps import Step
 
 
 class Engine:

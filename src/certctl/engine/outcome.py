@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
-from certctl.core.steps import Step
 from certctl.errors import CertctlError
+from certctl.planning.steps import Step
 
 
 class Event(NamedTuple):

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import partial
 
-from certctl.core import effects
-from certctl.core.gate import keeps_previous
-from certctl.core.steps import Step
 from certctl.engine import keymaking
 from certctl.engine.ledger import Ledger, Ready
+from certctl.planning import transitions
+from certctl.planning.gate import keeps_previous
+from certctl.planning.steps import Step
 
 
 def turn(ledger: Ledger, steps: Sequence[Step]) -> None:
@@ -42,8 +42,8 @@ def _make_key(ledger: Ledger, make: keymaking.Make, step: Step) -> Ready:
     """The keys of a next generation, and that it is there."""
     state = ledger.state(step.subject)
     keys = keymaking.keys(ledger.adapters, ledger.spec.certificates[step.subject], state, step, make)
-    state = effects.without_failure(state, "make-key")
-    state = effects.with_next(state, keys.number, keys.records, ledger.now)
+    state = transitions.without_failure(state, "make-key")
+    state = transitions.with_next(state, keys.number, keys.records, ledger.now)
     algorithms = [key.algorithm for key in keys.records]
     change = ledger.store.new_keys(keys.number, list(zip(algorithms, keys.data, strict=True)), state)
     finish = partial(
@@ -61,11 +61,11 @@ def _turn(ledger: Ledger, step: Step) -> Ready:
     state = ledger.state(step.subject)
     forced = state.forced
     keep = keeps_previous(ledger.spec.certificates[step.subject], state, ledger.now)
-    state = effects.without_failure(state, step.kind)
+    state = transitions.without_failure(state, step.kind)
     if step.kind == "promote":
-        state = effects.promoted(state, ledger.now, keep_previous=keep)
+        state = transitions.promoted(state, ledger.now, keep_previous=keep)
     else:
-        state = effects.rolled_back(state, ledger.now)
+        state = transitions.rolled_back(state, ledger.now)
     if ledger.spec.certificates[step.subject].probe:
         state = state._replace(unproved="promotion" if step.kind == "promote" else "rollback")
     assert state.current is not None
@@ -85,6 +85,6 @@ def _retire(ledger: Ledger, step: Step) -> Ready:
     """Remove a generation that stands in no slot."""
     assert step.generation is not None
     number = step.generation
-    state = effects.removed(effects.without_failure(ledger.state(step.subject), "retire"), number)
+    state = transitions.removed(transitions.without_failure(ledger.state(step.subject), "retire"), number)
     finish = partial(ledger.done, step, f"generation {number}: removed", generation=number)
     return Ready(step, ledger.store.removal(number, state), state, finish)

@@ -17,19 +17,19 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from certctl.core.spec import PrivateCaOptions
-from certctl.core.x509_keys import generate, load_private_key, signature_hash, signing
-from certctl.core.x509_load import Certificate, load
-from certctl.core.x509_names import Constraints, closed, constraint_names, subject
 from certctl.errors import IssuerError
 from certctl.issuers.authority_files import WISH, Held, check_not_lost, read
 from certctl.issuers.leaf import Lifetime, certificate, key_usage, lifetime
+from certctl.planning.spec import PrivateCaOptions
 from certctl.store import atomic
+from certctl.x509.certificate import Certificate, load
+from certctl.x509.keys import generate, load_private_key, signature_hash, signing
+from certctl.x509.names import Constraints, closed, constraint_names, subject
 
 if TYPE_CHECKING:
     from cryptography import x509
 
-    from certctl.core.x509_keys import PrivateKey
+    from certctl.x509.keys import PrivateKey
 
 CONFIRM = "see whether the clock is right; if it is: certctl run --accept-clock"
 _SPARE = 0.25  # of its life a certificate is renewed before, where nothing asks for more

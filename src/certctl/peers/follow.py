@@ -9,20 +9,20 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timezone
 from typing import NamedTuple
 
-from certctl.core import effects
-from certctl.core.bundle import Change, Prepared
-from certctl.core.feed import entries_for
-from certctl.core.model import Failure
-from certctl.core.observed import FileSeen, PeerSeen
-from certctl.core.pins import policy_line
-from certctl.core.spec import HOUR, MINUTE, PeerSpec
-from certctl.core.times import after
 from certctl.errors import CertctlError, StateError, UnreadableError
 from certctl.peers import known as memory
 from certctl.peers.known import Known
 from certctl.peers.merge import inside, is_marked, merge
+from certctl.planning import retry
+from certctl.planning.feed import entries_for
+from certctl.planning.observed import FileSeen, PeerSeen
+from certctl.planning.pins import policy_line
+from certctl.planning.spec import HOUR, MINUTE, PeerSpec
+from certctl.planning.state import Failure
+from certctl.planning.times import after
 from certctl.store import outputs
 from certctl.system import files, surprise
+from certctl.x509.bundle import Change, Prepared
 
 RETRY = (MINUTE, HOUR)
 MOST_AT_ONCE = 32
@@ -348,7 +348,7 @@ def _failure(peer: PeerSpec, known: Known, error: CertctlError, now: datetime) -
     basis = _basis(peer)
     before = known.failure if known.failure and known.failure.basis == basis else None
     attempts = before.attempts + 1 if before else 1
-    retry_at = effects.back_off(attempts, *RETRY, now, error.retry_after)
+    retry_at = retry.back_off(attempts, *RETRY, now, error.retry_after)
     return Failure("write", peer.name, error.message, error.hint, now, attempts, retry_at, basis)
 
 

@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
-from certctl.core.model import HookState
 from certctl.errors import CertctlError
+from certctl.planning.state import HookState
 from certctl.store import atomic, codec, journal, records
 from certctl.store.layout import Layout
 from certctl.system import files

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from certctl.core.bundle import Material
-from certctl.core.model import Generation
+from certctl.planning.state import Generation
 from certctl.store import generations
 from certctl.store.layout import Layout
 from certctl.store.stamps import Stamps
+from certctl.x509.bundle import Material
 
 MOST = 2000
 """Generations that are remembered, a few kilobytes each; more are read again."""

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from certctl.core import effects
-from certctl.core.model import CertificateState, Generation, Issuance, KeyRecord, Sighting, Wait
+from certctl.planning import retry, transitions
+from certctl.planning.state import CertificateState, Generation, Issuance, KeyRecord, Observation, Wait
 from tests.unit.planning_cases import (
     CERT,
     DAY,
@@ -23,7 +23,7 @@ from tests.unit.planning_cases import (
     state,
 )
 
-FEED = {"feed": Sighting(NOW - DAY)}
+FEED = {"feed": Observation(NOW - DAY)}
 
 
 def numbers(after: CertificateState) -> tuple[int | None, int | None, int | None, tuple[int, ...]]:
@@ -39,35 +39,38 @@ KEYS = (KeyRecord("ecdsa-p256", "new", "", ""),)
 FULL = state(served(2), generation(3), served(1))
 Moves = tuple[Callable[[], CertificateState], tuple[int | None, int | None, int | None, tuple[int, ...]]]
 MOVES: dict[str, Moves] = {
-    "make-key: the first": (lambda: effects.with_next(state(), 1, KEYS, NOW), (None, 1, None, ())),
+    "make-key: the first": (lambda: transitions.with_next(state(), 1, KEYS, NOW), (None, 1, None, ())),
     "make-key: in place of a lost one": (
-        lambda: effects.with_next(FULL, 4, KEYS, NOW),
+        lambda: transitions.with_next(FULL, 4, KEYS, NOW),
         (2, 4, 1, (3,)),
     ),
-    "promote: the first": (lambda: effects.promoted(state(None, generation(1)), NOW), (1, None, None, ())),
+    "promote: the first": (
+        lambda: transitions.promoted(state(None, generation(1)), NOW),
+        (1, None, None, ()),
+    ),
     "promote: the second": (
-        lambda: effects.promoted(state(served(1), generation(2)), NOW),
+        lambda: transitions.promoted(state(served(1), generation(2)), NOW),
         (2, None, 1, ()),
     ),
-    "promote: the third": (lambda: effects.promoted(FULL, NOW), (3, None, 2, (1,))),
+    "promote: the third": (lambda: transitions.promoted(FULL, NOW), (3, None, 2, (1,))),
     "promote: forced again, previous is what peers know": (
-        lambda: effects.promoted(FULL, NOW, keep_previous=True),
+        lambda: transitions.promoted(FULL, NOW, keep_previous=True),
         (3, None, 1, (2,)),
     ),
     "promote: what was current is unknown": (
-        lambda: effects.promoted(state(None, generation(3), served(1)), NOW),
+        lambda: transitions.promoted(state(None, generation(3), served(1)), NOW),
         (3, None, 1, ()),
     ),
-    "rollback": (lambda: effects.rolled_back(FULL, NOW), (1, 3, 2, ())),
+    "rollback": (lambda: transitions.rolled_back(FULL, NOW), (1, 3, 2, ())),
     "rollback: with nothing served": (
-        lambda: effects.rolled_back(state(None, None, served(1)), NOW),
+        lambda: transitions.rolled_back(state(None, None, served(1)), NOW),
         (1, None, None, ()),
     ),
-    "abort": (lambda: effects.aborted(FULL, NOW), (2, None, 1, (3,))),
-    "abort: nothing to abort": (lambda: effects.aborted(state(served(2)), NOW), (2, None, None, ())),
-    "stolen: next": (lambda: effects.compromised(FULL, "next"), (2, None, 1, (3,))),
-    "stolen: current": (lambda: effects.compromised(FULL, "current"), (2, 3, 1, ())),
-    "retire": (lambda: effects.removed(state(retired=(1, 2, 3)), 2), (None, None, None, (1, 3))),
+    "abort": (lambda: transitions.aborted(FULL, NOW), (2, None, 1, (3,))),
+    "abort: nothing to abort": (lambda: transitions.aborted(state(served(2)), NOW), (2, None, None, ())),
+    "stolen: next": (lambda: transitions.compromised(FULL, "next"), (2, None, 1, (3,))),
+    "stolen: current": (lambda: transitions.compromised(FULL, "current"), (2, 3, 1, ())),
+    "retire": (lambda: transitions.removed(state(retired=(1, 2, 3)), 2), (None, None, None, (1, 3))),
 }
 
 
@@ -83,10 +86,10 @@ def test_slots(row: Moves) -> None:
 
 def test_a_new_next_begins_at_nothing() -> None:
     """It is made now, has no certificate, and its number is never used again."""
-    after = effects.with_next(state(served(1), last_number=7), 8, KEYS, NOW)
+    after = transitions.with_next(state(served(1), last_number=7), 8, KEYS, NOW)
     assert after.next == Generation(8, NOW, KEYS)
     assert after.last_number == 8
-    assert effects.with_next(state(last_number=9), 8, KEYS, NOW).last_number == 9
+    assert transitions.with_next(state(last_number=9), 8, KEYS, NOW).last_number == 9
 
 
 SAME = generation(2)._replace(keys=served(1).keys)
@@ -120,10 +123,10 @@ PROMOTED: dict[str, tuple[CertificateState, bool, datetime, bool, str]] = {
 
 @each(PROMOTED)
 def test_promoted(row: tuple[CertificateState, bool, datetime, bool, str]) -> None:
-    """A rotation ends with other keys; with the same ones its clock, its wish and a theft go on."""
+    """A rotation ends with other keys; with the same ones its clock, what was asked for and a theft go on."""
     before, before_stolen, rotates_from, stolen, rotation = row
     asked = before._replace(renewal_wanted=True, rollback_wanted=True, held="a probe failed")
-    after = effects.promoted(asked, NOW)
+    after = transitions.promoted(asked, NOW)
     assert after.current is not None
     assert (after.current.promoted_at, after.current.rotates_from) == (NOW, rotates_from)
     assert (after.current.compromised, after.rotation) == (stolen, rotation)
@@ -132,9 +135,9 @@ def test_promoted(row: tuple[CertificateState, bool, datetime, bool, str]) -> No
 
 
 def test_rolled_back() -> None:
-    """The clock of rotations begins anew, no wish is left, and what waits for a person still does."""
+    """The clock of rotations begins anew, nothing stays asked for, and what waits for a person still does."""
     asked = FULL._replace(rotation="wanted", renewal_wanted=True, rollback_wanted=True, held="a probe failed")
-    after = effects.rolled_back(asked, NOW)
+    after = transitions.rolled_back(asked, NOW)
     assert after.current is not None
     assert (after.current.promoted_at, after.current.rotates_from) == (NOW, NOW)
     assert (after.rotation, after.renewal_wanted, after.rollback_wanted) == ("", False, False)
@@ -151,7 +154,7 @@ STOLEN: dict[str, tuple[str, bool, str, str | None]] = {
 def test_compromised(row: tuple[str, bool, str, str | None]) -> None:
     """Keys in strange hands are marked; what stood in the way of a rotation does not any more."""
     slot, marked, rotation, held = row
-    after = effects.compromised(FULL._replace(held="a probe failed"), slot)
+    after = transitions.compromised(FULL._replace(held="a probe failed"), slot)
     found = after.slot(slot)
     assert found is not None
     assert (found.compromised, after.rotation, after.held) == (marked, rotation, held)
@@ -159,7 +162,7 @@ def test_compromised(row: tuple[str, bool, str, str | None]) -> None:
 
 def test_compromised_where_nothing_is() -> None:
     """What is not there cannot be marked."""
-    assert effects.compromised(state(), "previous") == state()
+    assert transitions.compromised(state(), "previous") == state()
 
 
 TOLD: dict[str, tuple[Generation, datetime | None, dict[int, datetime]]] = {
@@ -175,14 +178,14 @@ TOLD: dict[str, tuple[Generation, datetime | None, dict[int, datetime]]] = {
 def test_aborted(row: tuple[Generation, datetime | None, dict[int, datetime]]) -> None:
     """A standby that others may pin is put aside for a hold-down, unless its keys are good no more."""
     following, now, aside = row
-    after = effects.aborted(state(served(2), following, rotation="wanted", held="a probe failed"), now)
+    after = transitions.aborted(state(served(2), following, rotation="wanted", held="a probe failed"), now)
     assert (after.retired, dict(after.aside)) == ((3,), aside)
     assert (after.rotation, after.held) == ("", None)
 
 
 def test_removed() -> None:
     """What is gone from disk is in no list any more."""
-    after = effects.removed(state(retired=(1, 2), aside={1: NOW, 2: NOW}), 1)
+    after = transitions.removed(state(retired=(1, 2), aside={1: NOW, 2: NOW}), 1)
     assert (after.retired, dict(after.aside)) == ((2,), {2: NOW})
 
 
@@ -193,7 +196,7 @@ WAITING = Wait("a person signs", "")
 
 
 def issue(before: CertificateState, slot: str, *, new_pins: bool = False) -> CertificateState:
-    return effects.issued(
+    return transitions.issued(
         before, slot, (NEW,), names=("a.example",), issuer="other", now=NOW, new_pins=new_pins
     )
 
@@ -208,7 +211,7 @@ ISSUED: dict[str, tuple[str, bool, bool, bool]] = {
 
 @each(ISSUED)
 def test_issued(row: tuple[str, bool, bool, bool]) -> None:
-    """New certificates are new pins or not; a wish for a renewal is of what is served."""
+    """New certificates are new pins or not; what is asked for is a renewal of what is served."""
     slot, new_pins, keeps, wanted = row
     old = served(1, seen=FEED, acks={"bob": NOW}, advice=advice(NOW), ask_advice_at=NOW)
     before = state(old, old, old, renewal_wanted=True, waiting=WAITING)
@@ -251,7 +254,7 @@ def test_renewal_undone() -> None:
     assert renewed.current.before == Issuance(
         1, NOW - 30 * DAY, "ca", CERT.names, (record(-30, 60, "cert 1"),)
     )
-    after = effects.renewal_undone(renewed).current
+    after = transitions.renewal_undone(renewed).current
     assert after is not None
     assert after == served()._replace(highest=2)
 
@@ -260,26 +263,26 @@ def test_renewal_undone() -> None:
 
 
 def test_announced() -> None:
-    """The first sighting of current and next counts; previous is not looked at."""
-    sighting = Sighting(NOW, 60.0, "here")
-    after = effects.announced(state(served(2, seen=FEED), generation(3), served(1)), "feed", sighting)
+    """The first observation of current and next counts; previous is not looked at."""
+    observation = Observation(NOW, 60.0, "here")
+    after = transitions.announced(state(served(2, seen=FEED), generation(3), served(1)), "feed", observation)
     seen = [generation.seen if generation else None for generation in after[1:4]]
-    assert seen == [FEED, {"feed": sighting}, {}]
-    assert effects.announced(state(), "feed", sighting) == state()
+    assert seen == [FEED, {"feed": observation}, {}]
+    assert transitions.announced(state(), "feed", observation) == state()
 
 
-RETRACTED: dict[str, tuple[Generation | None, dict[str, Sighting] | None]] = {
+RETRACTED: dict[str, tuple[Generation | None, dict[str, Observation] | None]] = {
     "there is no previous": (None, None),
-    "it was not seen there": (served(1, seen={"dns": Sighting(NOW)}), {"dns": Sighting(NOW)}),
-    "it was": (served(1, seen={**FEED, "dns": Sighting(NOW)}), {"dns": Sighting(NOW)}),
+    "it was not seen there": (served(1, seen={"dns": Observation(NOW)}), {"dns": Observation(NOW)}),
+    "it was": (served(1, seen={**FEED, "dns": Observation(NOW)}), {"dns": Observation(NOW)}),
 }
 
 
 @each(RETRACTED)
-def test_retracted(row: tuple[Generation | None, dict[str, Sighting] | None]) -> None:
+def test_retracted(row: tuple[Generation | None, dict[str, Observation] | None]) -> None:
     """What an announcer shows no more has to be seen there anew."""
     previous, seen = row
-    after = effects.retracted(state(served(2), None, previous), "feed")
+    after = transitions.retracted(state(served(2), None, previous), "feed")
     assert (after.previous.seen if after.previous else None) == seen
 
 
@@ -295,12 +298,12 @@ STILL: dict[str, tuple[str, str, bool, str]] = {
 @each(STILL)
 @pytest.mark.parametrize("slot", ["current", "next", "previous"])
 def test_still_seen(slot: str, row: tuple[str, str, bool, str]) -> None:
-    """A sighting counts where pins are shown now; elsewhere the hold-down begins anew."""
+    """An observation counts where pins are shown now; elsewhere the hold-down begins anew."""
     announcer, place, counts, after_place = row
-    old = generation(1, seen={announcer: Sighting(NOW, place=place)})
-    after = effects.still_seen(effects.with_slot(state(), slot, old), PLACES).slot(slot)
+    old = generation(1, seen={announcer: Observation(NOW, place=place)})
+    after = transitions.without_stale(transitions.with_slot(state(), slot, old), PLACES).slot(slot)
     assert after is not None
-    assert after.seen == ({announcer: Sighting(NOW, place=after_place)} if counts else {})
+    assert after.seen == ({announcer: Observation(NOW, place=after_place)} if counts else {})
 
 
 # Failures
@@ -310,7 +313,7 @@ def test_failed() -> None:
     """A failure takes the place of an older one of its kind and subject, and of no other."""
     one, two = failure(), failure("write")
     before = state(failures=(one, two))
-    assert effects.failed(before, one._replace(attempts=2)).failures == (two, one._replace(attempts=2))
+    assert transitions.failed(before, one._replace(attempts=2)).failures == (two, one._replace(attempts=2))
 
 
 FORGOTTEN: dict[str, tuple[dict[str, Any], list[str]]] = {
@@ -326,7 +329,7 @@ def test_without_failure(row: tuple[dict[str, Any], list[str]]) -> None:
     """What is asked for is forgotten; where there is nothing, the state is the same one."""
     which, left = row
     before = state(failures=(failure(), failure("write")))
-    after = effects.without_failure(before, **which)
+    after = transitions.without_failure(before, **which)
     assert [one.kind for one in after.failures] == left
     assert (after is before) is (len(left) == 2)
 
@@ -337,17 +340,17 @@ WISHES: dict[str, tuple[int, float | None, float | None, float]] = {
     "the sixth": (6, None, None, 1920),
     "the seventh is at the cap": (7, None, None, 3600),
     "the hundredth": (100, None, None, 3600),
-    "a longer wish": (1, 3601, None, 3601),
-    "a wish shorter than the back-off": (1, 30, 1800, 60),
-    "a wish beyond what is allowed": (1, 3600, 1800, 1800),
-    "a wish, and less is allowed than the back-off": (1, 3600, 5, 60),
-    "a wish for ages": (1, 1e12, 43200, 43200),
-    "no wish, and much is allowed": (1, None, 43200, 60),
+    "more was asked for": (1, 3601, None, 3601),
+    "less was asked for than the back-off": (1, 30, 1800, 60),
+    "more was asked for than is allowed": (1, 3600, 1800, 1800),
+    "some was asked for, and less is allowed than the back-off": (1, 3600, 5, 60),
+    "ages were asked for": (1, 1e12, 43200, 43200),
+    "nothing was asked for, and much is allowed": (1, None, 43200, 60),
 }
 
 
 @each(WISHES)
 def test_back_off(row: tuple[int, float | None, float | None, float]) -> None:
     """Doubled each time up to the cap; Retry-After is obeyed beyond it, but no longer than is allowed."""
-    attempts, wish, most, seconds = row
-    assert effects.back_off(attempts, 60, 3600, NOW, wish, most) == NOW + timedelta(seconds=seconds)
+    attempts, asked, most, seconds = row
+    assert retry.back_off(attempts, 60, 3600, NOW, asked, most) == NOW + timedelta(seconds=seconds)

@@ -1,4 +1,4 @@
-"""What certctl remembers of one certificate: generations, the slots they stand in, wishes and failures."""
+"""What certctl remembers of one certificate: generations and their slots, what was asked for, failures."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -28,7 +28,7 @@ class KeyRecord(NamedTuple):
     certificate: CertificateRecord | None = None
 
 
-class Sighting(NamedTuple):
+class Observation(NamedTuple):
     """That an announcer showed a generation's pins."""
 
     at: datetime
@@ -73,7 +73,7 @@ class Generation(NamedTuple):
     issued_by: str | None = None
     names: tuple[str, ...] = ()
     """What was asked for in the last issuance."""
-    seen: Mapping[str, Sighting] = {}
+    seen: Mapping[str, Observation] = {}
     """By announcer."""
     acks: Mapping[str, datetime] = {}
     """By peer."""

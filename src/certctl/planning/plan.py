@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
 
-from certctl.core.basis import blocked, waits
-from certctl.core.lookahead import assume
-from certctl.core.observed import CertificateSeen, World
-from certctl.core.others import announce_step, dhparam_steps, hook_blocked, hook_step, map_step
-from certctl.core.rules import (
+from certctl.planning.foresight import assume
+from certctl.planning.host_rules import announce_step, dhparam_steps, hook_blocked, hook_step, map_step
+from certctl.planning.observed import CertificateSeen, World
+from certctl.planning.retry import blocked, waits
+from certctl.planning.rules import (
     PHASE_ANNOUNCE,
     PHASE_DHPARAM,
     PHASE_FILES,
@@ -23,8 +23,8 @@ from certctl.core.rules import (
     case_of,
     phase,
 )
-from certctl.core.spec import Spec
-from certctl.core.steps import Plan, Step
+from certctl.planning.spec import Spec
+from certctl.planning.steps import Plan, Step
 
 Apply = Callable[[Sequence[Step]], None]
 Tried = dict[object, tuple[int, object]]
@@ -239,7 +239,7 @@ def foresee(
 
 def idle(spec: Spec, world: World, now: datetime, only: Collection[str] | None = None) -> Plan:
     """The plan of a world in which there is nothing to do: what waits, and the next moment."""
-    from certctl.core.holds import holds, next_moment
+    from certctl.planning.holds import holds, next_moment
 
     return Plan(now, (), tuple(holds(spec, world, now, only)), next_moment(spec, world, now))
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from certctl.core.times import duration_text, minute_text
+from certctl.planning.times import duration_text, minute_text
 
 JUMP = timedelta(days=1)
 """By which the time of day may differ from what is expected: corrections, a night switched off."""

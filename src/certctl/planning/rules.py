@@ -4,14 +4,14 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from certctl.core.clock import JUMP
-from certctl.core.gate import gate
-from certctl.core.model import Generation
-from certctl.core.observed import CertificateSeen
-from certctl.core.spec import CertificateSpec, Spec
-from certctl.core.steps import Step
-from certctl.core.times import after, duration_text, minute_text
-from certctl.core.when import paused_until, renew_at, rotate_at
+from certctl.planning.clock import JUMP
+from certctl.planning.due import paused_until, renew_at, rotate_at
+from certctl.planning.gate import gate
+from certctl.planning.observed import CertificateSeen
+from certctl.planning.spec import CertificateSpec, Spec
+from certctl.planning.state import Generation
+from certctl.planning.steps import Step
+from certctl.planning.times import after, duration_text, minute_text
 
 LOCAL_ISSUERS = ("self-signed", "private-ca")
 
@@ -39,7 +39,7 @@ class Case(NamedTuple):
     now: datetime
     doubt: str | None = None
     """Why *now* is not believed."""
-    wish: str | None = None
+    promotion: str | None = None
     """Why next should become current, whether or not it may yet (`promotion_reason`)."""
 
     @property
@@ -50,12 +50,12 @@ class Case(NamedTuple):
 def case_of(
     spec: Spec, cert: CertificateSpec, seen: CertificateSeen, now: datetime, doubt: str | None = None
 ) -> Case:
-    """The case, with its wish worked out once for all rules."""
+    """The case, with the reason for a promotion worked out once for all rules."""
     case = Case(spec, cert, seen, now, doubt)
-    return case._replace(wish=promotion_reason(case))
+    return case._replace(promotion=promotion_reason(case))
 
 
-def rotation_wish(case: Case, ahead: float = 0.0) -> str | None:
+def rotation_reason(case: Case, ahead: float = 0.0) -> str | None:
     """Why the current keys should give way, now or within *ahead* seconds; None: they should not."""
     state, cert = case.seen.state, case.cert
     if state.current is None:
@@ -74,7 +74,7 @@ def rotation_wish(case: Case, ahead: float = 0.0) -> str | None:
     return None
 
 
-def renewal_wish(case: Case, generation: Generation, ahead: float = 0.0) -> str | None:
+def renewal_reason(case: Case, generation: Generation, ahead: float = 0.0) -> str | None:
     """Why *generation* needs new certificates, now or within *ahead* seconds; None: it does not."""
     cert, state = case.cert, case.seen.state
     if generation is state.current and state.renewal_wanted:
@@ -112,7 +112,7 @@ def _yet_to_come(generation: Generation, now: datetime) -> str | None:
 
 def fits(case: Case, generation: Generation) -> bool:
     """Whether the certificates of a waiting *generation* could be served as they are."""
-    return generation.valid_at(case.now) and renewal_wish(case, generation) is None
+    return generation.valid_at(case.now) and renewal_reason(case, generation) is None
 
 
 def may_promote(case: Case) -> bool:
@@ -139,7 +139,7 @@ def promotion_reason(case: Case) -> str | None:
         return "it is the first, which nobody can pin yet"
     if case.seen.served_next:
         return f"{case.seen.served_next} holds its key already: the state is older than what is served"
-    reason = rotation_wish(case)
+    reason = rotation_reason(case)
     if reason is None and case.pins_certificates and state.next.issuance:
         reason = "a renewed certificate stands ready"
     return reason
@@ -170,10 +170,10 @@ def rollback(case: Case) -> Iterator[Step]:
 
 def promote(case: Case) -> Iterator[Step]:
     state = case.seen.state
-    if not case.wish or state.next is None or rolls_back(case):
+    if not case.promotion or state.next is None or rolls_back(case):
         return
     if may_promote(case) and fits(case, state.next):
-        yield Step("promote", case.cert.name, case.wish, slot="next")
+        yield Step("promote", case.cert.name, case.promotion, slot="next")
 
 
 def write(case: Case) -> Iterator[Step]:
@@ -206,8 +206,8 @@ def make_key(case: Case) -> Iterator[Step]:
     elif not case.pins_certificates:
         yield Step("make-key", cert.name, "a next key stands ready at all times", slot="next")
     else:
-        rotation = rotation_wish(case, ahead=cert.hold_down)
-        reason = rotation or renewal_wish(case, state.current, ahead=cert.hold_down)
+        rotation = rotation_reason(case, ahead=cert.hold_down)
+        reason = rotation or renewal_reason(case, state.current, ahead=cert.hold_down)
         if reason:
             yield Step("make-key", cert.name, reason, slot="next", reuse=rotation is None)
 
@@ -217,18 +217,18 @@ def issue(case: Case) -> Iterator[Step]:
     if rolls_back(case):
         return
     if state.next is not None and "next" not in case.seen.lost and _same_keys(state.next, case.cert):
-        promotes = case.wish is not None and may_promote(case)
+        promotes = case.promotion is not None and may_promote(case)
         # A certificate that is pinned is issued early, so that it can be announced.
         early = case.pins_certificates and state.current is not None and case.doubt is None
-        why = renewal_wish(case, state.next) if promotes or early else None
+        why = renewal_reason(case, state.next) if promotes or early else None
         if why:
             first = state.current is None
-            reason = "there is no certificate yet" if first else f"for the next key: {case.wish or why}"
+            reason = "there is no certificate yet" if first else f"for the next key: {case.promotion or why}"
             yield Step("issue", name, reason, slot="next")
         if why or promotes:
             return
     if state.current and "current" not in case.seen.lost and not case.pins_certificates:
-        why = renewal_wish(case, state.current)
+        why = renewal_reason(case, state.current)
         if why:
             yield Step("issue", name, why, slot="current")
 

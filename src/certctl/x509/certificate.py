@@ -9,9 +9,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
-from certctl.core import pem
-from certctl.core.x509_names import Constraints
 from certctl.errors import CertctlError
+from certctl.x509 import pem
+from certctl.x509.names import Constraints
 
 if TYPE_CHECKING:
     from cryptography import x509
@@ -54,7 +54,7 @@ class Certificate(NamedTuple):
     names: tuple[str, ...]
     """DNS names in lower case and IP addresses of subjectAltName, in its order."""
     algorithm: str
-    """A word of spec.ALGORITHMS, or a description of another kind of key."""
+    """A word of x509.ALGORITHMS, or a description of another kind of key."""
     signature_hash: str
     """"sha256", …; empty where the signature algorithm has none of its own (Ed25519)."""
     is_ca: bool
@@ -85,6 +85,27 @@ class Certificate(NamedTuple):
         return sha256(self.key_der)
 
 
+class CertificateFacts(NamedTuple):
+    """What is worth remembering of a certificate."""
+
+    certificate: Digests
+    """Of its DER."""
+    key: Digests
+    """Of its SubjectPublicKeyInfo's DER: sha256 is the data of TLSA 3 1 1."""
+    serial: str
+    """Upper-case hex, an even number of digits."""
+    not_before: datetime
+    not_after: datetime
+    names: tuple[str, ...]
+    """DNS names (A-labels, lower case) and IP addresses, in the certificate's order."""
+    issuer: str
+    """RFC 4514."""
+    algorithm: str
+    """A word of x509.ALGORITHMS, or a description of another kind of key."""
+    subject: str = ""
+    """RFC 4514."""
+
+
 def load(data: bytes) -> Certificate:
     """Read the first certificate in PEM *data*."""
     block = next((block for block in pem.blocks(data) if block.label in pem.CERTIFICATE_LABELS), None)
@@ -96,6 +117,22 @@ def load(data: bytes) -> Certificate:
         # Bytes that are no certificate make cryptography raise a dozen types.
         why = " ".join(str(error).split())
         raise CertctlError(f"a CERTIFICATE block holds no valid certificate: {why[:200]}") from error
+
+
+def certificate_facts(leaf_pem: bytes) -> CertificateFacts:
+    """Read the first certificate in *leaf_pem*."""
+    found = load(leaf_pem)
+    return CertificateFacts(
+        certificate=digests(found.der),
+        key=digests(found.key_der),
+        serial=found.serial,
+        not_before=found.not_before,
+        not_after=found.not_after,
+        names=found.names,
+        issuer=found.issuer,
+        algorithm=found.algorithm,
+        subject=found.subject,
+    )
 
 
 def digests(der: bytes) -> Digests:
@@ -133,7 +170,7 @@ def names_of(extension: x509.SubjectAlternativeName | None) -> tuple[str, ...]:
 
 
 def algorithm_of(key: PublicKeyTypes) -> str:
-    """Return the word of spec.ALGORITHMS for *key*, or a description in the same form."""
+    """Return the word of x509.ALGORITHMS for *key*, or a description in the same form."""
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
     if isinstance(key, rsa.RSAPublicKey):

@@ -1,12 +1,13 @@
-"""What an attempt was made with: when it changes, a back-off or a wait is over."""
+"""When what failed is tried again: after its back-off, or once its basis, what it was tried with, changed."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from certctl.core.model import CertificateState, Failure
-from certctl.core.spec import CertificateSpec, Spec
-from certctl.core.steps import Step
+from certctl.planning.spec import CertificateSpec, Spec
+from certctl.planning.state import CertificateState, Failure
+from certctl.planning.steps import Step
+from certctl.planning.times import after
 
 
 def issue_basis(spec: Spec, cert: CertificateSpec, state: CertificateState, slot: str) -> str:
@@ -40,3 +41,21 @@ def waits(failure: Failure, now: datetime) -> bool:
     One that a clock ahead of ours has written is: else a wrong clock's seconds would last for years.
     """
     return failure.retry_at is not None and failure.at <= now < failure.retry_at
+
+
+def back_off(
+    attempts: int,
+    base: float,
+    cap: float,
+    now: datetime,
+    asked: float | None = None,
+    most: float | None = None,
+) -> datetime:
+    """When to try again after *attempts* failures: *base* seconds, doubled each time up to *cap*.
+
+    *asked*: what the other side asked for (Retry-After), which is honoured where it is longer,
+    but not beyond *most* seconds.
+    """
+    seconds = min(base * 2 ** min(attempts - 1, 30), cap)
+    asked = asked or 0 if most is None else min(asked or 0, most)
+    return after(now, max(seconds, asked))

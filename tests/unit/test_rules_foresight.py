@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from certctl.core.lookahead import assume
-from certctl.core.model import CertificateState, DhparamState, Failure, HookState, Sighting
-from certctl.core.observed import AnnouncerSeen, CertificateSeen, DhparamSeen, FileSeen, HookSeen, World
-from certctl.core.pins import place
-from certctl.core.spec import AnnouncerSpec, CertificateSpec, FileSpec, HookSpec, Spec
-from certctl.core.steps import Step
+from certctl.planning.foresight import assume
+from certctl.planning.observed import AnnouncerSeen, CertificateSeen, DhparamSeen, FileSeen, HookSeen, World
+from certctl.planning.pins import place
+from certctl.planning.spec import AnnouncerSpec, CertificateSpec, FileSpec, HookSpec, Spec
+from certctl.planning.state import CertificateState, DhparamState, Failure, HookState, Observation
+from certctl.planning.steps import Step
 from tests.unit.planning_cases import (
     CERT,
     DAY,
@@ -225,10 +225,10 @@ def test_announce(row: tuple[AnnouncerSeen, bool]) -> None:
     assert host.announcers["dns"] == SHOWN
     assert ("/zone" in host.hooks["reload"].files) is hooks
     found = host.certificates["mx1"].state
-    sighting = Sighting(NOW, 7200.0, place(ANNOUNCERS["dns"]))
+    observation = Observation(NOW, 7200.0, place(ANNOUNCERS["dns"]))
     assert found.current is not None
     assert found.next is not None
-    assert found.current.seen == found.next.seen == {"dns": sighting}
+    assert found.current.seen == found.next.seen == {"dns": observation}
 
 
 def test_announce_of_nobody() -> None:

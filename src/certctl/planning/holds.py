@@ -6,18 +6,24 @@ from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from certctl.core.basis import waits
-from certctl.core.clock import ClockSeen
-from certctl.core.gate import gate, hold_until
-from certctl.core.model import CertificateState, Failure
-from certctl.core.observed import CertificateSeen, HookSeen, World
-from certctl.core.others import changed_files, dhparam_due, hook_blocked, take_over, undelivered, unsighted
-from certctl.core.pins import previous_ends
-from certctl.core.rules import Case, promotion_reason, rotation_wish
-from certctl.core.spec import CertificateSpec, Spec
-from certctl.core.steps import FAILED, STANDBY, WAITS, WRONG, Hold
-from certctl.core.times import after, minute_text
-from certctl.core.when import due_at, paused_until, renew_at, rotate_at
+from certctl.planning.clock import ClockSeen
+from certctl.planning.due import due_at, paused_until, renew_at, rotate_at
+from certctl.planning.gate import gate, hold_until
+from certctl.planning.host_rules import (
+    changed_files,
+    dhparam_due,
+    hook_blocked,
+    not_yet_seen,
+    take_over,
+)
+from certctl.planning.observed import CertificateSeen, HookSeen, World
+from certctl.planning.pins import previous_ends
+from certctl.planning.retry import waits
+from certctl.planning.rules import Case, promotion_reason, rotation_reason
+from certctl.planning.spec import CertificateSpec, Spec
+from certctl.planning.state import CertificateState, Failure
+from certctl.planning.steps import FAILED, STANDBY, WAITS, WRONG, Hold
+from certctl.planning.times import after, minute_text
 
 CLOCK = "clock"
 """Kind and subject of the hold that tells of a clock that is not believed."""
@@ -64,7 +70,7 @@ def _announcer_holds(spec: Spec, world: World, name: str, now: datetime) -> Iter
         return
     if world.clock.doubt is not None and seen.fewer:
         yield _doubted("retract", name, world.clock.doubt, world.clock)
-    lacking = unsighted(spec, world, name)
+    lacking = not_yet_seen(spec, world, name)
     for why in dict.fromkeys(seen.unseen[subject] for subject in lacking if subject in seen.unseen):
         yield Hold("announce", name, why, seen.ask_at)
 
@@ -98,12 +104,12 @@ def _certificate_holds(spec: Spec, world: World, cert: CertificateSpec, now: dat
     if state.current is None or state.next is None or state.forced:
         return
     closed = gate(cert, state.next, now, _unseen(world, cert))
-    wish = promotion_reason(Case(spec, cert, seen, now))
-    if not closed.open and (wish or closed.until is not None):
-        reason = f"{wish}, but {closed.reason}" if wish else closed.reason
-        yield Hold("promote", cert.name, reason, closed.until, WAITS if wish else STANDBY)
-    elif wish and doubt is not None:
-        yield _doubted("promote", cert.name, f"{wish}, but {doubt}", world.clock)
+    promotion = promotion_reason(Case(spec, cert, seen, now))
+    if not closed.open and (promotion or closed.until is not None):
+        reason = f"{promotion}, but {closed.reason}" if promotion else closed.reason
+        yield Hold("promote", cert.name, reason, closed.until, WAITS if promotion else STANDBY)
+    elif promotion and doubt is not None:
+        yield _doubted("promote", cert.name, f"{promotion}, but {doubt}", world.clock)
 
 
 def _paused(cert: CertificateSpec, state: CertificateState, now: datetime) -> Iterator[Hold]:
@@ -187,69 +193,10 @@ def _certificate_moments(
         moments += [due_at(cert, state.next), state.current.not_after]
     advice = state.current.advice
     moments.append(advice.check_at if advice is not None else state.current.ask_advice_at)
-    if state.next is not None and (rotation_wish(Case(spec, cert, seen, now)) or state.next.issuance):
+    if state.next is not None and (rotation_reason(Case(spec, cert, seen, now)) or state.next.issuance):
         moments.append(hold_until(cert, state.next))
     return moments
 
 
 def _retries(failures: tuple[Failure, ...]) -> list[datetime | None]:
     return [f.retry_at or f.at + timedelta(seconds=RETRY_UNPLANNED) for f in failures]
-
-
-def has_expired(seen: CertificateSeen, now: datetime) -> bool:
-    """Whether what is served is valid no more."""
-    current = seen.state.current
-    return current is not None and current.not_after is not None and current.not_after <= now
-
-
-def trouble(seen: CertificateSeen, now: datetime) -> str | None:
-    """What is wrong with the current generation that no step can mend at once."""
-    if seen.conflicts:
-        return seen.conflicts[0].conflict
-    current = seen.state.current
-    if current is None:
-        return None
-    if "current" in seen.lost:
-        return (
-            f"the key of generation {current.number} is missing from disk; "
-            f"the next one takes its place once it may, or at once: certctl rotate --force {seen.state.name}"
-        )
-    start = current.not_before
-    if start is not None and start > now:
-        return f"the certificate is not valid before {minute_text(start)}: is the clock right?"
-    return None
-
-
-def undelivered_through(world: World, cert: CertificateSpec) -> str | None:
-    """Why what is on disk has not reached servers or peers: a hook or an announcer of *cert* that fails."""
-    for file in world.certificates[cert.name].files:
-        for name in file.hooks:
-            hook = world.hooks.get(name)
-            if hook is not None and hook.state.attempts and undelivered([file], {name: hook}):
-                status = hook.state.exit_status
-                return f"hook {name} fails with exit status {status}: the server may have the old {file.path}"
-    for name in cert.announce:
-        seen = world.announcers.get(name)
-        if seen is not None and seen.failure is not None:
-            return f"announcer {name} fails: {seen.failure.message}"
-    return None
-
-
-def condition(spec: Spec, cert: CertificateSpec, world: World, now: datetime, due: bool) -> str:
-    """The one word for a certificate: new ok due held failing expired. *due*: the plan has steps for it."""
-    seen = world.certificates[cert.name]
-    state: CertificateState = seen.state
-    if seen.unreadable is not None:
-        return "failing"
-    if has_expired(seen, now):
-        return "expired"
-    if state.failures or seen.conflicts or trouble(seen, now) or undelivered_through(world, cert):
-        return "failing"
-    if state.current is None:
-        return "held" if state.waiting else "new"
-    if state.waiting or state.held:
-        return "held"
-    wish, doubt = promotion_reason(Case(spec, cert, seen, now)), world.clock.doubt
-    if wish and state.next and not state.forced and (doubt or not gate(cert, state.next, now).open):
-        return "held"
-    return "due" if due else "ok"

@@ -6,9 +6,9 @@ from datetime import datetime
 
 import pytest
 
-from certctl.core import rules
-from certctl.core.observed import FileSeen
-from certctl.core.spec import DAY as DAY_SECONDS
+from certctl.planning import rules
+from certctl.planning.observed import FileSeen
+from certctl.planning.spec import DAY as DAY_SECONDS
 from tests.unit.planning_cases import (
     CERT,
     DAY,
@@ -79,13 +79,13 @@ ROTATION: dict[str, tuple[rules.Case, str | None]] = {
 def test_rotation_wish(row: tuple[rules.Case, str | None]) -> None:
     """By age a key gives way only if the clock is believed; what a person asks for does not depend on it."""
     at, reason = row
-    assert rules.rotation_wish(at) == reason
+    assert rules.rotation_reason(at) == reason
 
 
 @pytest.mark.parametrize(("now", "wished"), [(OLD - 7 * DAY - MS, False), (OLD - 7 * DAY, True)])
 def test_rotation_wish_ahead(now: datetime, wished: bool) -> None:
     """A successor that needs a hold-down is wished for that much earlier, to the millisecond."""
-    reason = rules.rotation_wish(case(state(served()), now=now), ahead=CERT.hold_down)
+    reason = rules.rotation_reason(case(state(served()), now=now), ahead=CERT.hold_down)
     assert reason == (BY_AGE if wished else None)
 
 
@@ -189,14 +189,14 @@ def test_renewal_wish(row: tuple[rules.Case, str | None]) -> None:
     at, reason = row
     current = at.seen.state.current
     assert current is not None
-    assert rules.renewal_wish(at, current) == reason
+    assert rules.renewal_reason(at, current) == reason
     assert [step.reason for step in rules.issue(at)] == ([reason] if reason else [])
 
 
 def test_a_renewal_is_asked_for_what_is_served() -> None:
-    """A wish for a renewal is of the current generation; next needs none for it."""
+    """A renewal that was asked for is of the current generation; next needs none for it."""
     following = generation(2)
-    assert rules.renewal_wish(case(state(served(), following, renewal_wanted=True)), following) is None
+    assert rules.renewal_reason(case(state(served(), following, renewal_wanted=True)), following) is None
 
 
 @pytest.mark.parametrize(("now", "wished"), [(DUE - 7 * DAY - MS, False), (DUE - 7 * DAY, True)])
@@ -204,7 +204,7 @@ def test_renewal_wish_ahead(now: datetime, wished: bool) -> None:
     """A certificate that is pinned is wished for a hold-down earlier, to the millisecond."""
     at = case(state(served()), cert=PINNED, now=now)
     assert at.seen.state.current is not None
-    reason = rules.renewal_wish(at, at.seen.state.current, ahead=PINNED.hold_down)
+    reason = rules.renewal_reason(at, at.seen.state.current, ahead=PINNED.hold_down)
     assert reason == (EXPIRES if wished else None)
 
 
@@ -252,7 +252,7 @@ PROMOTION: dict[str, tuple[rules.Case, str | None]] = {
 def test_promotion_reason(row: tuple[rules.Case, str | None]) -> None:
     """The first is wanted at once, a standby when its predecessor is to go, a renewal when it is there."""
     at, reason = row
-    assert rules.promotion_reason(at) == at.wish == reason
+    assert rules.promotion_reason(at) == at.promotion == reason
 
 
 OPEN = NOW + 5 * MINUTE

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from certctl.core.model import CertificateState, Generation
-from certctl.core.spec import DAY, CertificateSpec
-from certctl.core.times import after, duration_text, minute_text
+from certctl.planning.spec import DAY, CertificateSpec
+from certctl.planning.state import CertificateState, Generation
+from certctl.planning.times import after, duration_text, minute_text
 
 SERVED_LONG = 7 * DAY
 """Seconds that whoever pins a key by hand has to take it, where no hold-down is longer."""
@@ -31,10 +31,10 @@ def announced_at(spec: CertificateSpec, generation: Generation | None) -> dateti
     exist = generation.issued_at if spec.pin == "certificate" else generation.made_at
     if exist is None:
         return None
-    sightings = [generation.seen.get(name) for name in spec.announce]
-    if any(sighting is None for sighting in sightings):
+    observations = [generation.seen.get(name) for name in spec.announce]
+    if any(observation is None for observation in observations):
         return None
-    return max([sighting.at for sighting in sightings if sighting], default=exist)
+    return max([observation.at for observation in observations if observation], default=exist)
 
 
 def hold_until(spec: CertificateSpec, generation: Generation | None) -> datetime | None:
@@ -45,7 +45,7 @@ def hold_until(spec: CertificateSpec, generation: Generation | None) -> datetime
     if start is None:
         return None
     waits = [generation.seen[name] for name in spec.announce]
-    ends = [after(sighting.at, max(spec.hold_down, sighting.wait)) for sighting in waits]
+    ends = [after(observation.at, max(spec.hold_down, observation.wait)) for observation in waits]
     return max(ends, default=after(start, spec.hold_down))
 
 

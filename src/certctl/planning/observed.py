@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from certctl.core.clock import ClockSeen
-from certctl.core.model import CertificateState, DhparamState, Failure, HookState
+from certctl.planning.clock import ClockSeen
+from certctl.planning.state import CertificateState, DhparamState, Failure, HookState
 
 
 class FileSeen(NamedTuple):
@@ -40,7 +40,7 @@ class CertificateSeen(NamedTuple):
     recovered: str | None = None
     """Why the state was put together again from what is on disk."""
     amended: bool = False
-    """Whether sightings that count no more were taken out of *state*, which is not kept yet."""
+    """Whether observations that count no more were taken out of *state*, which is not kept yet."""
     served_next: str | None = None
     """A file that holds the next keys already: the state is older than what is served."""
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 
-from certctl.core.basis import waits
-from certctl.core.clock import JUMP
-from certctl.core.observed import CertificateSeen, DhparamSeen, FileSeen, HookSeen, World
-from certctl.core.pins import IN_DNS
-from certctl.core.spec import DhparamSpec, Spec
-from certctl.core.steps import Step
-from certctl.core.times import after, duration_text, minute_text
+from certctl.planning.clock import JUMP
+from certctl.planning.observed import CertificateSeen, DhparamSeen, FileSeen, HookSeen, World
+from certctl.planning.pins import IN_DNS
+from certctl.planning.retry import waits
+from certctl.planning.spec import DhparamSpec, Spec
+from certctl.planning.steps import Step
+from certctl.planning.times import after, duration_text, minute_text
 
 
 def changed_files(seen: HookSeen) -> list[str]:
@@ -71,7 +71,7 @@ def served(seen: CertificateSeen, hooks: Mapping[str, HookSeen]) -> bool:
     return not any(file.problem for file in seen.files) and not undelivered(seen.files, hooks)
 
 
-def unsighted(spec: Spec, world: World, announcer: str) -> list[str]:
+def not_yet_seen(spec: Spec, world: World, announcer: str) -> list[str]:
     """Certificates whose current or next pins have not been seen through *announcer* yet."""
     of_keys = spec.announcers[announcer].type in IN_DNS
     found = []
@@ -127,7 +127,7 @@ def _asking(spec: Spec, world: World, name: str, now: datetime) -> str | None:
     seen = world.announcers[name]
     if seen.ask_at is not None and now < seen.ask_at <= now + JUMP:
         return None
-    lacking = unsighted(spec, world, name)
+    lacking = not_yet_seen(spec, world, name)
     if world.clock.doubt is not None or not lacking or undelivered(seen.files, world.hooks):
         return None
     told = [seen.unseen[subject] for subject in lacking if subject in seen.unseen]

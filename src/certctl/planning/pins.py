@@ -4,9 +4,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from certctl.core.model import SLOTS, CertificateState, Generation
-from certctl.core.spec import AnnouncerSpec, CertificateSpec
-from certctl.core.times import after
+from certctl.planning.spec import AnnouncerSpec, CertificateSpec
+from certctl.planning.state import SLOTS, CertificateState, Generation
+from certctl.planning.times import after
 
 FORMATS = ("text", "policy", "access", "tlsa", "json")
 DIGESTS = ("sha256", "sha1", "md5")

@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from certctl.core.model import DhparamState, HookState
-from certctl.core.observed import AnnouncerSeen, CertificateSeen, DhparamSeen, FileSeen, HookSeen
-from certctl.core.others import announce_step, dhparam_due, dhparam_steps, hook_step, map_step, served
-from certctl.core.spec import AnnouncerSpec, DhparamSpec
+from certctl.planning.host_rules import announce_step, dhparam_due, dhparam_steps, hook_step, map_step, served
+from certctl.planning.observed import AnnouncerSeen, CertificateSeen, DhparamSeen, FileSeen, HookSeen
+from certctl.planning.spec import AnnouncerSpec, DhparamSpec
+from certctl.planning.state import DhparamState, HookState
 from tests.unit.planning_cases import CERT, DOUBT, MS, NOW, each, spec, state, told, world
 from tests.unit.planning_cases import served as current
 

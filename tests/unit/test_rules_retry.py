@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from certctl.core.basis import blocked, issue_basis, waits
-from certctl.core.model import CertificateState, Failure, HookState, Wait
-from certctl.core.observed import HookSeen
-from certctl.core.others import hook_blocked
-from certctl.core.spec import CertificateSpec, IssuerSpec
-from certctl.core.steps import Step
+from certctl.planning.host_rules import hook_blocked
+from certctl.planning.observed import HookSeen
+from certctl.planning.retry import blocked, issue_basis, waits
+from certctl.planning.spec import CertificateSpec, IssuerSpec
+from certctl.planning.state import CertificateState, Failure, HookState, Wait
+from certctl.planning.steps import Step
 from tests.unit.planning_cases import (
     CERT,
     DAY,

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from certctl.core import pem
-from certctl.core.x509_load import content, load
 from certctl.errors import CertctlError
+from certctl.x509 import pem
+from certctl.x509.certificate import content, load
 
 _PKCS7_LABELS = ("PKCS7", "CMS")
 _CERTIFICATES = 0xA0

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import NamedTuple
 
-ALGORITHMS = ("ecdsa-p256", "ecdsa-p384", "rsa-2048", "rsa-3072", "rsa-4096", "ed25519")
 ISSUER_TYPES = ("self-signed", "private-ca", "acme", "command", "csr")
 ANNOUNCER_TYPES = ("feed", "policy", "tlsa", "dns", "command")
 CHALLENGES = ("http-01", "dns-01", "tls-alpn-01")

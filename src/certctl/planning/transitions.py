@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from certctl.core.clock import JUMP
-from certctl.core.model import (
+from certctl.planning.clock import JUMP
+from certctl.planning.state import (
     SLOTS,
     CertificateRecord,
     CertificateState,
@@ -14,9 +14,8 @@ from certctl.core.model import (
     Generation,
     Issuance,
     KeyRecord,
-    Sighting,
+    Observation,
 )
-from certctl.core.times import after
 
 NO_TIME = timedelta()
 
@@ -135,7 +134,7 @@ def compromised(state: CertificateState, slot: str) -> CertificateState:
 
 
 def aborted(state: CertificateState, now: datetime | None = None) -> CertificateState:
-    """The next generation goes, and with it every wish for a rotation; a new one is made by the pass.
+    """The next generation goes, and with it every request for a rotation; a new one is made by the pass.
 
     *now*: its keys are still good, and are kept aside if others may pin them.
     """
@@ -153,7 +152,7 @@ def _without_next(state: CertificateState, now: datetime | None) -> CertificateS
 
 
 def rolled_back(state: CertificateState, now: datetime) -> CertificateState:
-    """Previous and current change places; the clock of rotations begins anew, and no wish is left."""
+    """Previous and current change places; the clock of rotations begins anew, and nothing stays asked for."""
     new = state.previous
     assert new is not None
     return state._replace(
@@ -165,12 +164,12 @@ def rolled_back(state: CertificateState, now: datetime) -> CertificateState:
     )
 
 
-def announced(state: CertificateState, announcer: str, sighting: Sighting) -> CertificateState:
-    """The pins of current and next have been seen through *announcer*; the first sighting is kept."""
+def announced(state: CertificateState, announcer: str, observation: Observation) -> CertificateState:
+    """The pins of current and next have been seen through *announcer*; the first observation is kept."""
     for slot in ("current", "next"):
         generation = state.slot(slot)
         if generation is not None and announcer not in generation.seen:
-            seen = {**generation.seen, announcer: sighting}
+            seen = {**generation.seen, announcer: observation}
             state = with_slot(state, slot, generation._replace(seen=seen))
     return state
 
@@ -180,26 +179,26 @@ def retracted(state: CertificateState, announcer: str) -> CertificateState:
     old = state.previous
     if old is None or announcer not in old.seen:
         return state
-    seen = {name: sighting for name, sighting in old.seen.items() if name != announcer}
+    seen = {name: observation for name, observation in old.seen.items() if name != announcer}
     return state._replace(previous=old._replace(seen=seen))
 
 
-def still_seen(state: CertificateState, places: Mapping[str, str]) -> CertificateState:
-    """Without the sightings of announcers that are not among *places*, or show pins elsewhere now.
+def without_stale(state: CertificateState, places: Mapping[str, str]) -> CertificateState:
+    """Without the observations of announcers that are not among *places*, or show pins elsewhere now.
 
     What was retracted or moved may be unknown to those who must see it: it is
-    announced anew, and the hold-down begins anew. Where a sighting does not say
+    announced anew, and the hold-down begins anew. Where an observation does not say
     its place, it is taken for the present one.
     """
     for slot in SLOTS:
         generation = state.slot(slot)
         if generation is not None and any(
-            places.get(name) != sighting.place for name, sighting in generation.seen.items()
+            places.get(name) != observation.place for name, observation in generation.seen.items()
         ):
             seen = {
-                name: sighting._replace(place=places[name])
-                for name, sighting in generation.seen.items()
-                if name in places and sighting.place in ("", places[name])
+                name: observation._replace(place=places[name])
+                for name, observation in generation.seen.items()
+                if name in places and observation.place in ("", places[name])
             }
             state = with_slot(state, slot, generation._replace(seen=seen))
     return state
@@ -240,7 +239,7 @@ def in_time(state: CertificateState, now: datetime, unproved: timedelta = NO_TIM
 
     Time that is *unproved* does not count for the hold-down of next: its moments are put off by
     that, at most to *now*. What was issued, failed or is to be asked ahead of *now* is due
-    without that (`rules`, `basis`).
+    without that (`rules`, `retry`).
     """
     for slot in SLOTS:
         generation = state.slot(slot)
@@ -271,21 +270,3 @@ def _in_time(generation: Generation, now: datetime) -> Generation:
         seen={name: one._replace(at=past(one.at) or now) for name, one in generation.seen.items()},
         acks={peer: past(at) or now for peer, at in generation.acks.items()},
     )
-
-
-def back_off(
-    attempts: int,
-    base: float,
-    cap: float,
-    now: datetime,
-    wish: float | None = None,
-    most: float | None = None,
-) -> datetime:
-    """When to try again after *attempts* failures: *base* seconds, doubled each time up to *cap*.
-
-    *wish* is what the other side asked for (Retry-After); it is honoured where it is longer,
-    but not beyond *most* seconds.
-    """
-    seconds = min(base * 2 ** min(attempts - 1, 30), cap)
-    wish = wish or 0 if most is None else min(wish or 0, most)
-    return after(now, max(seconds, wish))

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from certctl.core import effects
-from certctl.core.gate import keeps_previous
-from certctl.core.model import CertificateRecord, KeyRecord, Sighting
-from certctl.core.observed import CertificateSeen, World
-from certctl.core.pins import IN_DNS, cache_time, place
-from certctl.core.spec import Spec
-from certctl.core.steps import Step
+from certctl.planning import transitions
+from certctl.planning.gate import keeps_previous
+from certctl.planning.observed import CertificateSeen, World
+from certctl.planning.pins import IN_DNS, cache_time, place
+from certctl.planning.spec import Spec
+from certctl.planning.state import CertificateRecord, KeyRecord, Observation
+from certctl.planning.steps import Step
 
 FORESEEN = "foreseen"
 """Stands for digests that nobody can know yet."""
@@ -44,7 +44,7 @@ def _after(spec: Spec, world: World, step: Step, now: datetime) -> CertificateSe
             keys = tuple(key._replace(certificate=None) for key in state.current.keys)
         else:
             keys = tuple(_foreseen_key(state.last_number + 1, algorithm) for algorithm in cert.keys)
-        state = effects.with_next(state, state.last_number + 1, keys, now)
+        state = transitions.with_next(state, state.last_number + 1, keys, now)
         return seen._replace(state=state, lost=seen.lost - {"next"}, damaged=seen.damaged - {"next"})
     if step.kind == "issue":
         assert step.slot is not None
@@ -52,7 +52,7 @@ def _after(spec: Spec, world: World, step: Step, now: datetime) -> CertificateSe
         generation = state.slot(step.slot)
         assert generation is not None
         records = (CertificateRecord(FORESEEN, FORESEEN, FORESEEN, "", now, end),) * len(generation.keys)
-        state = effects.issued(
+        state = transitions.issued(
             state,
             step.slot,
             records,
@@ -67,14 +67,14 @@ def _after(spec: Spec, world: World, step: Step, now: datetime) -> CertificateSe
         keep = keeps_previous(cert, state, now)
         left = "previous" if keep else "current"
         seen = _turned(seen, {"next": "current", left: "previous"})
-        seen = seen._replace(state=effects.promoted(state, now, keep_previous=keep), served_next=None)
+        seen = seen._replace(state=transitions.promoted(state, now, keep_previous=keep), served_next=None)
         if state.current is not None:
             return _all_to_write(seen, "holds the generation before")
         files = tuple(file._replace(problem=file.problem or "is missing") for file in seen.files)
         return seen._replace(files=files)
     if step.kind == "rollback":
         seen = _turned(seen, {"previous": "current", "current": "previous", "next": "next"})
-        seen = seen._replace(state=effects.rolled_back(state, now))
+        seen = seen._replace(state=transitions.rolled_back(state, now))
         return _all_to_write(seen, "holds the generation that was rolled back")
     if step.kind == "write":
         for file in seen.files:
@@ -84,7 +84,7 @@ def _after(spec: Spec, world: World, step: Step, now: datetime) -> CertificateSe
         return seen._replace(files=files)
     assert step.kind == "retire"
     assert step.generation is not None
-    return seen._replace(state=effects.removed(state, step.generation))
+    return seen._replace(state=transitions.removed(state, step.generation))
 
 
 def _turned(seen: CertificateSeen, moves: Mapping[str, str]) -> CertificateSeen:
@@ -142,11 +142,11 @@ def _assume_announced(spec: Spec, world: World, step: Step, now: datetime) -> No
         failure=None,
     )
     via = spec.announcers[step.subject]
-    sighting = Sighting(now, cache_time(via), place(via))
+    observation = Observation(now, cache_time(via), place(via))
     for name, cert in spec.certificates.items():
         seen = world.certificates.get(name)
         if seen is not None and step.subject in cert.announce:
-            state = effects.announced(seen.state, step.subject, sighting)
+            state = transitions.announced(seen.state, step.subject, observation)
             world.certificates[name] = seen._replace(state=state)
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from certctl.core.model import Generation, KeyRecord
-from certctl.core.spec import DAY, CertificateSpec
-from certctl.core.times import after
+from certctl.planning.spec import DAY, CertificateSpec
+from certctl.planning.state import Generation, KeyRecord
+from certctl.planning.times import after
 
 SHORT_LIVED = 10 * DAY
 """Up to this lifetime a certificate is renewed at half of it, above at two thirds."""

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from certctl.core.model import SLOTS
-from certctl.core.pins import Announced
-from certctl.core.times import parse_rfc3339, rfc3339
+from certctl.planning.pins import Announced
+from certctl.planning.state import SLOTS
+from certctl.planning.times import parse_rfc3339, rfc3339
 
 VERSION = 1
 KIND = "certctl-pins"
