@@ -6,8 +6,6 @@ restart only this much is known: it does not go back, and it moved at least as l
 new kernel runs.
 """
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from typing import NamedTuple
 

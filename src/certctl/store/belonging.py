@@ -6,8 +6,6 @@ which servers may never have seen: so it knows its own inode, and that and the t
 of its lock file, which no copy has.
 """
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Mapping

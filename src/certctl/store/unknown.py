@@ -7,8 +7,6 @@ A file without a key tells by its certificate whose it is: two configurations th
 write one path would else replace each other's in every pass.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from typing import NamedTuple
