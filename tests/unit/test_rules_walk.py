@@ -12,7 +12,6 @@ import pytest
 from certctl.planning.foresight import assume
 from certctl.planning.observed import AnnouncerSeen, DhparamSeen, FileSeen, HookSeen, World
 from certctl.planning.plan import MOST_IN_A_PASS, plan
-from certctl.planning.rules import PHASE_HOOKS
 from certctl.planning.spec import (
     AnnouncerSpec,
     CertificateSpec,
@@ -23,7 +22,7 @@ from certctl.planning.spec import (
     Spec,
 )
 from certctl.planning.state import CertificateState, DhparamState, Failure, HookState
-from certctl.planning.steps import Step
+from certctl.planning.steps import PHASE_HOOKS, Step
 from tests.unit.planning_cases import (
     CERT,
     DAY,

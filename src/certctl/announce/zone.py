@@ -66,8 +66,8 @@ class DnsAnnouncer:
 
     def show(self, wanted: Mapping[str, Announced], now: datetime) -> Shown:
         """Bring the zone to *wanted*, then ask every authoritative server. Raises CertctlError."""
-        from certctl.announce.goodbye import still_served
         from certctl.announce.nameservers import Primary
+        from certctl.announce.served import still_served
         from certctl.dns.server import Deadline
 
         watch = files.Stopwatch(now)

@@ -83,7 +83,7 @@ def run(
     """
     if len(jobs) == 1:
         with outside():
-            only = _settled(lambda: work(jobs[0]))
+            only = _outcome_of(lambda: work(jobs[0]))
         yield [(jobs[0], only)]
         return
     from concurrent.futures import ThreadPoolExecutor
@@ -101,7 +101,7 @@ def run(
                 pool = open_pools.enter_context(ThreadPoolExecutor(threads, thread_name_prefix="issue"))
                 pools.append(pool)
                 for job in its:
-                    pool.submit(lambda job=job: ended.put((job, _settled(lambda: work(job)))))  # type: ignore[misc]
+                    pool.submit(lambda job=job: ended.put((job, _outcome_of(lambda: work(job)))))  # type: ignore[misc]
             left = len(jobs)
             while left:
                 with outside():
@@ -125,7 +125,7 @@ def at_once(spec: Spec, issuer: str) -> int:
     return acme.max_orders if acme else AT_ONCE
 
 
-def _settled(work: Callable[[], Obtained | Waiting]) -> Obtained | Waiting | CertctlError:
+def _outcome_of(work: Callable[[], Obtained | Waiting]) -> Obtained | Waiting | CertctlError:
     try:
         return work()
     except Exception as error:  # noqa: BLE001  # one certificate's bug must not keep the others from being served

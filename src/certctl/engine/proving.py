@@ -123,8 +123,8 @@ def judge(
         assert state.current is not None
         number, when = state.current.number, minute_text(now)
         held = f"generation {number} was promoted {when} and rolled back: {problems[0]}"
-        wish = failed._replace(rollback_wanted=True, held=held, unproved="rollback")
-        return Proved(wish, problems, reverted=True)
+        reverted = failed._replace(rollback_wanted=True, held=held, unproved="rollback")
+        return Proved(reverted, problems, reverted=True)
     if state.unproved == "renewal" and state.current is not None and state.current.before is not None:
         ends = min(record.not_after for record in state.current.before.certificates)
         if ends > now:

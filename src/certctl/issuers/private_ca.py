@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from certctl.errors import IssuerError
-from certctl.issuers.authority import CONFIRM, Authority, Wish, ensure, is_due
+from certctl.issuers.authority import CONFIRM, Authority, Need, ensure, is_due
 from certctl.issuers.authority_files import fingerprint, new_ca
 from certctl.issuers.leaf import as_server, certificate, lifetime
 from certctl.planning.spec import IssuerSpec, PrivateCaOptions
@@ -72,7 +72,7 @@ class PrivateCaIssuer:
         """There are no notes to take away."""
 
     def _authority(self, request: IssueRequest) -> Authority:
-        wish = Wish(
+        need = Need(
             self.home,
             self._title(),
             self._options,
@@ -84,9 +84,9 @@ class PrivateCaIssuer:
         with self._lock:
             if self._known is not None and self._known[0] == fingerprint(self.home):
                 ca = self._known[1]
-                if not is_due(ca, wish):
+                if not is_due(ca, need):
                     return ca
-            ca = ensure(wish)
+            ca = ensure(need)
             self._known = (fingerprint(self.home), ca)
             return ca
 

@@ -45,7 +45,7 @@ class Recalled(NamedTuple):
     """Whether it is gone for good: a person may say that the peer is to be believed anew."""
 
 
-class Looked(NamedTuple):
+class Fetched(NamedTuple):
     """What came of asking one peer; nothing of it is kept yet."""
 
     before: Recalled
@@ -200,7 +200,7 @@ class Follower:
         only: Collection[str] | None = None,
         force: bool = False,
         accept: bool = False,
-    ) -> dict[str, Looked]:
+    ) -> dict[str, Fetched]:
         """Fetch and judge the feeds, side by side; by peer that was asked, what came of it.
 
         Nothing is written. *urgent*: also those whose back-off is not over. *force*: a feed may drop pins
@@ -218,11 +218,11 @@ class Follower:
         from concurrent.futures import ThreadPoolExecutor
 
         with ThreadPoolExecutor(min(len(asked), MOST_AT_ONCE), thread_name_prefix="certctl-peer") as threads:
-            looked = list(threads.map(lambda peer: self._look(peer, now, force, accept), asked))
-        return {peer.name: found for peer, found in zip(asked, looked, strict=True)}
+            fetched = list(threads.map(lambda peer: self._fetch(peer, now, force, accept), asked))
+        return {peer.name: found for peer, found in zip(asked, fetched, strict=True)}
 
     def keep(
-        self, asked: Mapping[str, Looked], now: datetime, *, write: bool = True
+        self, asked: Mapping[str, Fetched], now: datetime, *, write: bool = True
     ) -> dict[str, CertctlError | None]:
         """Durably keep what was *asked*; by peer, what went wrong.
 
@@ -230,16 +230,16 @@ class Follower:
         """
         outcomes: dict[str, CertctlError | None] = {}
         changed: dict[str, Known] = {}
-        for name, looked in asked.items():
+        for name, fetched in asked.items():
             peer, before = self._peers[name], self._look_up(self._peers[name])
-            if before.known != looked.before.known or before.lost != looked.before.lost:
+            if before.known != fetched.before.known or before.lost != fetched.before.lost:
                 self._recalled[name] = before
                 continue
-            if looked.error is not None and looked.known.serial and before.trouble is None:
-                stays = looked.error.saying(f"{looked.error.message}; its pins stay as they were")
-                looked = looked._replace(error=stays)  # noqa: PLW2901
-            outcomes[name] = looked.error or self._taken(peer)
-            known = _settled(peer, looked, now)
+            if fetched.error is not None and fetched.known.serial and before.trouble is None:
+                stays = fetched.error.saying(f"{fetched.error.message}; its pins stay as they were")
+                fetched = fetched._replace(error=stays)  # noqa: PLW2901
+            outcomes[name] = fetched.error or self._taken(peer)
+            known = _remembered(peer, fetched, now)
             if known is None:
                 continue
             self._recalled[name] = Recalled(known)
@@ -260,14 +260,14 @@ class Follower:
         failure = self._seen(peer).failure
         return failure is not None and failure.retry_at is not None and failure.retry_at > now
 
-    def _look(self, peer: PeerSpec, now: datetime, force: bool, accept: bool) -> Looked:
+    def _fetch(self, peer: PeerSpec, now: datetime, force: bool, accept: bool) -> Fetched:
         before = self._recall(peer.name)
         if before.trouble is not None and not (accept and before.lost):
-            return Looked(before, before.known, before.trouble)
+            return Fetched(before, before.known, before.trouble)
         try:
-            return Looked(before, self._judged(peer, before.known, now, force))
+            return Fetched(before, self._judged(peer, before.known, now, force))
         except CertctlError as error:
-            return Looked(before, before.known, error)
+            return Fetched(before, before.known, error)
 
     def _judged(self, peer: PeerSpec, known: Known, now: datetime, force: bool) -> Known:
         """What is known of *peer* once its feed is believed. Raises CertctlError."""
@@ -327,13 +327,13 @@ def _last_tried(known: Known) -> datetime:
     return max(tried, default=EPOCH)
 
 
-def _settled(peer: PeerSpec, looked: Looked, now: datetime) -> Known | None:
+def _remembered(peer: PeerSpec, fetched: Fetched, now: datetime) -> Known | None:
     """What is to be remembered of *peer*; None where nothing is, as what was remembered is not known."""
-    if looked.error is None:
-        return looked.known._replace(checked_at=now, failure=None)
-    if looked.before.trouble is not None:
+    if fetched.error is None:
+        return fetched.known._replace(checked_at=now, failure=None)
+    if fetched.before.trouble is not None:
         return None
-    return looked.known._replace(failure=_failure(peer, looked.known, looked.error, now))
+    return fetched.known._replace(failure=_failure(peer, fetched.known, fetched.error, now))
 
 
 def _fetch_at(known: Known) -> datetime | None:

@@ -13,18 +13,17 @@ from certctl.planning.foresight import assume
 from certctl.planning.host_rules import announce_step, dhparam_steps, hook_blocked, hook_step, map_step
 from certctl.planning.observed import CertificateSeen, World
 from certctl.planning.retry import blocked, waits
-from certctl.planning.rules import (
+from certctl.planning.rules import RULES, case_of, phase
+from certctl.planning.spec import Spec
+from certctl.planning.steps import (
     PHASE_ANNOUNCE,
     PHASE_DHPARAM,
     PHASE_FILES,
     PHASE_HOOKS,
     PHASE_ISSUE,
-    RULES,
-    case_of,
-    phase,
+    Plan,
+    Step,
 )
-from certctl.planning.spec import Spec
-from certctl.planning.steps import Plan, Step
 
 Apply = Callable[[Sequence[Step]], None]
 Tried = dict[object, tuple[int, object]]

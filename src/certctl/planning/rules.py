@@ -10,24 +10,17 @@ from certctl.planning.gate import gate
 from certctl.planning.observed import CertificateSeen
 from certctl.planning.spec import CertificateSpec, Spec
 from certctl.planning.state import Generation
-from certctl.planning.steps import Step
+from certctl.planning.steps import (
+    PHASE_FILES,
+    PHASE_ISSUE,
+    PHASE_KEYS,
+    PHASE_LOCAL_ISSUE,
+    PHASE_RETIRE,
+    Step,
+)
 from certctl.planning.times import after, duration_text, minute_text
 
 LOCAL_ISSUERS = ("self-signed", "private-ca")
-
-# The order of work in a pass: local work, hooks, announcements, and only then
-# what may hang on somebody else; primes are searched for when all else is done.
-# The numbers are compared, never shown.
-(
-    PHASE_FILES,
-    PHASE_LOCAL_ISSUE,
-    PHASE_HOOKS,
-    PHASE_ANNOUNCE,
-    PHASE_KEYS,
-    PHASE_ISSUE,
-    PHASE_RETIRE,
-    PHASE_DHPARAM,
-) = range(8)
 
 
 class Case(NamedTuple):

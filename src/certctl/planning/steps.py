@@ -3,31 +3,33 @@
 from datetime import datetime
 from typing import NamedTuple
 
-KINDS = (
-    "promote",
-    "rollback",
-    "write",
-    "hook",
-    "announce",
-    "retract",
-    "make-key",
-    "issue",
-    "retire",
-    "dhparam",
-)
+# The order of work in a pass: local work, hooks, announcements, and only then
+# what may hang on somebody else; primes are searched for when all else is done.
+# The numbers are compared, never shown.
+(
+    PHASE_FILES,
+    PHASE_LOCAL_ISSUE,
+    PHASE_HOOKS,
+    PHASE_ANNOUNCE,
+    PHASE_KEYS,
+    PHASE_ISSUE,
+    PHASE_RETIRE,
+    PHASE_DHPARAM,
+) = range(8)
 
 
 class Step(NamedTuple):
     """One thing to do."""
 
     kind: str
+    """promote, rollback, write, hook, announce, retract, make-key, issue, retire or dhparam."""
     subject: str
-    """A certificate, DH parameter file, hook or announcer, by name."""
+    """A certificate, DH parameter file, hook or announcer, by name; a policy map by its path."""
     reason: str
     scope: str = "certificate"
-    """Which of those *subject* is: certificate, dhparam, hook, announcer."""
+    """Which of those *subject* is: certificate, dhparam, hook, announcer, map."""
     slot: str | None = None
-    """make-key, issue: the slot that it is for."""
+    """make-key, issue, promote, rollback: the slot that it is for."""
     path: str | None = None
     """write: the file."""
     generation: int | None = None

@@ -13,17 +13,17 @@ from certctl.planning.gate import keeps_previous
 from certctl.planning.steps import Step
 
 
-def turn(ledger: Ledger, steps: Sequence[Step]) -> None:
+def rotate(ledger: Ledger, steps: Sequence[Step]) -> None:
     """Do steps of the kinds make-key, promote, rollback and retire, one for each certificate at the most."""
     retiring = [f"certificate {step.subject}" for step in steps if step.kind == "retire"]
     with ledger.store.in_hand(retiring) if retiring else nullcontext(frozenset()) as mine:
         # Another process may still ask for a certificate for it.
         busy = [s for s in steps if s.kind == "retire" and f"certificate {s.subject}" not in mine]
         ledger.avoid.update(step.key for step in busy)
-        _turn_all(ledger, [step for step in steps if step not in busy])
+        _rotate_all(ledger, [step for step in steps if step not in busy])
 
 
-def _turn_all(ledger: Ledger, steps: Sequence[Step]) -> None:
+def _rotate_all(ledger: Ledger, steps: Sequence[Step]) -> None:
     certificates = ledger.spec.certificates
     new = [certificates[step.subject].keys for step in steps if step.kind == "make-key" and not step.reuse]
     make = keymaking.for_all(ledger.adapters.make_keys, new)
@@ -35,7 +35,7 @@ def _ready(ledger: Ledger, make: keymaking.Make, step: Step) -> Ready:
         return _make_key(ledger, make, step)
     if step.kind == "retire":
         return _retire(ledger, step)
-    return _turn(ledger, step)
+    return _rotate(ledger, step)
 
 
 def _make_key(ledger: Ledger, make: keymaking.Make, step: Step) -> Ready:
@@ -56,7 +56,7 @@ def _make_key(ledger: Ledger, make: keymaking.Make, step: Step) -> Ready:
     return Ready(step, change, state, finish)
 
 
-def _turn(ledger: Ledger, step: Step) -> Ready:
+def _rotate(ledger: Ledger, step: Step) -> Ready:
     """Promote or roll back: what is served changes with the writes that follow."""
     state = ledger.state(step.subject)
     forced = state.forced
