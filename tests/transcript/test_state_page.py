@@ -81,7 +81,7 @@ def test_every_path_is_told() -> None:
         layout.hooks,
         layout.dhparams,
         layout.stamps,
-        layout.settled,
+        layout.at_rest,
         layout.state("NAME"),
         layout.live("NAME"),
         layout.dhparam("NAME"),

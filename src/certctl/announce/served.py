@@ -69,12 +69,12 @@ def still_served(primary: Primary, tools: Tools, told: Lines, want: Lines) -> Ke
 
 def _over(told: Lines, want: Lines) -> Iterator[tuple[str, str, str, str]]:
     """Certificate, owner, pin and line of each record that is to go while others of its owner stay."""
-    wished = {tuple(line.split(" ", 2)[::2]) for lines in want.values() for line in lines}
-    owners = {owner for owner, _ in wished}
+    desired = {tuple(line.split(" ", 2)[::2]) for lines in want.values() for line in lines}
+    owners = {owner for owner, _ in desired}
     for name, lines in told.items():
         for line in lines if name in want else ():
             owner, _, data = line.split(" ", 2)
-            if owner in owners and (owner, data) not in wished and data.startswith(PREFIX):
+            if owner in owners and (owner, data) not in desired and data.startswith(PREFIX):
                 yield name, owner, data.removeprefix(PREFIX), line
 
 

@@ -55,7 +55,7 @@ class Layout(NamedTuple):
         return f"{self.root}/clock.json"
 
     @property
-    def settled(self) -> str:
+    def at_rest(self) -> str:
         return f"{self.root}/cache/settled.json"
 
     @property

@@ -25,7 +25,7 @@ LONGEST = 86400.0
 _OURS = ("cache", "clock.json", "journal.jsonl", "lock", "stamps.json")
 
 
-class Settled(NamedTuple):
+class AtRest(NamedTuple):
     """Nothing to do, as long as *paths* have their *numbers*."""
 
     made_for: str
@@ -39,9 +39,9 @@ class Settled(NamedTuple):
     """Four for each path."""
 
 
-def holds(layout: Layout, made_for: str, now: float) -> Settled | None:
+def holds(layout: Layout, made_for: str, now: float) -> AtRest | None:
     """What was found, if it still holds at *now*."""
-    found = _load(layout.settled)
+    found = _load(layout.at_rest)
     if found is None or found.made_for != made_for or not 0 <= now - found.made_at < LONGEST:
         return None
     if found.until is not None and now >= found.until:
@@ -71,7 +71,7 @@ def keep(layout: Layout, made_for: str, outside: Iterable[str], until: float | N
         "paths": paths,
         "numbers": [number for info in infos for number in _numbers(info)],
     }
-    atomic.replace_cache(layout.settled, json.dumps(data, separators=(",", ":")).encode())
+    atomic.replace_cache(layout.at_rest, json.dumps(data, separators=(",", ":")).encode())
     return True
 
 
@@ -112,13 +112,13 @@ def _below(entry: os.DirEntry[str], root: str) -> Iterator[str]:
             yield from _below(one, root)
 
 
-def _load(path: str) -> Settled | None:
+def _load(path: str) -> AtRest | None:
     try:
         with open(path, "rb") as file:
             data: Any = json.loads(file.read())
         if data["version"] != VERSION:
             return None
-        found = Settled(*(data[name] for name in Settled._fields))
+        found = AtRest(*(data[name] for name in AtRest._fields))
         # Whatever else is damaged is equal to nothing that is there.
         kinds = (isinstance(found.made_at, float), isinstance(found.until, float | None))
         if not all(kinds) or not found.paths or not isinstance(found.numbers, list):

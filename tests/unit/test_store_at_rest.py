@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from certctl.store import settled
+from certctl.store import at_rest
 from certctl.store.layout import Layout
 
 NOW = time.time()
@@ -32,17 +32,17 @@ class World:
 
     def keep(self, until: float | None = None, at: float | None = None) -> bool:
         """Keep it as of *at*; by default when all that is there has got old enough."""
-        while at is None and time.time_ns() < self.newest() + 2 * settled.TICK:
+        while at is None and time.time_ns() < self.newest() + 2 * at_rest.TICK:
             time.sleep(0.01)
         moment = time.time_ns() if at is None else int(at * 1e9)
-        return settled.keep(self.layout, "me", [str(self.outside)], until, moment)
+        return at_rest.keep(self.layout, "me", [str(self.outside)], until, moment)
 
     def newest(self) -> int:
         paths = [self.outside, *Path(self.layout.root).rglob("*")]
         return max(os.lstat(path).st_ctime_ns for path in paths if os.path.lexists(path))
 
     def holds(self, now: float | None = None, made_for: str = "me") -> bool:
-        return settled.holds(self.layout, made_for, now or time.time() + 60) is not None
+        return at_rest.holds(self.layout, made_for, now or time.time() + 60) is not None
 
 
 @pytest.fixture
@@ -171,7 +171,7 @@ def test_links_that_lead_elsewhere_are_not_relied_on(world: World, tmp_path: Pat
 def test_damage_ends_it(world: World, change: Callable[[str], str]) -> None:
     """A cut, an empty or an edited cache counts as none."""
     assert world.keep()
-    path = Path(world.layout.settled)
+    path = Path(world.layout.at_rest)
     before = path.read_text()
     path.write_text(change(before))
     assert path.read_text() != before

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 
-from certctl.app import settled
+from certctl.app import at_rest
 from certctl.cli.console import Console
 from certctl.cli.show import plan
 
 
 def run(arguments: argparse.Namespace, console: Console) -> bool:
     """Answer as a pass would that finds nothing to do; False: a pass has to look."""
-    made = settled.still(arguments.config) if is_plain(arguments) else None
+    made = at_rest.known(arguments.config) if is_plain(arguments) else None
     if made is None:
         return False
     console.say("nothing to do")

@@ -12,7 +12,7 @@ from certctl import config
 from certctl.config.place import state_dir
 from certctl.errors import CertctlError
 from certctl.planning.steps import Plan
-from certctl.store import settled
+from certctl.store import at_rest
 from certctl.store.layout import Layout
 from certctl.store.lock import lock
 from certctl.system import clocks
@@ -25,7 +25,7 @@ WORTH = 20
 """Certificates from which a pass takes so long that it is worth a file of its own to spare it."""
 
 
-def still(explicit: str | None) -> Plan | None:
+def known(explicit: str | None) -> Plan | None:
     """The plan of a host on which nothing changed since a pass found nothing to do, if that is all known.
 
     *explicit*: what --config said. Anything unusual (another certctl at work, a
@@ -34,11 +34,11 @@ def still(explicit: str | None) -> Plan | None:
     try:
         path = os.path.abspath(config.find(explicit, os.environ))
         place = state_dir(path)
-        if place is None or not os.path.exists(Layout(place).settled):
+        if place is None or not os.path.exists(Layout(place).at_rest):
             return None
         with lock(Layout(place).lock, 0):
             now = clocks.nanoseconds() / 1e9
-            found = settled.holds(Layout(place), _made_for(path), now)
+            found = at_rest.holds(Layout(place), _made_for(path), now)
     except CertctlError:
         return None
     if found is None:
@@ -52,16 +52,16 @@ def keep(spec: Spec, ran: Ran, looked_at: int) -> bool:
 
     *looked_at*: when the pass began, in nanoseconds since the epoch.
     """
-    from certctl.planning.condition import at_rest
+    from certctl.planning import condition
 
     if ran.done or ran.failed or len(spec.certificates) < WORTH:
         return False
-    if not at_rest(spec, ran.world, ran.plan):
+    if not condition.at_rest(spec, ran.world, ran.plan):
         return False
     moment, layout = ran.plan.next_pass_at, Layout(spec.state_dir)
     until = None if moment is None else moment.timestamp()
     with lock(layout.lock, 0):
-        return settled.keep(layout, _made_for(spec.path), [*_outside(spec)], until, looked_at)
+        return at_rest.keep(layout, _made_for(spec.path), [*_outside(spec)], until, looked_at)
 
 
 def _made_for(path: str) -> str:
