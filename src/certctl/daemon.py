@@ -20,11 +20,11 @@ from typing import TYPE_CHECKING, Any
 
 from certctl import sdnotify
 from certctl.app import causes, passes, wiring
-from certctl.core.holds import RETRY_UNPLANNED
-from certctl.core.spec import DAY, Spec
-from certctl.core.times import duration_text
 from certctl.engine.outcome import Event, Report
 from certctl.errors import EXIT_OK, CertctlError, ConfigError
+from certctl.planning.holds import RETRY_UNPLANNED
+from certctl.planning.spec import DAY, Spec
+from certctl.planning.times import duration_text
 from certctl.system import child, clocks, surprise
 
 if TYPE_CHECKING:

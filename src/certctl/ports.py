@@ -7,22 +7,22 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 from typing import Any, NamedTuple, Protocol
 
-from certctl.core.bundle import Change, Material, Prepared
-from certctl.core.clock import Marks
-from certctl.core.model import (
+from certctl.errors import CertctlError
+from certctl.planning.clock import Marks
+from certctl.planning.observed import AnnouncerSeen, CertificateSeen, DhparamSeen, FileSeen, PeerSeen
+from certctl.planning.pins import Announced
+from certctl.planning.spec import AnnouncerSpec, CertificateSpec, DhparamSpec, IssuerSpec
+from certctl.planning.state import (
     Advice,
     CertificateState,
     DhparamState,
     Generation,
     HookState,
     KeyRecord,
+    Observation,
     Request,
-    Sighting,
 )
-from certctl.core.observed import AnnouncerSeen, CertificateSeen, DhparamSeen, FileSeen, PeerSeen
-from certctl.core.pins import Announced
-from certctl.core.spec import AnnouncerSpec, CertificateSpec, DhparamSpec, IssuerSpec
-from certctl.errors import CertctlError
+from certctl.x509.bundle import Change, Material, Prepared
 
 Hold = Callable[[], AbstractContextManager[None]]
 
@@ -116,7 +116,7 @@ class Announcer(Protocol):
     def observe(self, wanted: Mapping[str, Announced]) -> AnnouncerSeen:
         """What it shows now, beside what it should show. No network, and nothing is changed."""
 
-    def publish(self, wanted: Mapping[str, Announced], now: datetime) -> Mapping[str, Sighting]:
+    def publish(self, wanted: Mapping[str, Announced], now: datetime) -> Mapping[str, Observation]:
         """Show exactly *wanted*; by certificate, which of them have been seen where they must be seen.
 
         A certificate that is missing from the answer is shown, but not seen yet: it

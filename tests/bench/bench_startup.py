@@ -9,7 +9,7 @@ from tests.bench.setting import Setting
 
 NAME = "startup"
 WHAT = "status, plan, fingerprints (10 certificates) and --help in a pipe, against python -c pass"
-TARGET = 4.0
+TARGET = 5.0
 COMMANDS = (["status"], ["plan"], ["fingerprints"], ["--help"])
 
 

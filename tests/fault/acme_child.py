@@ -17,10 +17,10 @@ from collections.abc import Callable, Iterator
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
-from certctl.core.spec import AcmeOptions, IssuerSpec
 from certctl.errors import CertctlError
 from certctl.issuers.acme import http01, obtain, session
 from certctl.issuers.acme.issuer import AcmeIssuer, account_rollover
+from certctl.planning.spec import AcmeOptions, IssuerSpec
 from certctl.ports import IssueRequest
 from certctl.store import atomic
 

@@ -9,10 +9,12 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from certctl.core import pem
-from certctl.core.x509 import facts, key_facts, order_chain
 from certctl.issuers.acme.issuer import account_show
 from certctl.store.keys import generate
+from certctl.x509 import pem
+from certctl.x509.certificate import certificate_facts
+from certctl.x509.chain import order_chain
+from certctl.x509.keys import key_facts
 from tests.fault.acme_child import Children, Task, children
 from tests.fault.acme_proxy import Exchange, Proxy, Reply, pebble_behind_proxy, the_nth
 from tests.real.acme_world import World, account
@@ -49,7 +51,7 @@ class CrashWorld(NamedTuple):
         with open(task.kept, "rb") as file:
             chain = pem.certificates(file.read())
         order_chain(chain, key_facts(task.key_pem.encode()).key.sha256)
-        assert list(facts(chain[0]).names) == task.names
+        assert list(certificate_facts(chain[0]).names) == task.names
         assert os.listdir(task.work_dir) == ["kept.pem"]
         return said
 

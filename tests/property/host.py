@@ -7,18 +7,10 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 
-from certctl.core.spec import (
-    DAY,
-    CertificateSpec,
-    FileSpec,
-    HookSpec,
-    IssuerSpec,
-    Spec,
-    WatchSpec,
-)
 from certctl.engine.ports import Adapters
 from certctl.errors import CertctlError, IssuerError
 from certctl.issuers.self_signed import SelfSignedIssuer
+from certctl.planning.spec import DAY, CertificateSpec, FileSpec, HookSpec, IssuerSpec, Spec, WatchSpec
 from certctl.ports import Announcer, HookOutcome, Issued, Issuer, IssueRequest, Waiting
 from certctl.store import keys
 from certctl.store.disk import DiskStore

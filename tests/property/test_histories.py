@@ -10,18 +10,18 @@ from hypothesis import HealthCheck, Phase, event, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from certctl.core import effects, x509
-from certctl.core.clock import JUMP
-from certctl.core.model import CertificateState
-from certctl.core.pem import certificates
-from certctl.core.planner import plan
-from certctl.core.rest import at_rest
-from certctl.core.spec import (
-    HOUR,
-)
 from certctl.engine.engine import Engine
 from certctl.engine.observing import Observer
 from certctl.engine.outcome import Outcome
+from certctl.planning import transitions
+from certctl.planning.clock import JUMP
+from certctl.planning.condition import at_rest
+from certctl.planning.plan import plan
+from certctl.planning.spec import HOUR
+from certctl.planning.state import CertificateState
+from certctl.x509.certificate import certificate_facts
+from certctl.x509.keys import key_facts
+from certctl.x509.pem import certificates
 from tests.property.host import Host, content
 
 NAMES = ("a", "b")
@@ -82,11 +82,13 @@ class Histories(RuleBasedStateMachine):
 
     @rule(name=st.sampled_from(NAMES))
     def key_is_stolen(self, name: str) -> None:
-        self.wish(name, lambda state: effects.compromised(state, "current")._replace(rollback_wanted=False))
+        self.wish(
+            name, lambda state: transitions.compromised(state, "current")._replace(rollback_wanted=False)
+        )
 
     @rule(name=st.sampled_from(NAMES))
     def abort(self, name: str) -> None:
-        self.wish(name, effects.aborted)
+        self.wish(name, transitions.aborted)
 
     @rule(name=st.sampled_from(NAMES))
     def renew(self, name: str) -> None:
@@ -260,8 +262,8 @@ class Histories(RuleBasedStateMachine):
                 assert self.state(name).current is None or name not in self.served
                 continue
             leaf = certificates(bundle)[0]
-            facts = x509.facts(leaf)
-            assert x509.key_facts(bundle).key in {facts.key}
+            facts = certificate_facts(leaf)
+            assert key_facts(bundle).key in {facts.key}
             end = self.served.get(name)
             if end is not None and end > self.host.now and not self.deceived:
                 assert facts.not_before <= self.host.now < facts.not_after

@@ -10,11 +10,13 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from certctl.core import pem, x509
-from certctl.core.x509_any import read_certificates
-from certctl.core.x509_request import request_facts
 from certctl.errors import CertctlError
 from certctl.store import keys
+from certctl.x509 import pem
+from certctl.x509.certificate import certificate_facts
+from certctl.x509.chain import check_chain, order_chain
+from certctl.x509.formats import read_certificates
+from certctl.x509.keys import LABELS, key_facts, request_facts
 from tests.unit.x509_make import NOW, make_chain
 
 CHAIN = make_chain()
@@ -36,11 +38,11 @@ def read_all(data: bytes) -> None:
         lambda: pem.blocks(data),
         lambda: pem.certificates(data),
         lambda: pem.quote(data),
-        lambda: x509.facts(data),
-        lambda: x509.key_facts(data),
-        lambda: x509.order_chain([data, *CHAIN.pems], CHAIN.leaf.pin, now=NOW),
-        lambda: x509.check([data, CHAIN.middle.pem], spki_sha256="AA", names=["a.test"], now=NOW),
-        lambda: x509.check(CHAIN.pems, spki_sha256=CHAIN.leaf.pin, names=[], now=NOW, root=data),
+        lambda: certificate_facts(data),
+        lambda: key_facts(data),
+        lambda: order_chain([data, *CHAIN.pems], CHAIN.leaf.pin, now=NOW),
+        lambda: check_chain([data, CHAIN.middle.pem], spki_sha256="AA", names=["a.test"], now=NOW),
+        lambda: check_chain(CHAIN.pems, spki_sha256=CHAIN.leaf.pin, names=[], now=NOW, root=data),
         lambda: keys.make_csr(data, ["mx.example.test"]),
         lambda: read_certificates(data),
         lambda: request_facts(data),
@@ -94,7 +96,7 @@ def test_damaged_pkcs7(at: int, byte: int) -> None:
 
 
 @settings(deadline=None)
-@given(st.sampled_from(TEXTS), st.sampled_from([*pem.CERTIFICATE_LABELS, *x509.LABELS]), st.integers(0, 2000))
+@given(st.sampled_from(TEXTS), st.sampled_from([*pem.CERTIFICATE_LABELS, *LABELS]), st.integers(0, 2000))
 def test_wrong_label(text: bytes, label: str, end: int) -> None:
     """DER under a wrong label, whole or cut, is refused."""
     (block,) = pem.blocks(text)
@@ -118,12 +120,12 @@ def test_a_changed_leaf_is_never_served(bit: int) -> None:
     data[bit // 8] ^= 1 << bit % 8
     with contextlib.suppress(CertctlError):
         read = pem.certificates(bytes(data))
-        x509.check([*read, CHAIN.middle.pem], spki_sha256=CHAIN.leaf.pin, names=["mx.example.test"], now=NOW)
+        check_chain([*read, CHAIN.middle.pem], spki_sha256=CHAIN.leaf.pin, names=["mx.example.test"], now=NOW)
         assert read == [CHAIN.leaf.pem]
 
 
 def test_read_all_reads() -> None:
     """The readers above do accept what is sound, so the tests test something."""
-    assert x509.facts(CHAIN.leaf.pem).algorithm == "ecdsa-p256"
+    assert certificate_facts(CHAIN.leaf.pem).algorithm == "ecdsa-p256"
     with pytest.raises(CertctlError):
-        x509.facts(RSA_KEY)
+        certificate_facts(RSA_KEY)

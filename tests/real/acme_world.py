@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 
 from cryptography import x509
 
-from certctl.core.spec import DAY, AcmeOptions, IssuerSpec
-from certctl.core.x509 import check, key_facts
 from certctl.issuers.acme.issuer import AccountFacts, AcmeIssuer, account_show
+from certctl.planning.spec import DAY, AcmeOptions, IssuerSpec
 from certctl.ports import Issued, IssueRequest
 from certctl.store.keys import generate
+from certctl.x509.chain import check_chain
+from certctl.x509.keys import key_facts
 from tests.real.servers.pebble import Pebble
 
 
@@ -67,7 +68,7 @@ def checked(issued: Issued, request: IssueRequest, root: bytes | None = None) ->
     """Return *issued* once it passes the check that the engine makes before anything is kept."""
     pin = key_facts(request.key_pem).key.sha256
     now = datetime.now(timezone.utc)
-    check(issued.chain, spki_sha256=pin, names=request.names, now=now, root=root or issued.root)
+    check_chain(issued.chain, spki_sha256=pin, names=request.names, now=now, root=root or issued.root)
     return issued
 
 

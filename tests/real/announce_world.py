@@ -22,7 +22,7 @@ import pytest
 from certctl import config
 from certctl.app import wiring
 from certctl.cli.main import main
-from certctl.core.times import parse_rfc3339
+from certctl.planning.times import parse_rfc3339
 from certctl.system import clocks
 from tests.real.servers.bind import Bind
 from tests.real.servers.process import run

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 
-from certctl.core.spec import AcmeOptions, IssuerSpec
 from certctl.issuers.acme.issuer import AcmeIssuer, account_rollover, account_show
+from certctl.planning.spec import AcmeOptions, IssuerSpec
 from certctl.store.keys import generate
 from tests.real.acme2certifier import acme2certifier
 from tests.real.acme_world import World, checked, serial

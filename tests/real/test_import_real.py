@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from certctl.core.x509 import facts, key_facts
 from certctl.issuers.acme import accountfile
+from certctl.x509.certificate import certificate_facts
+from certctl.x509.keys import key_facts
 from tests.real.import_tools import EMAIL, certbot, dehydrated, webroot
 from tests.real.servers.pebble import Pebble, pebble
 from tests.real.servers.start import Start
@@ -46,13 +47,13 @@ def renewed(world: World, name: str) -> bytes:
     """Run a pass, renew with the account that was taken over, and return the leaf that is served then."""
     world.done("run")
     live = Path(world.layout.live(name))
-    before = facts((live / "cert.pem").read_bytes()).serial
+    before = certificate_facts((live / "cert.pem").read_bytes()).serial
     account = Path(world.layout.issuers).glob("*/account.json")
     registrations = [(path, path.read_text()) for path in account]
     assert registrations
     world.done("renew", name)
     leaf = (live / "cert.pem").read_bytes()
-    assert facts(leaf).serial != before
+    assert certificate_facts(leaf).serial != before
     for path, text in registrations:
         # Had the CA not known the key, another account would be noted here by now.
         assert path.read_text() == text
@@ -76,7 +77,7 @@ def test_certbot(world: World, ca: Pebble, scratch: str) -> None:
     assert spec.certificates["web.example.test"].keys == ("ecdsa-p256",)
     for name in spec.certificates:
         leaf = renewed(world, name)
-        assert facts(leaf).key.sha256 == pin_of(f"{home}/live/{name}/privkey.pem")
+        assert certificate_facts(leaf).key.sha256 == pin_of(f"{home}/live/{name}/privkey.pem")
     assert world.steps() == []
 
 
@@ -104,7 +105,7 @@ def test_dehydrated(world: World, ca: Pebble, scratch: str) -> None:
         assert set(spec.certificates) == {"mx", "web.example.test"}
         for name in spec.certificates:
             leaf = renewed(world, name)
-            assert facts(leaf).key.sha256 == pin_of(f"{base}/certs/{name}/privkey.pem")
+            assert certificate_facts(leaf).key.sha256 == pin_of(f"{base}/certs/{name}/privkey.pem")
         assert world.steps() == []
 
 

@@ -14,7 +14,7 @@ from typing import Any
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from certctl.core.spec import CertificateSpec, FileSpec
+from certctl.planning.spec import CertificateSpec, FileSpec
 from certctl.store.lock import lock
 from tests.support import evidence
 from tests.support.world import Ran, World

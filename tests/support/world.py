@@ -19,7 +19,7 @@ import pytest
 from certctl import config
 from certctl.app import wiring
 from certctl.cli.main import main
-from certctl.core.spec import Spec
+from certctl.planning.spec import Spec
 from certctl.store.layout import Layout
 from certctl.system import clocks
 from tests.support import programs

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from certctl.announce import remembering
-from certctl.core import holds
-from certctl.core.times import duration_text
 from certctl.engine import dhparams, hooking, issuing, proving
 from certctl.peers import follow
+from certctl.planning import holds
+from certctl.planning.times import duration_text
 from tests.transcript import session
 from tests.transcript.blocks import commands
 from tests.unit.config_files import problems

@@ -10,8 +10,8 @@ from typing import Any, get_type_hints
 
 import pytest
 
-from certctl.core import model
 from certctl.peers.known import Known
+from certctl.planning import state
 from certctl.store import codec
 from certctl.store.layout import LIVE_FILES, Layout
 
@@ -52,9 +52,9 @@ def keys(document: Any) -> Iterator[str]:
 @pytest.mark.parametrize(
     ("encode", "kind"),
     [
-        (codec.encode_certificate, model.CertificateState),
-        (codec.encode_hook, model.HookState),
-        (codec.encode_dhparam, model.DhparamState),
+        (codec.encode_certificate, state.CertificateState),
+        (codec.encode_hook, state.HookState),
+        (codec.encode_dhparam, state.DhparamState),
     ],
     ids=["state/NAME.json", "hooks.json", "dhparams.json"],
 )
@@ -81,7 +81,7 @@ def test_every_path_is_told() -> None:
         layout.hooks,
         layout.dhparams,
         layout.stamps,
-        layout.settled,
+        layout.at_rest,
         layout.state("NAME"),
         layout.live("NAME"),
         layout.dhparam("NAME"),

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from certctl import config
-from certctl.core.spec import Spec
 from certctl.errors import ConfigError
+from certctl.planning.spec import Spec
 
 
 def load_text(directory: Path, text: str) -> Spec:

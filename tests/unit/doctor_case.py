@@ -24,8 +24,8 @@ from typing import Any, NamedTuple
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from certctl.core import pem
 from certctl.doctor.run import Target
+from certctl.x509 import pem
 from tests.unit.probe_server import OAKLEY_2
 from tests.unit.x509_make import DAY, NOW, Made, make
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from certctl import config
-from certctl.core.spec import Spec
-from certctl.core.x509 import key_facts
+from certctl.planning.spec import Spec
+from certctl.x509.keys import key_facts
 from tests.support.world import Ran, World
 from tests.unit.import_trees import Ca, digest, make_ca
 

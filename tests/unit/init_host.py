@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from certctl.core.spec import CertificateSpec
-from certctl.core.x509 import key_facts
+from certctl.planning.spec import CertificateSpec
+from certctl.x509.keys import key_facts
 from tests.support.world import Ran, World
 from tests.unit.import_trees import Ca, make_ca, write
 from tests.unit.init_world import put_up

@@ -6,9 +6,10 @@ import subprocess
 from datetime import datetime
 from pathlib import Path
 
-from certctl.core.x509 import check, key_facts
 from certctl.ports import Issued, IssueRequest, Waiting
 from certctl.store.keys import generate
+from certctl.x509.chain import check_chain
+from certctl.x509.keys import key_facts
 from tests.unit.x509_make import NOW
 
 DAY = 86400.0
@@ -39,7 +40,7 @@ def checked(answer: Issued | Waiting, asked: IssueRequest) -> Issued:
     """Return the answer once it passes the check that the engine makes before anything is kept."""
     answer = issued(answer)
     pin = key_facts(asked.key_pem).key.sha256
-    check(answer.chain, spki_sha256=pin, names=asked.names, now=asked.now, root=answer.root)
+    check_chain(answer.chain, spki_sha256=pin, names=asked.names, now=asked.now, root=answer.root)
     return answer
 
 

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from certctl.core import rules
-from certctl.core.clock import ClockSeen
-from certctl.core.model import Advice, CertificateRecord, CertificateState, Failure, Generation, KeyRecord
-from certctl.core.observed import AnnouncerSeen, CertificateSeen, World
-from certctl.core.planner import walk
-from certctl.core.spec import DAY as DAY_SECONDS
-from certctl.core.spec import AnnouncerSpec, CertificateSpec, IssuerSpec, Spec
-from certctl.core.steps import Step
+from certctl.planning import rules
+from certctl.planning.clock import ClockSeen
+from certctl.planning.observed import AnnouncerSeen, CertificateSeen, World
+from certctl.planning.plan import walk
+from certctl.planning.spec import DAY as DAY_SECONDS
+from certctl.planning.spec import AnnouncerSpec, CertificateSpec, IssuerSpec, Spec
+from certctl.planning.state import Advice, CertificateRecord, CertificateState, Failure, Generation, KeyRecord
+from certctl.planning.steps import Step
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=timezone.utc)
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from certctl.core.spec import IssuerSpec, PrivateCaOptions
 from certctl.issuers.private_ca import PrivateCaIssuer
+from certctl.planning.spec import IssuerSpec, PrivateCaOptions
 from tests.unit.x509_make import NOW
 
 FILES = ("root.key", "root.pem", "intermediate.key", "intermediate.pem")

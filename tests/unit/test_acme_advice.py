@@ -13,12 +13,12 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from certctl.core.model import Advice
-from certctl.core.spec import AcmeOptions, IssuerSpec
-from certctl.core.times import rfc3339
 from certctl.errors import CertctlError
 from certctl.issuers.acme.ari import certificate_id
 from certctl.issuers.acme.issuer import AcmeIssuer
+from certctl.planning.spec import AcmeOptions, IssuerSpec
+from certctl.planning.state import Advice
+from certctl.planning.times import rfc3339
 from tests.unit.acme_tiny_ca import Said, TinyCa, tiny_ca
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=timezone.utc)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from certctl.core.spec import AcmeOptions
 from certctl.errors import CertctlError
 from certctl.issuers.acme.dns01 import Dns01
 from certctl.issuers.acme.leftovers import Leftovers
+from certctl.planning.spec import AcmeOptions
 
 
 @pytest.mark.parametrize(

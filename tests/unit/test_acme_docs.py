@@ -11,10 +11,10 @@ import pytest
 
 from certctl import config
 from certctl.cli.main import main
-from certctl.core.spec import Spec
 from certctl.issuers.acme.directory import NAMED
 from certctl.issuers.acme.issuer import AcmeIssuer
 from certctl.issuers.acme.problem import HINTS
+from certctl.planning.spec import Spec
 from tests.real.servers.require import missing
 from tests.unit.config_files import load_text
 

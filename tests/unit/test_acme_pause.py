@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from certctl.core.times import rfc3339
 from certctl.errors import CertctlError
 from certctl.issuers.acme.pause import Pause
+from certctl.planning.times import rfc3339
 
 CA = "https://ca.test/dir"
 

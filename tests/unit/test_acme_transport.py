@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from certctl import __version__
-from certctl.core.spec import AcmeOptions, IssuerSpec
 from certctl.errors import CertctlError
 from certctl.issuers.acme.client import Client
 from certctl.issuers.acme.issuer import AcmeIssuer
@@ -18,6 +17,7 @@ from certctl.issuers.acme.pace import Pace
 from certctl.issuers.acme.pause import Pause
 from certctl.issuers.acme.pool import LARGEST
 from certctl.issuers.acme.transport import Transport
+from certctl.planning.spec import AcmeOptions, IssuerSpec
 from certctl.system import deadline
 from certctl.system.child import end_all
 from tests.unit.acme_tiny_ca import Said, tiny_ca

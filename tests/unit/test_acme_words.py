@@ -10,7 +10,6 @@ from datetime import datetime, timezone
 
 import pytest
 
-from certctl.core.spec import AcmeOptions, IssuerSpec
 from certctl.errors import CertctlError
 from certctl.issuers.acme import pool
 from certctl.issuers.acme.answer import Answer
@@ -18,6 +17,7 @@ from certctl.issuers.acme.directory import NAMED, Bounds, directory_url, staging
 from certctl.issuers.acme.problem import RefusedError, parse_problem
 from certctl.issuers.acme.retryafter import LONGEST, seconds_to_wait
 from certctl.issuers.acme.revoke import reason_code
+from certctl.planning.spec import AcmeOptions, IssuerSpec
 
 COUNTED = "hostile inputs"
 

@@ -53,7 +53,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
 
 
 def check(world: World) -> None:
-    """All that is announced and followed is what is printed; hooks and sightings are complete."""
+    """All that is announced and followed is what is printed; hooks and observations are complete."""
     world.done("run")
     world.done("run")  # the peer's feed is the host's own, and is fetched before what the pass itself issued
     lines = world.done("fingerprints", "mx1", "--format", "policy").out

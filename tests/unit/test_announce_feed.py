@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 
-from certctl.core.times import parse_rfc3339
+from certctl.planning.times import parse_rfc3339
 from tests.support.world import World
 from tests.unit.peers_world import Signer
 

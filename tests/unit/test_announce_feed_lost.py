@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from certctl.core.times import parse_rfc3339
+from certctl.planning.times import parse_rfc3339
 from tests.support.world import World
 from tests.unit.peers_world import Signer, document
 from tests.unit.test_announce_feed import CONFIG, key, verified

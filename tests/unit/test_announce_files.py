@@ -320,7 +320,7 @@ def test_asking_again_is_planned(world: World, site: _Site) -> None:
 
 
 def _seconds(earlier: str, later: str) -> float:
-    from certctl.core.times import parse_rfc3339
+    from certctl.planning.times import parse_rfc3339
 
     return (parse_rfc3339(later) - parse_rfc3339(earlier)).total_seconds()
 

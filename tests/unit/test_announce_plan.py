@@ -7,22 +7,22 @@ from typing import Any
 
 import pytest
 
-from certctl.core.clock import JUMP
-from certctl.core.holds import holds, next_moment
-from certctl.core.model import CertificateState, Failure, Generation, HookState, Sighting
-from certctl.core.observed import AnnouncerSeen, FileSeen, HookSeen, PeerSeen, World
-from certctl.core.others import announce_step, map_step, unsighted
-from certctl.core.pins import announced, previous_ends
-from certctl.core.spec import AnnouncerSpec, CertificateSpec, Spec
+from certctl.planning.clock import JUMP
+from certctl.planning.holds import holds, next_moment
+from certctl.planning.host_rules import announce_step, map_step, not_yet_seen
+from certctl.planning.observed import AnnouncerSeen, FileSeen, HookSeen, PeerSeen, World
+from certctl.planning.pins import announced, previous_ends
+from certctl.planning.spec import AnnouncerSpec, CertificateSpec, Spec
+from certctl.planning.state import CertificateState, Failure, Generation, HookState, Observation
 from tests.unit import planning_cases
 from tests.unit.planning_cases import MINUTE, MS, NOW, each, generation, state
 
 LATER, EARLIER = NOW + 5 * MINUTE, NOW - 5 * MINUTE
-SEEN = {"dane": Sighting(EARLIER)}
+SEEN = {"dane": Observation(EARLIER)}
 LAG = "ns2.example.org (192.0.2.2) does not show the pins of mx1 yet"
 
 
-def key(number: int, seen: dict[str, Sighting] | None = None, **other: Any) -> Generation:
+def key(number: int, seen: dict[str, Observation] | None = None, **other: Any) -> Generation:
     """A generation that was made just now, and seen."""
     return generation(number, made=-5 / 1440, start=None, seen=SEEN if seen is None else seen, **other)
 
@@ -117,8 +117,8 @@ def test_unsighted(row: tuple[str, str, CertificateState, list[str]]) -> None:
     """What is not there yet cannot be seen; the DNS shows keys, whatever is pinned."""
     pin, kind, before, names = row
     asked = spec(pin=pin)._replace(announcers={"dane": AnnouncerSpec("dane", kind)})
-    assert unsighted(asked, world(SHOWN, before), "dane") == names
-    assert unsighted(asked._replace(certificates={}), world(SHOWN, before), "dane") == []
+    assert not_yet_seen(asked, world(SHOWN, before), "dane") == names
+    assert not_yet_seen(asked._replace(certificates={}), world(SHOWN, before), "dane") == []
 
 
 def test_nothing_is_retracted_of_what_cannot_be_read() -> None:
@@ -130,7 +130,7 @@ def test_nothing_is_retracted_of_what_cannot_be_read() -> None:
     assert announce_step(spec(), world(seen), "dane", NOW) is not None
 
 
-def test_hooks_come_before_sightings() -> None:
+def test_hooks_come_before_observations() -> None:
     """As long as a hook has to carry the file further, it is not asked whether it can be seen."""
     file = FileSeen("/zone", hooks=("reload",), digest="new")
     asked = world(SHOWN._replace(files=(file,)), NOT_SIGHTED)

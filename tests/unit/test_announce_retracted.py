@@ -84,7 +84,7 @@ def test_another_mode_is_no_other_place(world: World) -> None:
 
 
 def test_states_from_before(world: World) -> None:
-    """A sighting without a place counts as one at the present place, which is kept then."""
+    """An observation without a place counts as one at the present place, which is kept then."""
 
     def edit(state: dict[str, Any]) -> dict[str, Any]:
         for slot in ("current", "next"):

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from certctl.core import effects
-from certctl.core.clock import JUMP, Mark, Marks, Reading, judge
-from certctl.core.model import Generation, Sighting
 from certctl.errors import UnreadableError
+from certctl.planning import transitions
+from certctl.planning.clock import JUMP, Mark, Marks, Reading, judge
+from certctl.planning.state import Generation, Observation
 from certctl.store import clockfile
 from certctl.store.layout import Layout
 from certctl.system import clocks
@@ -19,7 +19,7 @@ from tests.unit.planning_cases import DAY, HOUR, MS, NOW, each, generation, serv
 COUNTED = "clock cases"
 
 MARKS = Marks(Mark(NOW, "first", 1000.0))
-FEED = {"feed": Sighting(NOW - DAY)}
+FEED = {"feed": Observation(NOW - DAY)}
 
 
 def reading(moved: timedelta, passed: timedelta, boot: str = "first", synchronized: bool = False) -> Reading:
@@ -145,17 +145,17 @@ def test_watch_for_jumps() -> None:
 def test_put_in_time(ahead: timedelta, put_back: bool) -> None:
     """Of what lies more than a day ahead hold-downs and rotations begin anew; the rest stays."""
     wrong, before = NOW + ahead, NOW - 5 * DAY
-    seen = {"feed": Sighting(wrong, 60.0), "dns": Sighting(before)}
+    seen = {"feed": Observation(wrong, 60.0), "dns": Observation(before)}
     following = generation(2, start=None)._replace(made_at=wrong, seen=seen, acks={"peer": wrong})
     old = state(served()._replace(promoted_at=wrong, rotates_from=wrong), following)
-    new = effects.in_time(old, NOW)
+    new = transitions.in_time(old, NOW)
     at = NOW if put_back else wrong
     assert new.current is not None
     assert new.next is not None
     assert (new.current.promoted_at, new.current.rotates_from) == (at, at)
     assert (new.next.made_at, new.next.acks) == (at, {"peer": at})
-    assert new.next.seen == {"feed": Sighting(at, 60.0), "dns": Sighting(before)}
-    assert effects.in_time(new, NOW) is new
+    assert new.next.seen == {"feed": Observation(at, 60.0), "dns": Observation(before)}
+    assert transitions.in_time(new, NOW) is new
 
 
 UNPROVED: dict[
@@ -187,5 +187,5 @@ def test_time_that_is_unproved(
 ) -> None:
     """It does not count for the hold-down of next: its moments are put off, at most to now."""
     following, unproved, moments = row
-    new = effects.in_time(state(served(), following), NOW, unproved).next
+    new = transitions.in_time(state(served(), following), NOW, unproved).next
     assert (new and (new.made_at, new.issued_at, new.seen["feed"].at)) == moments

@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from certctl.core import x509
-from certctl.core.pem import certificates
 from certctl.system import clocks
+from certctl.x509.certificate import CertificateFacts, certificate_facts
+from certctl.x509.pem import certificates
 from tests.support.world import World
 
 COUNTED = "clock cases"
@@ -40,10 +40,10 @@ def generation(world: World) -> int:
     return found
 
 
-def served(world: World) -> list[x509.CertificateFacts]:
+def served(world: World) -> list[CertificateFacts]:
     """The chain that is served."""
     bundle = (world.root / "state/live/a/bundle.pem").read_bytes()
-    return [x509.facts(pem) for pem in certificates(bundle)]
+    return [certificate_facts(pem) for pem in certificates(bundle)]
 
 
 def is_valid(world: World, *, at: datetime | None = None) -> bool:

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from certctl.app import passes
-from certctl.core import effects
-from certctl.core.model import CertificateState, Generation
 from certctl.engine import proving
+from certctl.planning import transitions
+from certctl.planning.state import CertificateState, Generation
 from tests.support.programs import BROKEN
 from tests.support.world import World
 
@@ -126,11 +126,11 @@ def test_which_slot() -> None:
     now = datetime(2026, 11, 24, tzinfo=timezone.utc)
     one, two, three = (Generation(number, now, ()) for number in (1, 2, 3))
     state = CertificateState("mx1", two, three, one)
-    gives_way = effects.compromised(state, "current")
+    gives_way = transitions.compromised(state, "current")
     assert (gives_way.rotation, gives_way.current) == ("forced", two._replace(compromised=True))
-    told_no_more = effects.compromised(state, "previous")
+    told_no_more = transitions.compromised(state, "previous")
     assert (told_no_more.rotation, told_no_more.previous) == ("", one._replace(compromised=True))
-    replaced = effects.compromised(state, "next")
+    replaced = transitions.compromised(state, "next")
     assert (replaced.next, replaced.retired) == (None, (3,))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from certctl.core.spec import (
+from certctl.planning.spec import (
     DAY,
     AcmeOptions,
     AnnouncerSpec,

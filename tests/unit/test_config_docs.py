@@ -14,7 +14,7 @@ from certctl.config.announcer_schema import ANNOUNCERS
 from certctl.config.issuer_schema import DNS_COMMON, DNS_DEFAULTS, DNS_TABLES, ISSUERS
 from certctl.config.key import Section
 from certctl.config.schema import CERTIFICATE, DHPARAM, FILE, HOOK, PEER, TOP, WATCH
-from certctl.core.spec import (
+from certctl.planning.spec import (
     AcmeOptions,
     AnnouncerSpec,
     CertificateSpec,

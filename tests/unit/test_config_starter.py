@@ -12,8 +12,8 @@ import pytest
 from certctl.config import starter
 from certctl.config.loading import build
 from certctl.core.found import Found
-from certctl.core.spec import DAY, FileSpec, Spec
 from certctl.errors import UsageError
+from certctl.planning.spec import DAY, FileSpec, Spec
 from tests.unit.config_files import load_text
 
 POSTFIX = Found(

@@ -6,7 +6,7 @@ import pytest
 
 from certctl.config import addresses, durations, names, values
 from certctl.config.problems import BadValueError
-from certctl.core.spec import DAY
+from certctl.planning.spec import DAY
 
 
 @pytest.mark.parametrize(

@@ -9,12 +9,12 @@ from datetime import timedelta
 
 import pytest
 
-from certctl.core import pem
-from certctl.core.x509 import facts
 from certctl.doctor.finding import Finding, findings_as_json
 from certctl.doctor.managed import ManagedFile
 from certctl.doctor.run import KINDS, Target, doctor, installed_targets
 from certctl.errors import UsageError
+from certctl.x509 import pem
+from certctl.x509.certificate import certificate_facts
 from tests.unit.doctor_case import names, put_up
 from tests.unit.x509_make import DAY, NOW, Made, make
 
@@ -93,7 +93,7 @@ def test_certificates_that_nobody_serves(
     """A managed certificate counts as used by its path or by its content; a file that lags is named."""
     case = put_up("postfix-chain-with-root", str(tmp_path))
     with open(os.path.join(case.directory, "mx.pem"), "rb") as file:
-        served = facts(pem.certificates(file.read())[0]).certificate.sha256
+        served = certificate_facts(pem.certificates(file.read())[0]).certificate.sha256
     managed = ManagedFile(
         os.path.join(case.directory, path), "mx1", served if leaf == "right" else "AA:" * 31 + "AA"
     )
@@ -118,7 +118,7 @@ def test_several_algorithms_in_a_managed_file(tmp_path: os.PathLike[str]) -> Non
     case = put_up("postfix-chain-with-root", str(tmp_path))
     path = os.path.join(case.directory, "mx.pem")
     with open(path, "rb") as file:
-        served = facts(pem.certificates(file.read())[0]).certificate.sha256
+        served = certificate_facts(pem.certificates(file.read())[0]).certificate.sha256
     managed = [ManagedFile(path, "mx1", "AA:" * 31 + "AA"), ManagedFile(path, "mx1", served)]
     assert [one for one in doctor(case.targets, NOW, managed=managed) if "managed" in one.check] == []
 

@@ -8,12 +8,12 @@ from datetime import datetime, timezone
 
 import pytest
 
-from certctl.core.model import CertificateState, Generation
-from certctl.core.spec import AcmeOptions, CertificateSpec, IssuerSpec, Spec
-from certctl.core.steps import Step
 from certctl.engine import issuing
 from certctl.engine.issuing import AT_ONCE, Job
 from certctl.errors import CertctlError
+from certctl.planning.spec import AcmeOptions, CertificateSpec, IssuerSpec, Spec
+from certctl.planning.state import CertificateState, Generation
+from certctl.planning.steps import Step
 from certctl.ports import Waiting
 
 NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)

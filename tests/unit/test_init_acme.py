@@ -13,8 +13,8 @@ import pytest
 
 from certctl import config
 from certctl.cli.main import main
-from certctl.core.spec import IssuerSpec, Spec
 from certctl.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE
+from certctl.planning.spec import IssuerSpec, Spec
 from tests.unit.acme_tiny_ca import Said, TinyCa, tiny_ca
 from tests.unit.test_config_starter import switched_on
 

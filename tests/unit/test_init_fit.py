@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from certctl.core.spec import FileSpec
 from certctl.dhparam import ffdhe
 from certctl.dhparam.pem import encode
+from certctl.planning.spec import FileSpec
 from tests.unit.import_trees import certbot_account, certbot_lineage, encrypted, rsa_key, write
 from tests.unit.init_host import MX, Host, pin
 from tests.unit.init_world import install

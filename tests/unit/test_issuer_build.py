@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from certctl.core.spec import ISSUER_TYPES, AcmeOptions, CommandOptions, IssuerSpec, PrivateCaOptions
 from certctl.errors import CertctlError
 from certctl.issuers.build import build
+from certctl.planning.spec import ISSUER_TYPES, AcmeOptions, CommandOptions, IssuerSpec, PrivateCaOptions
 
 SPECS = {
     "self-signed": IssuerSpec("own", "self-signed"),
@@ -45,8 +45,8 @@ def test_imports_are_late() -> None:
     """Neither building an issuer nor the modules on the start-up path import cryptography."""
     code = """
 import sys
-from certctl.core.spec import IssuerSpec
-from certctl.core import pem, x509
+from certctl.planning.spec import IssuerSpec
+from certctl.x509 import certificate, chain, formats, pem
 from certctl.store import keys
 from certctl.issuers.build import build
 for kind in ("self-signed", "private-ca", "csr"):

@@ -10,15 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from certctl.core.spec import CommandOptions, IssuerSpec
-from certctl.core.x509_request import request_facts
 from certctl.errors import CertctlError
 from certctl.issuers import program
 from certctl.issuers.command import CommandIssuer
 from certctl.issuers.private_ca import PrivateCaIssuer
+from certctl.planning.spec import CommandOptions, IssuerSpec
 from certctl.ports import Issued, IssueRequest
 from certctl.store.keys import generate
 from certctl.system import programs
+from certctl.x509.keys import request_facts
 from tests.unit.issuer_world import NAMES, checked, issued, openssl_verify, request
 
 KEY = generate("ecdsa-p256")

@@ -10,16 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from certctl.core.spec import IssuerSpec
-from certctl.core.x509 import key_facts
-from certctl.core.x509_load import load
-from certctl.core.x509_request import request_facts
 from certctl.errors import CertctlError
 from certctl.issuers.accepting import PendingCsr, accept, pending
 from certctl.issuers.csr import CsrIssuer
 from certctl.issuers.private_ca import PrivateCaIssuer
+from certctl.planning.spec import IssuerSpec
 from certctl.ports import Issued, IssueRequest, Waiting
 from certctl.store import atomic
+from certctl.x509.certificate import load
+from certctl.x509.keys import key_facts, request_facts
 from tests.unit.issuer_world import checked, issued, request
 from tests.unit.x509_make import NOW, make
 
@@ -106,7 +105,7 @@ def test_self_signed_answer(tmp_path: Path) -> None:
     """Somebody may sign the request with its own key."""
     asked = request(tmp_path / "work", names=("mx.example.test",))
     waiting(asked)
-    from certctl.core.x509_keys import load_private_key
+    from certctl.x509.keys import load_private_key
 
     leaf = make("mx.example.test", names=asked.names, key=load_private_key(asked.key_pem))
     accept(pending(asked.work_dir), [leaf.pem], NOW)

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 from cryptography import x509 as c
 
-from certctl.core.spec import PrivateCaOptions
-from certctl.core.x509_keys import load_private_key
-from certctl.core.x509_load import load
 from certctl.errors import CertctlError
+from certctl.planning.spec import PrivateCaOptions
 from certctl.ports import Issued, IssueRequest
+from certctl.x509.certificate import load
+from certctl.x509.keys import load_private_key
 from tests.unit.issuer_world import DAY, checked, issued, openssl_text, openssl_verify, request
 from tests.unit.private_ca_world import FILES, at, ca, contents, home
 from tests.unit.x509_make import NOW, Made, ec_key, make

@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from certctl.core.spec import DAY as SPEC_DAY
-from certctl.core.spec import PrivateCaOptions
-from certctl.core.x509_load import load
 from certctl.errors import CertctlError
+from certctl.planning.spec import DAY as SPEC_DAY
+from certctl.planning.spec import PrivateCaOptions
 from certctl.store import atomic
+from certctl.x509.certificate import load
 from tests.unit.issuer_world import checked, issued, openssl_verify, request
 from tests.unit.private_ca_world import FILES, at, ca, contents, home
 from tests.unit.x509_make import make

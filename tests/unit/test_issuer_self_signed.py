@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from certctl.core.spec import ALGORITHMS, IssuerSpec
-from certctl.core.x509 import facts
 from certctl.errors import CertctlError
 from certctl.issuers.self_signed import SelfSignedIssuer
+from certctl.planning.spec import IssuerSpec
 from certctl.ports import IssueRequest
+from certctl.x509 import ALGORITHMS
+from certctl.x509.certificate import certificate_facts
 from tests.unit.issuer_world import DAY, NAMES, checked, openssl_text, openssl_verify, request
 from tests.unit.x509_make import NOW
 
@@ -56,7 +57,7 @@ def test_extensions(tmp_path: Path) -> None:
 def test_lifetime(tmp_path: Path, validity: float, back: int) -> None:
     """It ends when the configuration says, and begins a little earlier, short lives included."""
     now = NOW + timedelta(microseconds=654321)
-    found = facts(ISSUER.issue(request(tmp_path, validity=validity, now=now)).chain[0])
+    found = certificate_facts(ISSUER.issue(request(tmp_path, validity=validity, now=now)).chain[0])
     assert found.not_before == NOW - timedelta(seconds=back)
     if validity == 1e15:
         assert found.not_after.year == 9999
@@ -67,7 +68,7 @@ def test_lifetime(tmp_path: Path, validity: float, back: int) -> None:
 def test_half_of_the_lifetime_is_half_of_the_validity(tmp_path: Path) -> None:
     """The back-dating never makes a fresh certificate due."""
     for validity in (5.0, 60.0, 600.0, 90 * DAY):
-        found = facts(ISSUER.issue(request(tmp_path, validity=validity)).chain[0])
+        found = certificate_facts(ISSUER.issue(request(tmp_path, validity=validity)).chain[0])
         half = found.not_after - (found.not_after - found.not_before) / 2
         assert (half - NOW).total_seconds() >= 0.44 * validity
 
@@ -75,7 +76,7 @@ def test_half_of_the_lifetime_is_half_of_the_validity(tmp_path: Path) -> None:
 def test_subject_is_never_empty(tmp_path: Path) -> None:
     """Without a DNS name that fits, the lineage's name stands in the subject."""
     answer = ISSUER.issue(request(tmp_path, names=("192.0.2.25",)))
-    assert facts(answer.chain[0]).issuer == "CN=mx"
+    assert certificate_facts(answer.chain[0]).issuer == "CN=mx"
     assert openssl_verify(tmp_path, answer, "-verify_ip", "192.0.2.25") == "OK"
 
 
@@ -90,7 +91,7 @@ def test_two_with_one_subject_in_one_file(tmp_path: Path) -> None:
 def test_serials_differ(tmp_path: Path) -> None:
     """A renewal with the same key in the same second is another certificate."""
     asked = request(tmp_path)
-    serials = {facts(ISSUER.issue(asked).chain[0]).serial for _ in range(5)}
+    serials = {certificate_facts(ISSUER.issue(asked).chain[0]).serial for _ in range(5)}
     assert len(serials) == 5
     assert all(len(serial) >= 30 for serial in serials)
 

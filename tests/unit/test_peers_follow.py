@@ -152,7 +152,7 @@ def test_when_the_next_look_is_due(follower: Follower) -> None:
     follower.publish()
     follower.world.done("run")
     due = follower.world.done("plan", "--json").document
-    from certctl.core.times import parse_rfc3339
+    from certctl.planning.times import parse_rfc3339
 
     wait = (parse_rfc3339(due["next_pass_at"]) - parse_rfc3339(due["now"])).total_seconds()
     assert 6 * 3600 - 60 < wait <= 6 * 3600

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from certctl.core.spec import PeerSpec
 from certctl.errors import CertctlError
 from certctl.peers.fetch import fetch
 from certctl.peers.follow import Follower
+from certctl.planning.spec import PeerSpec
 from certctl.system import deadline
 from tests.unit.peers_world import Signer, document
 

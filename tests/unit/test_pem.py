@@ -6,8 +6,8 @@ import subprocess
 
 import pytest
 
-from certctl.core import pem
 from certctl.errors import CertctlError
+from certctl.x509 import pem
 from tests.unit.x509_make import make, make_chain
 
 CHAIN = make_chain()

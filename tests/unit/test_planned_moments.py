@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from certctl.core.times import parse_rfc3339
+from certctl.planning.times import parse_rfc3339
 from tests.support.world import World
 
 WHERE = """

@@ -13,9 +13,9 @@ from datetime import datetime, timezone
 
 import pytest
 
-from certctl.core import pem
 from certctl.deploy.probe import Expected, ExpectedKey, compare, handshake, probe
 from certctl.deploy.probe.run import look
+from certctl.x509 import pem
 from tests.real.servers.pki import Identity, certificate_pin, key_pin, make_authority, make_identity
 from tests.unit.probe_server import OAKLEY_2, script, serving, tls, tls_context
 

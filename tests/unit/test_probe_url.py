@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from certctl.core.spec import PROBE_SCHEMES
 from certctl.deploy.probe.url import DIRECT, STARTTLS, parse_url, server_name
 from certctl.errors import UsageError
+from certctl.planning.spec import PROBE_SCHEMES
 
 
 @pytest.mark.parametrize(

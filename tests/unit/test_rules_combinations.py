@@ -8,18 +8,12 @@ from typing import Any
 
 import pytest
 
-from certctl.core.lookahead import assume
-from certctl.core.model import HookState
-from certctl.core.observed import AnnouncerSeen, FileSeen, HookSeen, World
-from certctl.core.planner import plan
-from certctl.core.spec import (
-    AnnouncerSpec,
-    CertificateSpec,
-    FileSpec,
-    HookSpec,
-    Spec,
-)
-from certctl.core.steps import WRONG, Step
+from certctl.planning.foresight import assume
+from certctl.planning.observed import AnnouncerSeen, FileSeen, HookSeen, World
+from certctl.planning.plan import plan
+from certctl.planning.spec import AnnouncerSpec, CertificateSpec, FileSpec, HookSpec, Spec
+from certctl.planning.state import HookState
+from certctl.planning.steps import WRONG, Step
 from tests.unit.planning_cases import (
     CERT,
     DOUBT,

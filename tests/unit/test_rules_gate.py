@@ -7,21 +7,21 @@ from typing import Any
 
 import pytest
 
-from certctl.core.gate import Gate, announced_at, gate, hold_until, keeps_previous, kept_until
-from certctl.core.model import CertificateState, Generation, Sighting
-from certctl.core.spec import HOUR as HOUR_SECONDS
-from certctl.core.spec import CertificateSpec
+from certctl.planning.gate import Gate, announced_at, gate, hold_until, keeps_previous, kept_until
+from certctl.planning.spec import HOUR as HOUR_SECONDS
+from certctl.planning.spec import CertificateSpec
+from certctl.planning.state import CertificateState, Generation, Observation
 from tests.unit.planning_cases import CERT, DAY, HOUR, MS, NOW, PINNED, each, generation, served, state
 
 TOLD = CERT._replace(announce=("feed", "dns"))
 ACKED = CERT._replace(require_ack=("bob", "eve"))
-FEED, DNS = Sighting(NOW - 9 * DAY), Sighting(NOW - 8 * DAY)
+FEED, DNS = Observation(NOW - 9 * DAY), Observation(NOW - 8 * DAY)
 BOTH = generation(2, seen={"feed": FEED, "dns": DNS})
 
 
 def cached(hours: float) -> Generation:
     """Seen in the DNS now, where caches hold what was there before for *hours*."""
-    return generation(2, seen={"feed": FEED, "dns": Sighting(NOW, hours * HOUR_SECONDS)})
+    return generation(2, seen={"feed": FEED, "dns": Observation(NOW, hours * HOUR_SECONDS)})
 
 
 MOMENTS: dict[str, tuple[CertificateSpec, Generation | None, datetime | None, datetime | None]] = {

@@ -5,19 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from certctl.core.holds import holds
-from certctl.core.model import DhparamState, Failure, HookState, Wait
-from certctl.core.observed import (
-    AnnouncerSeen,
-    DhparamSeen,
-    FileSeen,
-    HookSeen,
-    PeerSeen,
-    World,
-)
-from certctl.core.spec import AnnouncerSpec, CertificateSpec, DhparamSpec, Spec
-from certctl.core.steps import FAILED as HAS_FAILED
-from certctl.core.steps import STANDBY, WRONG, Hold
+from certctl.planning.holds import holds
+from certctl.planning.observed import AnnouncerSeen, DhparamSeen, FileSeen, HookSeen, PeerSeen, World
+from certctl.planning.spec import AnnouncerSpec, CertificateSpec, DhparamSpec, Spec
+from certctl.planning.state import DhparamState, Failure, HookState, Wait
+from certctl.planning.steps import FAILED as HAS_FAILED
+from certctl.planning.steps import STANDBY, WRONG, Hold
 from tests.unit.planning_cases import (
     CERT,
     DAY,

@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from certctl.core.holds import condition, next_moment, trouble, undelivered_through
-from certctl.core.model import CertificateState, DhparamState, Failure, HookState, Wait
-from certctl.core.observed import (
+from certctl.planning.condition import condition, trouble, undelivered_through
+from certctl.planning.holds import next_moment
+from certctl.planning.observed import (
     AnnouncerSeen,
     CertificateSeen,
     DhparamSeen,
@@ -16,7 +16,8 @@ from certctl.core.observed import (
     PeerSeen,
     World,
 )
-from certctl.core.spec import AnnouncerSpec, CertificateSpec, DhparamSpec, Spec
+from certctl.planning.spec import AnnouncerSpec, CertificateSpec, DhparamSpec, Spec
+from certctl.planning.state import CertificateState, DhparamState, Failure, HookState, Wait
 from tests.unit.planning_cases import (
     CERT,
     DAY,

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from certctl.core import rules
-from certctl.core.observed import CertificateSeen, FileSeen
-from certctl.core.planner import certificate_step
-from certctl.core.steps import Step
+from certctl.planning import rules, steps
+from certctl.planning.observed import CertificateSeen, FileSeen
+from certctl.planning.plan import certificate_step
+from certctl.planning.steps import Step
 from tests.unit.planning_cases import (
     CERT,
     DAY,
@@ -295,15 +295,15 @@ def test_retire(row: Row) -> None:
 
 
 PHASES: dict[str, tuple[str, str, bool, int]] = {
-    "rollback": ("rollback", "ca", True, rules.PHASE_FILES),
-    "promote": ("promote", "ca", True, rules.PHASE_FILES),
-    "write": ("write", "ca", True, rules.PHASE_FILES),
-    "issue by this host": ("issue", "self-signed", True, rules.PHASE_LOCAL_ISSUE),
-    "issue by somebody else": ("issue", "ca", True, rules.PHASE_ISSUE),
-    "the first key, this host signs": ("make-key", "self-signed", False, rules.PHASE_LOCAL_ISSUE),
-    "the first key, somebody else signs": ("make-key", "ca", False, rules.PHASE_KEYS),
-    "a standby": ("make-key", "self-signed", True, rules.PHASE_KEYS),
-    "retire": ("retire", "ca", True, rules.PHASE_RETIRE),
+    "rollback": ("rollback", "ca", True, steps.PHASE_FILES),
+    "promote": ("promote", "ca", True, steps.PHASE_FILES),
+    "write": ("write", "ca", True, steps.PHASE_FILES),
+    "issue by this host": ("issue", "self-signed", True, steps.PHASE_LOCAL_ISSUE),
+    "issue by somebody else": ("issue", "ca", True, steps.PHASE_ISSUE),
+    "the first key, this host signs": ("make-key", "self-signed", False, steps.PHASE_LOCAL_ISSUE),
+    "the first key, somebody else signs": ("make-key", "ca", False, steps.PHASE_KEYS),
+    "a standby": ("make-key", "self-signed", True, steps.PHASE_KEYS),
+    "retire": ("retire", "ca", True, steps.PHASE_RETIRE),
 }
 
 

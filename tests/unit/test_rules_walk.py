@@ -9,12 +9,10 @@ from typing import Any
 
 import pytest
 
-from certctl.core.lookahead import assume
-from certctl.core.model import CertificateState, DhparamState, Failure, HookState
-from certctl.core.observed import AnnouncerSeen, DhparamSeen, FileSeen, HookSeen, World
-from certctl.core.planner import MOST_IN_A_PASS, plan
-from certctl.core.rules import PHASE_HOOKS
-from certctl.core.spec import (
+from certctl.planning.foresight import assume
+from certctl.planning.observed import AnnouncerSeen, DhparamSeen, FileSeen, HookSeen, World
+from certctl.planning.plan import MOST_IN_A_PASS, plan
+from certctl.planning.spec import (
     AnnouncerSpec,
     CertificateSpec,
     DhparamSpec,
@@ -23,7 +21,8 @@ from certctl.core.spec import (
     PeerSpec,
     Spec,
 )
-from certctl.core.steps import Step
+from certctl.planning.state import CertificateState, DhparamState, Failure, HookState
+from certctl.planning.steps import PHASE_HOOKS, Step
 from tests.unit.planning_cases import (
     CERT,
     DAY,
@@ -47,10 +46,10 @@ def test_a_pass_walks_as_a_plan_does() -> None:
     users: dict[str, set[str]] = {"RULES": set(), "certificate_step": set(), "walk": set()}
     for path in source.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("certctl.core"):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("certctl.planning"):
                 for alias in node.names:
                     users.get(alias.name, set()).add(path.stem)
-    assert users == {"RULES": {"planner"}, "certificate_step": set(), "walk": {"engine"}}
+    assert users == {"RULES": {"plan"}, "certificate_step": set(), "walk": {"engine"}}
 
 
 # Order

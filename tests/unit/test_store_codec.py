@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from certctl.core.model import (
+from certctl.errors import StateError
+from certctl.planning.state import (
     SLOTS,
     Advice,
     CertificateRecord,
@@ -22,10 +23,9 @@ from certctl.core.model import (
     HookState,
     Issuance,
     KeyRecord,
-    Sighting,
+    Observation,
     Wait,
 )
-from certctl.errors import StateError
 from certctl.store import codec, records
 from certctl.store.layout import Layout
 
@@ -37,7 +37,7 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
 RECORDS = st.builds(CertificateRecord, TEXTS, TEXTS, TEXTS, TEXTS, MOMENTS, MOMENTS)
 MAYBE = st.one_of(st.none(), MOMENTS)
 ADVICE = st.one_of(st.none(), st.builds(Advice, MOMENTS, MOMENTS, MOMENTS, MOMENTS, st.none() | TEXTS))
-SEEN = st.dictionaries(TEXTS, st.builds(Sighting, MOMENTS, st.floats(0, 1e6)), max_size=2)
+SEEN = st.dictionaries(TEXTS, st.builds(Observation, MOMENTS, st.floats(0, 1e6)), max_size=2)
 
 
 def keys(*, issued: bool) -> st.SearchStrategy[tuple[KeyRecord, ...]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from certctl.core.spec import CertificateSpec, FileSpec
+from certctl.planning.spec import CertificateSpec, FileSpec
 from certctl.store.disk import DiskStore
 from tests.unit.planning_cases import NOW
 

@@ -15,13 +15,13 @@ import dns.name
 import dns.resolver
 import pytest
 
-from certctl.core.spec import AcmeOptions, IssuerSpec
 from certctl.dns import tsig
 from certctl.errors import CertctlError
 from certctl.issuers.acme.dnslookup import Lookup, Record
 from certctl.issuers.acme.dnsoptions import Table
 from certctl.issuers.acme.issuer import AcmeIssuer
 from certctl.issuers.acme.lexicon import Lexicon
+from certctl.planning.spec import AcmeOptions, IssuerSpec
 from certctl.system.secret import read_secret, strike
 from certctl.system.text import STRUCK, without_passwords
 from tests.unit.acme_tiny_ca import Said, tiny_ca

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from certctl.core.times import parse_rfc3339
+from certctl.planning.times import parse_rfc3339
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,10 @@ import pytest
 from certctl import config
 from certctl.app import units
 from certctl.cli.main import main
-from certctl.core.spec import Spec
 from certctl.deploy.lookup import shipped_dir
 from certctl.doctor.units import check_units
 from certctl.errors import CertctlError
+from certctl.planning.spec import Spec
 from certctl.servers.units import Unit, installed
 from certctl.system.unit import SERVICES, dropin, mending
 from tests.real.servers.require import program

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from certctl.core.model import Advice, Generation, KeyRecord
-from certctl.core.spec import DAY, CertificateSpec
-from certctl.core.when import due_at, paused_until, renew_at, rotate_at
+from certctl.planning.due import due_at, paused_until, renew_at, rotate_at
+from certctl.planning.spec import DAY, CertificateSpec
+from certctl.planning.state import Advice, Generation, KeyRecord
 from tests.unit import planning_cases
 from tests.unit.planning_cases import CERT, HOUR, MS, NOW, each, record, served
 

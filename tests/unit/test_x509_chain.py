@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from certctl.core.x509 import order_chain
 from certctl.errors import CertctlError
+from certctl.x509.chain import order_chain
 from tests.unit.x509_make import DAY, NOW, Made, ec_key, make, make_chain
 
 CHAIN = make_chain()

@@ -11,8 +11,8 @@ from cryptography import x509 as c
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from certctl.core.x509 import check
 from certctl.errors import CertctlError
+from certctl.x509.chain import check_chain
 from tests.unit.x509_make import DAY, NOW, Made, make, make_chain
 
 CHAIN = make_chain()
@@ -24,7 +24,7 @@ def problems(
 ) -> str:
     """Return what is wrong, or the empty string."""
     try:
-        check(chain, spki_sha256=pin, names=names, now=now, root=root)
+        check_chain(chain, spki_sha256=pin, names=names, now=now, root=root)
     except CertctlError as error:
         return error.message
     return ""

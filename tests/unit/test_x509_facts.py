@@ -8,10 +8,11 @@ from datetime import timedelta
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-from certctl.core import x509
-from certctl.core.spec import ALGORITHMS
 from certctl.errors import CertctlError
 from certctl.store import keys
+from certctl.x509 import ALGORITHMS
+from certctl.x509.certificate import certificate_facts
+from certctl.x509.keys import key_facts
 from tests.unit.x509_make import NOW, Key, make, make_chain, private_pem
 
 
@@ -23,7 +24,7 @@ def openssl(*arguments: str, data: bytes) -> bytes:
 def test_digests_are_those_of_openssl(digest: str) -> None:
     """Certificate and key fingerprints equal what OpenSSL computes from the same bytes."""
     leaf = make_chain().leaf
-    facts = x509.facts(leaf.pem)
+    facts = certificate_facts(leaf.pem)
     printed = openssl("x509", "-noout", "-fingerprint", f"-{digest}", data=leaf.pem)
     assert getattr(facts.certificate, digest) == printed.decode().strip().partition("=")[2]
     key_der = openssl(
@@ -31,13 +32,13 @@ def test_digests_are_those_of_openssl(digest: str) -> None:
     )
     hashed = openssl("dgst", f"-{digest}", "-c", data=key_der).decode().strip().rpartition(" ")[2]
     assert getattr(facts.key, digest) == hashed.upper()
-    assert x509.key_facts(leaf.key_pem).key == facts.key
+    assert key_facts(leaf.key_pem).key == facts.key
 
 
 def test_facts() -> None:
     """Names, times, serial and issuer come out in the forms that the contract has."""
     made = make("Mx.Example.Test", names=["Mx.Example.Test", "*.example.test", "192.0.2.25", "2001:db8:0::1"])
-    facts = x509.facts(made.pem)
+    facts = certificate_facts(made.pem)
     assert facts.names == ("mx.example.test", "*.example.test", "192.0.2.25", "2001:db8::1")
     assert (facts.not_before, facts.not_after) == (NOW - timedelta(days=1), NOW + timedelta(days=90))
     assert facts.serial == openssl("x509", "-noout", "-serial", data=made.pem).decode().strip()[7:]
@@ -50,9 +51,9 @@ def test_every_algorithm(algorithm: str) -> None:
     """Every configurable key is made, named by its word, and asks for a certificate that OpenSSL accepts."""
     key = keys.generate(algorithm)
     assert key.startswith(b"-----BEGIN PRIVATE KEY-----\n")
-    assert x509.key_facts(key).algorithm == algorithm
+    assert key_facts(key).algorithm == algorithm
     csr = keys.make_csr(key, ["mx.example.test", "192.0.2.25", "2001:db8::1", "*.example.test"])
-    assert x509.key_facts(csr) == x509.key_facts(key)
+    assert key_facts(csr) == key_facts(key)
     openssl("req", "-verify", "-noout", data=csr)
     text = openssl("req", "-text", "-noout", data=csr).decode()
     assert "Subject: CN = mx.example.test" in text
@@ -85,7 +86,7 @@ def test_common_name_is_the_first_that_fits() -> None:
 )
 def test_other_keys_are_described(key: Key, word: str) -> None:
     """Keys that certctl does not make itself are still named."""
-    assert x509.key_facts(private_pem(key)).algorithm == word
+    assert key_facts(private_pem(key)).algorithm == word
 
 
 def test_key_facts_of_every_form() -> None:
@@ -98,7 +99,7 @@ def test_key_facts_of_every_form() -> None:
         openssl("rsa", "-RSAPublicKey_out", data=key),
         keys.make_csr(key, ["mx.example.test"]),
     ]
-    assert {x509.key_facts(form) for form in forms} == {x509.key_facts(key)}
+    assert {key_facts(form) for form in forms} == {key_facts(key)}
 
 
 @pytest.mark.parametrize("form", [["pkcs8", "-topk8"], ["ec", "-aes128"]])
@@ -106,7 +107,7 @@ def test_encrypted_key(form: list[str]) -> None:
     """An encrypted key is named as such, with the way to decrypt it."""
     key = openssl(*form, "-passout", "pass:secret", data=keys.generate("ecdsa-p256"))
     with pytest.raises(CertctlError, match="encrypted") as raised:
-        x509.key_facts(key)
+        key_facts(key)
     assert raised.value.hint is not None
     assert "openssl pkey" in raised.value.hint
     with pytest.raises(CertctlError, match="encrypted"):
@@ -117,7 +118,7 @@ def test_encrypted_key(form: list[str]) -> None:
 def test_no_key(data: bytes) -> None:
     """Without a key the message says what there was."""
     with pytest.raises(CertctlError, match="there is no key in"):
-        x509.key_facts(data)
+        key_facts(data)
 
 
 def test_halves_that_do_not_belong_together() -> None:
@@ -135,7 +136,7 @@ def test_generate_many_keeps_the_order() -> None:
     """Keys that are made in parallel come back in the order asked for."""
     algorithms = ["rsa-2048", "ecdsa-p256", "rsa-2048", "ed25519"]
     made = keys.generate_many(algorithms)
-    assert [x509.key_facts(key).algorithm for key in made] == algorithms
+    assert [key_facts(key).algorithm for key in made] == algorithms
     assert len(set(made)) == 4
 
 

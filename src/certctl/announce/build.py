@@ -6,8 +6,8 @@ import os
 
 from certctl.announce.remembering import Remembering
 from certctl.announce.tools import Kind, Tools
-from certctl.core.spec import AnnouncerSpec
 from certctl.errors import UsageError
+from certctl.planning.spec import AnnouncerSpec
 
 
 def home(state_dir: str, name: str) -> str:

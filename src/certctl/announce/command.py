@@ -10,13 +10,13 @@ from datetime import datetime
 
 from certctl.announce import files, memory
 from certctl.announce.tools import Shown, Tools
-from certctl.core import feed
-from certctl.core.model import Sighting
-from certctl.core.observed import AnnouncerSeen
-from certctl.core.pins import Announced
-from certctl.core.spec import AnnouncerSpec
-from certctl.core.times import rfc3339
 from certctl.errors import CertctlError
+from certctl.planning import feed
+from certctl.planning.observed import AnnouncerSeen
+from certctl.planning.pins import Announced
+from certctl.planning.spec import AnnouncerSpec
+from certctl.planning.state import Observation
+from certctl.planning.times import rfc3339
 
 NOT_YET = 75
 """The exit status (EX_TEMPFAIL of sysexits.h) that says: shown, but not seen by all who must see it."""
@@ -56,7 +56,7 @@ class CommandAnnouncer:
         memory.save(self._path, {"version": 1, "certificates": told})
         if ended.status == NOT_YET:
             return Shown({}, dict.fromkeys(wanted, last))
-        return Shown(dict.fromkeys(wanted, Sighting(watch.now())))
+        return Shown(dict.fromkeys(wanted, Observation(watch.now())))
 
     def _digest(self, entry: Announced) -> str:
         """Of what is told, and to which program: another one has heard nothing yet."""

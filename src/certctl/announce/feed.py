@@ -13,12 +13,12 @@ from typing import Any
 from certctl.announce import files, memory
 from certctl.announce.feedhome import ISSUED, foreign, is_lost, lost
 from certctl.announce.tools import Shown, Tools
-from certctl.core import feed
-from certctl.core.model import Sighting
-from certctl.core.observed import AnnouncerSeen
-from certctl.core.pins import Announced
-from certctl.core.spec import AnnouncerSpec
-from certctl.core.times import after, minute_text
+from certctl.planning import feed
+from certctl.planning.observed import AnnouncerSeen
+from certctl.planning.pins import Announced
+from certctl.planning.spec import AnnouncerSpec
+from certctl.planning.state import Observation
+from certctl.planning.times import after, minute_text
 
 RENEWED_AT = 2 / 3
 """Share of its validity after which a feed is issued again: peers that ask seldom never hold a dead one."""
@@ -75,7 +75,7 @@ class FeedAnnouncer:
         why = files.unreadable(self._tools, self.spec, data)
         if why is not None:
             return Shown({}, dict.fromkeys(wanted, why))
-        return Shown(dict.fromkeys(wanted, Sighting(watch.now())))
+        return Shown(dict.fromkeys(wanted, Observation(watch.now())))
 
     def _stands(
         self,

@@ -18,9 +18,9 @@ from josepy.jws import JWS
 
 from certctl.announce import memory
 from certctl.announce.feedhome import ISSUED, KEY_FILE, is_lost, lost
-from certctl.core.feed import HANDOVER, KIND, MOST_HANDOVERS, key_text
-from certctl.core.times import rfc3339
 from certctl.errors import StateError
+from certctl.planning.feed import HANDOVER, KIND, MOST_HANDOVERS, key_text
+from certctl.planning.times import rfc3339
 from certctl.store import atomic, outputs
 from certctl.system import files
 

@@ -8,9 +8,9 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from certctl.announce.tools import Tools
-from certctl.core.observed import FileSeen
-from certctl.core.spec import AnnouncerSpec
 from certctl.errors import CertctlError
+from certctl.planning.observed import FileSeen
+from certctl.planning.spec import AnnouncerSpec
 from certctl.store import outputs
 
 

@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 from certctl.announce import files
 from certctl.announce.tools import Shown, Tools
-from certctl.core.model import Sighting
-from certctl.core.observed import AnnouncerSeen
-from certctl.core.pins import Announced, cache_time, policy_line, tlsa_line, tlsa_names
-from certctl.core.spec import AnnouncerSpec
 from certctl.errors import CertctlError
+from certctl.planning.observed import AnnouncerSeen
+from certctl.planning.pins import Announced, cache_time, policy_line, tlsa_line, tlsa_names
+from certctl.planning.spec import AnnouncerSpec
+from certctl.planning.state import Observation
 
 
 class Line(NamedTuple):
@@ -143,8 +143,8 @@ class LinesAnnouncer:
         why = files.unreadable(self._tools, self.spec, data)
         if why is not None:
             return Shown({}, dict.fromkeys(wanted, why))
-        sighting = Sighting(watch.now(), cache_time(self.spec))
-        return Shown(dict.fromkeys(wanted, sighting))
+        observation = Observation(watch.now(), cache_time(self.spec))
+        return Shown(dict.fromkeys(wanted, observation))
 
 
 def _by_key(pairs: Iterable[tuple[str, frozenset[str]]]) -> dict[str, frozenset[str]]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from certctl.core.times import parse_rfc3339, rfc3339
+from certctl.planning.times import parse_rfc3339, rfc3339
 from certctl.store import atomic
 from certctl.system import files
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
-from certctl.core.spec import AnnouncerSpec
 from certctl.dns import authority, tsig, update
 from certctl.dns.server import Deadline
 from certctl.dns.update import Answer, Change
 from certctl.errors import CertctlError
+from certctl.planning.spec import AnnouncerSpec
 
 PREFIX = "3 1 1 "
 

@@ -10,12 +10,12 @@ from typing import Any
 
 from certctl.announce import memory
 from certctl.announce.tools import Asked, Kind
-from certctl.core import effects, pins
-from certctl.core.model import Failure, Sighting
-from certctl.core.observed import AnnouncerSeen
-from certctl.core.pins import Announced
-from certctl.core.spec import HOUR, MINUTE
 from certctl.errors import CertctlError, StoreError
+from certctl.planning import pins, retry
+from certctl.planning.observed import AnnouncerSeen
+from certctl.planning.pins import Announced
+from certctl.planning.spec import HOUR, MINUTE
+from certctl.planning.state import Failure, Observation
 
 NOTE = "asked.json"
 RETRY = (30.0, HOUR)
@@ -57,7 +57,7 @@ class Remembering:
             failure=self._failure(note, wanted),
         )
 
-    def publish(self, wanted: Mapping[str, Announced], now: datetime) -> Mapping[str, Sighting]:
+    def publish(self, wanted: Mapping[str, Announced], now: datetime) -> Mapping[str, Observation]:
         """Show *wanted*; a failure is kept with the moment of the next try, and raised.
 
         What only could not be taken back is kept as a failure, too, and not raised.
@@ -70,7 +70,7 @@ class Remembering:
             raise
         self._put_back = shown.put_back
         attempts = memory.number(note.get("attempts")) + 1 if shown.unseen else 0
-        ask_at = effects.back_off(attempts, *ASK, now) if shown.unseen else None
+        ask_at = retry.back_off(attempts, *ASK, now) if shown.unseen else None
         new = {
             "version": 1,
             "failure": None,
@@ -83,7 +83,7 @@ class Remembering:
             self._keep_failure(new, self._failure(note, wanted), wanted, shown.problem, now)
         elif new != note and (note or shown.unseen or shown.asked):
             memory.save(self._path, new)
-        return shown.sightings
+        return shown.observations
 
     def witnesses(self) -> Sequence[str]:
         """The servers that were asked last, each with the serial that it had."""
@@ -123,7 +123,7 @@ class Remembering:
         now: datetime,
     ) -> None:
         attempts = before.attempts + 1 if before else 1
-        retry_at = effects.back_off(attempts, *RETRY, now, error.retry_after)
+        retry_at = retry.back_off(attempts, *RETRY, now, error.retry_after)
         failure = {
             "message": error.message,
             "hint": error.hint,

@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
-from certctl.core.model import Sighting
-from certctl.core.observed import AnnouncerSeen
-from certctl.core.pins import Announced
-from certctl.core.spec import AnnouncerSpec
 from certctl.errors import CertctlError
+from certctl.planning.observed import AnnouncerSeen
+from certctl.planning.pins import Announced
+from certctl.planning.spec import AnnouncerSpec
+from certctl.planning.state import Observation
 
 
 class Ended(NamedTuple):
@@ -53,7 +53,7 @@ class Asked(NamedTuple):
 class Shown(NamedTuple):
     """What came of showing pins."""
 
-    sightings: Mapping[str, Sighting]
+    observations: Mapping[str, Observation]
     """By certificate: seen wherever it must be seen."""
     unseen: Mapping[str, str] = {}
     """By certificate: why it is not."""

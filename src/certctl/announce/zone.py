@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from certctl.announce import files, memory
 from certctl.announce.tools import Asked, Shown, Tools
-from certctl.core.model import Sighting
-from certctl.core.observed import AnnouncerSeen
-from certctl.core.pins import Announced, tlsa_names
-from certctl.core.spec import DAY, AnnouncerSpec
-from certctl.core.times import after
 from certctl.errors import CertctlError
+from certctl.planning.observed import AnnouncerSeen
+from certctl.planning.pins import Announced, tlsa_names
+from certctl.planning.spec import DAY, AnnouncerSpec
+from certctl.planning.state import Observation
+from certctl.planning.times import after
 
 if TYPE_CHECKING:
     from certctl.announce.nameservers import Found, Primary, View
@@ -68,8 +68,8 @@ class DnsAnnouncer:
 
     def show(self, wanted: Mapping[str, Announced], now: datetime) -> Shown:
         """Bring the zone to *wanted*, then ask every authoritative server. Raises CertctlError."""
-        from certctl.announce.goodbye import still_served
         from certctl.announce.nameservers import Primary
+        from certctl.announce.served import still_served
         from certctl.dns.server import Deadline
 
         watch = files.Stopwatch(now)
@@ -103,8 +103,8 @@ class DnsAnnouncer:
         marks = {name: {"seconds": waits[name], "seen": name in seen} for name in want}
         if marks != note.get("waits"):
             memory.save(self._path, {**note, "waits": marks})
-        sightings = {name: Sighting(watch.now(), waits[name]) for name in seen}
-        return Shown(sightings, unseen, asked, kept.problem, _pins(wanted, diff.put_back))
+        observations = {name: Observation(watch.now(), waits[name]) for name in seen}
+        return Shown(observations, unseen, asked, kept.problem, _pins(wanted, diff.put_back))
 
     def _note(self) -> dict[str, Any]:
         """What is remembered of this zone; what was published in another one is left to itself."""

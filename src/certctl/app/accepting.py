@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from certctl.app import passes, wiring
 from certctl.app.names import certificates
-from certctl.core.model import CertificateState
-from certctl.core.spec import Spec
 from certctl.errors import CertctlError
+from certctl.planning.spec import Spec
+from certctl.planning.state import CertificateState
 from certctl.store.layout import Layout
 from certctl.system import files
 

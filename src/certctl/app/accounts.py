@@ -9,13 +9,13 @@ from typing import Any, cast
 
 from certctl.app import passes, wiring
 from certctl.app.names import certificates
-from certctl.core import effects
-from certctl.core.model import CertificateState, Generation
-from certctl.core.spec import Spec
-from certctl.core.times import rfc3339
 from certctl.engine.ports import Adapters
 from certctl.errors import CertctlError, LockedError, UsageError
 from certctl.issuers.acme.issuer import AcmeIssuer
+from certctl.planning import transitions
+from certctl.planning.spec import Spec
+from certctl.planning.state import CertificateState, Generation
+from certctl.planning.times import rfc3339
 from certctl.ports import Revoker
 from certctl.store.layout import Layout
 from certctl.store.meanwhile import in_hand
@@ -136,9 +136,9 @@ def _prepare(
 
 def _replacement(slot: str, compromised: bool) -> Callable[[CertificateState], CertificateState]:
     def wish(state: CertificateState) -> CertificateState:
-        state = effects.without_failure(state, "issue")._replace(waiting=None)
+        state = transitions.without_failure(state, "issue")._replace(waiting=None)
         if compromised:
-            return effects.compromised(state, slot)
+            return transitions.compromised(state, slot)
         return state._replace(renewal_wanted=True)
 
     return wish

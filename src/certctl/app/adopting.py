@@ -11,18 +11,18 @@ from datetime import datetime
 from typing import NamedTuple
 
 from certctl.app.matching import Match
-from certctl.core import effects
-from certctl.core.bundle import issuance_files
-from certctl.core.gate import kept_until
-from certctl.core.model import CertificateState, Generation, KeyRecord, Request
-from certctl.core.spec import CertificateSpec
-from certctl.core.times import minute_text
 from certctl.errors import CertctlError
 from certctl.importing.common import Account
+from certctl.planning import transitions
+from certctl.planning.gate import kept_until
+from certctl.planning.spec import CertificateSpec
+from certctl.planning.state import CertificateState, Generation, KeyRecord, Request
+from certctl.planning.times import minute_text
 from certctl.store import atomic, generations, outputs, records
 from certctl.store.disk import DiskStore
 from certctl.store.layout import LIVE_FILES, Layout
 from certctl.system import person
+from certctl.x509.bundle import issuance_files
 
 TAKEN, ALREADY = "imported", "already imported"
 
@@ -159,13 +159,13 @@ def _with_current(state: CertificateState, generation: Generation, now: datetime
         issued_at = now if standby.issued_at else None
         standby = standby._replace(made_at=now, issued_at=issued_at, seen={}, acks={})
     keep = kept_until(CertificateSpec(state.name, ()), state, now) is not None
-    state = effects.promoted(state._replace(next=generation), now, keep_previous=keep)
+    state = transitions.promoted(state._replace(next=generation), now, keep_previous=keep)
     return state._replace(next=standby, last_number=max(state.last_number, generation.number))
 
 
 def _keep_standby(store: DiskStore, state: CertificateState, match: Match, now: datetime) -> None:
     """A key that the other tool made ahead becomes the next generation, if its kind is the current's."""
-    from certctl.core.x509 import key_facts
+    from certctl.x509.keys import key_facts
 
     current, keys = state.current, match.lineage.standby
     if current is None or state.next is not None or state.last_number != 1 or not keys:
@@ -175,7 +175,7 @@ def _keep_standby(store: DiskStore, state: CertificateState, match: Match, now: 
         return
     found = tuple(KeyRecord(fact.algorithm, *fact.key) for fact in facts)
     number = store.free_number(state, keys)
-    state = effects.with_next(state, number, found, now)
+    state = transitions.with_next(state, number, found, now)
     named = [(key.algorithm, data) for key, data in zip(found, keys, strict=True)]
     atomic.commit(store.new_keys(number, named, state).batch)
     store.journal(

@@ -6,15 +6,15 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from certctl.app import passes, wiring
-from certctl.core.gate import hold_until
-from certctl.core.model import CertificateState
-from certctl.core.observed import AnnouncerSeen, World
-from certctl.core.pins import Announced
-from certctl.core.planner import plan as make_plan
-from certctl.core.spec import AnnouncerSpec, CertificateSpec, Spec
-from certctl.core.times import rfc3339
 from certctl.engine.observing import wanted_pins
 from certctl.errors import UsageError
+from certctl.planning.gate import hold_until
+from certctl.planning.observed import AnnouncerSeen, World
+from certctl.planning.pins import Announced
+from certctl.planning.plan import plan as make_plan
+from certctl.planning.spec import AnnouncerSpec, CertificateSpec, Spec
+from certctl.planning.state import CertificateState
+from certctl.planning.times import rfc3339
 from certctl.system import person
 
 Told = Mapping[str, Mapping[str, Announced]]
@@ -167,10 +167,10 @@ def _slot(cert: CertificateSpec, state: CertificateState, slot: str, told: Told)
     seen, over = {}, []
     for name in cert.announce:
         if name in told:
-            sighting = generation.seen.get(name)
-            seen[name] = rfc3339(sighting.at) if sighting else None
+            observation = generation.seen.get(name)
+            seen[name] = rfc3339(observation.at) if observation else None
             entry = told[name].get(cert.name)
-            if slot == "previous" and sighting is None and not (entry and entry.of_slot(slot)):
+            if slot == "previous" and observation is None and not (entry and entry.of_slot(slot)):
                 over.append(name)
     made = rfc3339(generation.made_at)
     return {"generation": generation.number, "made_at": made, "seen": seen, "retracted": over}

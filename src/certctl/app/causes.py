@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from certctl.core.steps import Hold
 from certctl.engine.outcome import Failed
 from certctl.errors import CertctlError
+from certctl.planning.steps import Hold
 
 _NAMED = 3
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from certctl.app import wiring
 from certctl.app.danetargets import Target, targets
-from certctl.core.model import SLOTS, CertificateState
-from certctl.core.spec import CertificateSpec, Spec
 from certctl.errors import CertctlError, UsageError
+from certctl.planning.spec import CertificateSpec, Spec
+from certctl.planning.state import SLOTS, CertificateState
 
 if TYPE_CHECKING:
     from certctl.deploy.probe import Difference, Served
@@ -195,7 +195,7 @@ def failed(found: Sequence[Checked]) -> bool:
 
 def document(found: Sequence[Checked], now: datetime) -> dict[str, Any]:
     """The document of ``probe --dane --json``."""
-    from certctl.core.times import rfc3339
+    from certctl.planning.times import rfc3339
 
     return {"version": 1, "now": rfc3339(now), "dane": [_row(item) for item in found]}
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from certctl.app.names import certificates
-from certctl.core.pins import IN_DNS, tlsa_names
-from certctl.core.spec import AnnouncerSpec, CertificateSpec, Spec
 from certctl.errors import UsageError
+from certctl.planning.pins import IN_DNS, tlsa_names
+from certctl.planning.spec import AnnouncerSpec, CertificateSpec, Spec
 
 SCHEMES = {
     24: "lmtp",

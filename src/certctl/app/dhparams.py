@@ -6,9 +6,9 @@ from collections.abc import Collection
 from typing import Any
 
 from certctl.app import passes, wiring
-from certctl.core.spec import Spec
-from certctl.core.times import rfc3339
 from certctl.errors import CertctlError, UsageError
+from certctl.planning.spec import Spec
+from certctl.planning.times import rfc3339
 from certctl.store import outputs
 
 

@@ -8,14 +8,14 @@ from datetime import datetime
 from typing import Any
 
 from certctl.app import wiring
-from certctl.core.spec import Spec
-from certctl.core.times import rfc3339
 from certctl.doctor.finding import INFO, WARNING, Finding, findings_as_json
 from certctl.doctor.followed import FollowedLine
 from certctl.doctor.managed import ManagedFile
 from certctl.doctor.run import Target, doctor, installed_targets, worst_first
 from certctl.doctor.units import check_units
 from certctl.errors import CertctlError
+from certctl.planning.spec import Spec
+from certctl.planning.times import rfc3339
 from certctl.servers.units import installed
 
 

@@ -9,8 +9,8 @@ from certctl.app import names as named
 from certctl.app import wiring
 from certctl.config.addresses import nexthop
 from certctl.config.problems import BadValueError
-from certctl.core.model import SLOTS
-from certctl.core.pins import (
+from certctl.errors import CertctlError, UsageError
+from certctl.planning.pins import (
     IN_DNS,
     access_line,
     announced_slots,
@@ -20,13 +20,13 @@ from certctl.core.pins import (
     tlsa_line,
     tlsa_names,
 )
-from certctl.core.spec import CertificateSpec, Spec
-from certctl.errors import CertctlError, UsageError
+from certctl.planning.spec import CertificateSpec, Spec
+from certctl.planning.state import SLOTS
 from certctl.store.disk import DiskStore
 from certctl.system import files
 
 if TYPE_CHECKING:
-    from certctl.core.x509 import Digests
+    from certctl.x509.certificate import Digests
 
 
 DEFAULT_PLACES: dict[int, int | None] = {25: None}
@@ -156,7 +156,9 @@ def of_file(path: str, query: Query) -> Found:
 
 def _entries(data: bytes) -> tuple[tuple[str, ...], list[tuple[str, str, Digests]]]:
     """The names of the first certificate, and algorithm, certificate|key and digests of what is there."""
-    from certctl.core import pem, x509
+    from certctl.x509 import pem
+    from certctl.x509.certificate import certificate_facts
+    from certctl.x509.keys import key_facts
 
     found: list[tuple[str, list[tuple[str, str, Digests]]]] = []
     names: tuple[str, ...] = ()
@@ -164,14 +166,14 @@ def _entries(data: bytes) -> tuple[tuple[str, ...], list[tuple[str, str, Digests
     for block in pem.blocks(data):
         text = pem.encode(block.label, block.der)
         if block.label in pem.CERTIFICATE_LABELS:
-            facts = x509.facts(text)
+            facts = certificate_facts(text)
             names = names or facts.names
             if facts.subject != facts.issuer:
                 issuers.add(facts.issuer)
             both = (("certificate", facts.certificate), ("key", facts.key))
             found.append((facts.subject, [(facts.algorithm, of, digests) for of, digests in both]))
         elif "KEY" in block.label or "REQUEST" in block.label:
-            key = x509.key_facts(text)
+            key = key_facts(text)
             found.append(("", [(key.algorithm, "key", key.key)]))
     ends = [told for subject, told in found if not subject or subject not in issuers]
     return names, [entry for told in ends for entry in told]

@@ -13,9 +13,9 @@ from certctl.config.names import server_name
 from certctl.config.problems import BadValueError
 from certctl.config.starter import certificate_name, default_name
 from certctl.core.fit import Fit, FittedCertificate, FittedDh, FittedHook, Skipped
-from certctl.core.spec import Spec
 from certctl.importing import fragment
 from certctl.importing.common import Lineage, Tree
+from certctl.planning.spec import Spec
 from certctl.servers.sight import Sight, unique
 
 NEW_KEYS: tuple[str, ...] = ("ecdsa-p256",)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from certctl.core.spec import Spec
 from certctl.errors import CertctlError
+from certctl.planning.spec import Spec
 
 if TYPE_CHECKING:
     from certctl.peers.follow import Follower

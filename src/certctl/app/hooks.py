@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from certctl.app import passes, status, wiring
-from certctl.core.spec import Spec
 from certctl.engine import hooking
 from certctl.engine.observing import Observer
 from certctl.errors import CertctlError, UsageError
+from certctl.planning.spec import Spec
 from certctl.ports import HookOutcome
 from certctl.system import person
 

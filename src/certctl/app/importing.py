@@ -15,11 +15,11 @@ from certctl.app import adopting, matching, passes, wiring
 from certctl.config import file, find, loading
 from certctl.config.issuers import BUILT_IN
 from certctl.config.starter_text import STATE_HERE, STATE_SYSTEM
-from certctl.core.spec import Spec
-from certctl.core.times import rfc3339
 from certctl.errors import CertctlError, UsageError
 from certctl.importing import fragment, pem_files, tools
 from certctl.importing.common import Account, Lineage, Refused, Tree
+from certctl.planning.spec import Spec
+from certctl.planning.times import rfc3339
 from certctl.store import atomic
 from certctl.store.disk import DiskStore
 

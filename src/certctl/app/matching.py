@@ -8,10 +8,10 @@ from typing import NamedTuple
 from certctl.config.names import server_name
 from certctl.config.problems import BadValueError
 from certctl.config.starter import certificate_name
-from certctl.core.spec import CertificateSpec, IssuerSpec, Spec
 from certctl.errors import CertctlError
 from certctl.importing.common import Lineage, Pair, Refused, Renewal, Tree
 from certctl.importing.fragment import DNS_HOOK, Certificate, Issuer, issuer_name, key, text
+from certctl.planning.spec import CertificateSpec, IssuerSpec, Spec
 
 BY_HAND = "by-hand"
 """The issuer of certificates of which nobody knows who signs them."""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from certctl.core.spec import Spec
 from certctl.errors import UsageError
+from certctl.planning.spec import Spec
 
 
 def known(spec: Spec, names: Collection[str]) -> None:

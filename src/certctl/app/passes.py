@@ -5,29 +5,29 @@ import os
 from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import datetime
 from functools import partial
+from typing import NamedTuple
 
 from certctl.app import wiring
 from certctl.app.lease import Lease
 from certctl.app.names import certificates, known
-from certctl.core import effects
-from certctl.core.clock import Mark, Marks
-from certctl.core.gate import gate, kept_until
-from certctl.core.model import CertificateState, Generation
-from certctl.core.observed import CertificateSeen, World
-from certctl.core.others import dhparam_steps
-from certctl.core.planner import idle
-from certctl.core.planner import plan as make_plan
-from certctl.core.spec import CertificateSpec, Spec
-from certctl.core.steps import Plan, Step
-from certctl.core.times import after, duration_text, minute_text
 from certctl.engine.observing import Observer
 from certctl.engine.outcome import Event, Failed, Report
 from certctl.engine.ports import Adapters, Progress
 from certctl.errors import CertctlError, LockedError, UsageError
+from certctl.planning import transitions
+from certctl.planning.clock import Mark, Marks
+from certctl.planning.gate import gate, kept_until
+from certctl.planning.host_rules import dhparam_steps
+from certctl.planning.observed import CertificateSeen, World
+from certctl.planning.plan import idle
+from certctl.planning.plan import plan as make_plan
+from certctl.planning.spec import CertificateSpec, Spec
+from certctl.planning.state import CertificateState, Generation
+from certctl.planning.steps import Plan, Step
+from certctl.planning.times import after, duration_text, minute_text
 from certctl.store import atomic, belonging
 from certctl.store.layout import Layout
 from certctl.system import clocks, person, surprise
-from certctl.values import NamedTuple
 
 DEFAULT_WAIT = 30.0
 
@@ -182,11 +182,11 @@ def rotate(
                 f"if it must be: certctl rotate --force --yes {state.name}",
                 transient=False,
             )
-        state = effects.without_failure(state, "issue")._replace(waiting=None)
+        state = transitions.without_failure(state, "issue")._replace(waiting=None)
         if abort:
-            return effects.aborted(state, wiring.clock())
+            return transitions.aborted(state, wiring.clock())
         if compromised:
-            return effects.compromised(state, "current")._replace(rollback_wanted=False)
+            return transitions.compromised(state, "current")._replace(rollback_wanted=False)
         rotation = "forced" if force else "wanted"
         return state._replace(rotation=rotation, held=None, rollback_wanted=False)
 
@@ -200,7 +200,7 @@ def renew(spec: Spec, names: Sequence[str], options: Options = Options()) -> Ran
     certificates(spec, names)
 
     def wish(state: CertificateState) -> CertificateState:
-        state = effects.without_failure(state, "issue")._replace(waiting=None)
+        state = transitions.without_failure(state, "issue")._replace(waiting=None)
         return state._replace(renewal_wanted=state.current is not None)
 
     return ask(spec, names, wish, "renewal-wanted", options)
@@ -282,11 +282,11 @@ def _broken(cert: CertificateSpec, state: CertificateState, now: datetime) -> It
         if peer not in generation.acks:
             yield f"{cert.name}: {peer} has not acknowledged the next pin: its mail will be deferred"
     for name in cert.announce:
-        sighting = generation.seen.get(name)
-        if sighting is None:
+        observation = generation.seen.get(name)
+        if observation is None:
             yield f"{cert.name}: who follows {name} has not been told the next pin: their pins break"
-        elif now < after(sighting.at, max(cert.hold_down, sighting.wait)):
-            ago = duration_text((now - sighting.at).total_seconds())
+        elif now < after(observation.at, max(cert.hold_down, observation.wait)):
+            ago = duration_text((now - observation.at).total_seconds())
             yield f"{cert.name}: who follows {name} has been told only {ago} ago, hold-down {_hold(cert)}"
     if not cert.announce:
         ago = duration_text((now - generation.made_at).total_seconds())
@@ -304,9 +304,9 @@ def _prepared(cert: CertificateSpec, state: CertificateState, now: datetime) -> 
         if peer in generation.acks:
             yield f"{cert.name}: {peer} has acknowledged the next pin"
     for name in cert.announce:
-        sighting = generation.seen.get(name)
-        if sighting is not None and now >= after(sighting.at, max(cert.hold_down, sighting.wait)):
-            yield f"{cert.name}: who follows {name} has been told the next pin {minute_text(sighting.at)}"
+        observation = generation.seen.get(name)
+        if observation is not None and now >= after(observation.at, max(cert.hold_down, observation.wait)):
+            yield f"{cert.name}: who follows {name} has been told the next pin {minute_text(observation.at)}"
 
 
 def _hold(cert: CertificateSpec) -> str:

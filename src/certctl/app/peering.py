@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from certctl.app import passes, wiring
 from certctl.app.following import follower
-from certctl.core.planner import plan as make_plan
-from certctl.core.spec import Spec
-from certctl.core.times import rfc3339
 from certctl.errors import CertctlError, UsageError
+from certctl.planning.plan import plan as make_plan
+from certctl.planning.spec import Spec
+from certctl.planning.times import rfc3339
 from certctl.system import deadline
 
 if TYPE_CHECKING:

@@ -8,15 +8,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from certctl.core import pem
-from certctl.core.spec import CertificateSpec
-from certctl.core.x509 import key_facts
-from certctl.core.x509_load import load
 from certctl.errors import CertctlError
 from certctl.importing import pem_files, tools
 from certctl.importing.common import Lineage, Pair, Tree, read
+from certctl.planning.spec import CertificateSpec
 from certctl.servers.sight import Use
 from certctl.store.disk import DiskStore
+from certctl.x509 import pem
+from certctl.x509.certificate import load
+from certctl.x509.keys import key_facts
 
 NOTHING, KEY, MISSING = "nothing", "key", "missing"
 PLACEHOLDER, UNFIT, CLOSED = "placeholder", "unfit", "closed"

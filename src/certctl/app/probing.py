@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from certctl.app import wiring
 from certctl.app.names import certificates
 from certctl.app.proving import expectation
-from certctl.core.spec import CertificateSpec, Spec
 from certctl.errors import CertctlError, UsageError
+from certctl.planning.spec import CertificateSpec, Spec
 
 if TYPE_CHECKING:
     from certctl.deploy.probe import Difference, Expected, Served
@@ -68,8 +68,8 @@ def expected(spec: Spec, cert: CertificateSpec) -> Expected:
 
 def document(found: Sequence[Probed], now: datetime) -> dict[str, Any]:
     """The document of ``probe --json``."""
-    from certctl.core.times import rfc3339
     from certctl.deploy.probe import as_json
+    from certctl.planning.times import rfc3339
 
     return {
         "version": 1,

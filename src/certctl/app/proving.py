@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from certctl.core.bundle import Material
-from certctl.core.model import CertificateState, Generation
-from certctl.core.spec import CertificateSpec
 from certctl.errors import CertctlError
+from certctl.planning.spec import CertificateSpec
+from certctl.planning.state import CertificateState, Generation
 from certctl.ports import Store
+from certctl.x509.bundle import Material
 
 if TYPE_CHECKING:
     from certctl.deploy.probe import Expected, ExpectedKey
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 def expectation(store: Store, cert: CertificateSpec, state: CertificateState) -> Expected:
     """What should be served for *cert* in *state*, and what else may be met."""
-    from certctl.core import x509
     from certctl.deploy.probe import Expected
+    from certctl.x509.certificate import certificate_facts
 
     assert state.current is not None
     materials = store.read_materials(cert.name, state.current)
@@ -29,16 +29,16 @@ def expectation(store: Store, cert: CertificateSpec, state: CertificateState) ->
         previous=(*_keys(state.previous), *_earlier(state.current)),
         next=tuple(_keys(state.next)),
         names=cert.names,
-        root_sha256=x509.facts(root).certificate.sha256 if root else "",
+        root_sha256=certificate_facts(root).certificate.sha256 if root else "",
     )
 
 
 def _keys(generation: Generation | None, materials: Iterable[Material] = ()) -> list[ExpectedKey]:
-    from certctl.core import x509
     from certctl.deploy.probe import ExpectedKey
+    from certctl.x509.certificate import certificate_facts
 
     chains = {
-        material.algorithm: tuple(x509.facts(link).certificate.sha256 for link in material.chain)
+        material.algorithm: tuple(certificate_facts(link).certificate.sha256 for link in material.chain)
         for material in materials
     }
     return [

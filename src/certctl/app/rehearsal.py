@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from certctl.app import wiring
 from certctl.app.names import certificates
-from certctl.core.spec import CertificateSpec, IssuerSpec, Spec
 from certctl.engine.outcome import Event, Report
 from certctl.errors import CertctlError, UsageError
+from certctl.planning.spec import CertificateSpec, IssuerSpec, Spec
 from certctl.ports import IssueRequest
 
 
@@ -53,9 +53,10 @@ def rehearse(spec: Spec, names: Collection[str], report: Report) -> list[Rehears
 def _one(cert: CertificateSpec, issuer: IssuerSpec) -> CertctlError | None:
     import tempfile
 
-    from certctl.core import x509
     from certctl.issuers.acme.directory import staging
     from certctl.issuers.acme.issuer import AcmeIssuer
+    from certctl.x509.chain import check_chain
+    from certctl.x509.keys import key_facts
 
     try:
         with tempfile.TemporaryDirectory(prefix="certctl-dry-run-") as home:
@@ -74,8 +75,8 @@ def _one(cert: CertificateSpec, issuer: IssuerSpec) -> CertctlError | None:
                     work_dir=work,
                 )
                 answer = asked.issue(request)
-                spki = x509.key_facts(key).key.sha256
-                x509.check(
+                spki = key_facts(key).key.sha256
+                check_chain(
                     answer.chain, spki_sha256=spki, names=cert.names, now=wiring.clock(), root=answer.root
                 )
     except CertctlError as error:

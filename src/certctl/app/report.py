@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 
 from certctl.app import passes, status, wiring
-from certctl.core.planner import plan
-from certctl.core.spec import Spec
 from certctl.errors import CertctlError, UsageError
+from certctl.planning.plan import plan
+from certctl.planning.spec import Spec
 from certctl.report import page
 from certctl.store import atomic, journal
 from certctl.store.layout import Layout

@@ -6,13 +6,13 @@ import os
 
 from certctl.app import passes, wiring
 from certctl.app.names import certificates
-from certctl.core import effects
-from certctl.core.basis import issue_basis
-from certctl.core.model import CertificateState, Wait
-from certctl.core.spec import Spec
-from certctl.core.times import minute_text
 from certctl.engine.outcome import Event
 from certctl.errors import CertctlError
+from certctl.planning import transitions
+from certctl.planning.retry import issue_basis
+from certctl.planning.spec import Spec
+from certctl.planning.state import CertificateState, Wait
+from certctl.planning.times import minute_text
 from certctl.store.layout import Layout
 
 
@@ -44,7 +44,7 @@ def generation(spec: Spec, name: str, options: passes.Options = passes.Options()
             if announcer not in state.previous.seen:
                 text = f"the previous pins are not shown through {announcer} any more: who follows it breaks"
                 options.report(Event(name, text, "warning"))
-        return effects.without_failure(state, "issue")._replace(rollback_wanted=True, waiting=None)
+        return transitions.without_failure(state, "issue")._replace(rollback_wanted=True, waiting=None)
 
     return passes.ask(spec, [name], wish, "rollback-wanted", options)
 
@@ -83,8 +83,8 @@ def certificate(spec: Spec, name: str, options: passes.Options = passes.Options(
                 f"go on with a new one: certctl renew {name}",
                 transient=False,
             )
-        state = effects.without_failure(state, "issue")
-        state = effects.renewal_undone(state)._replace(renewal_wanted=False)
+        state = transitions.without_failure(state, "issue")
+        state = transitions.renewal_undone(state)._replace(renewal_wanted=False)
         until = ends - (ends - now) / 4
         reason = f"the certificate before was asked back {minute_text(now)}: certctl renew {name} ends this"
         state = state._replace(waiting=Wait(reason, issue_basis(spec, cert, state, "current"), until))

@@ -16,9 +16,9 @@ from certctl.config import file, loading, starter, starter_fit
 from certctl.config.starter_acme import Ca
 from certctl.core.fit import Skipped
 from certctl.core.found import Found
-from certctl.core.pins import DIGESTS
-from certctl.core.spec import Spec
 from certctl.errors import CertctlError
+from certctl.planning.pins import DIGESTS
+from certctl.planning.spec import Spec
 from certctl.store import atomic
 from certctl.store.disk import DiskStore
 

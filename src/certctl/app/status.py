@@ -8,17 +8,17 @@ from typing import Any
 
 from certctl.app import passes, wiring
 from certctl.app.names import known
-from certctl.core.gate import announced_at, hold_until
-from certctl.core.holds import condition, trouble, undelivered_through
-from certctl.core.model import Generation
-from certctl.core.observed import CertificateSeen, DhparamSeen, HookSeen, World
-from certctl.core.others import changed_files, dhparam_due
-from certctl.core.planner import plan
-from certctl.core.spec import CertificateSpec, Spec
-from certctl.core.steps import Hold, Plan, Step
-from certctl.core.times import rfc3339
-from certctl.core.when import renew_at, rotate_at
 from certctl.engine.outcome import Failed
+from certctl.planning.condition import condition, trouble, undelivered_through
+from certctl.planning.due import renew_at, rotate_at
+from certctl.planning.gate import announced_at, hold_until
+from certctl.planning.host_rules import changed_files, dhparam_due
+from certctl.planning.observed import CertificateSeen, DhparamSeen, HookSeen, World
+from certctl.planning.plan import plan
+from certctl.planning.spec import CertificateSpec, Spec
+from certctl.planning.state import Generation
+from certctl.planning.steps import Hold, Plan, Step
+from certctl.planning.times import rfc3339
 
 VERSION = 1
 

@@ -66,8 +66,8 @@ def _trouble(url: str) -> CertctlError | None:
 def _served(name: str, address: str, port: int) -> frozenset[str]:
     """Each family of keys is asked for by itself, and by several connections: old processes linger."""
     from certctl.app.danetargets import scheme_at
-    from certctl.core.spec import ALGORITHMS
     from certctl.deploy.probe import Expected, ExpectedKey, probe
+    from certctl.x509 import ALGORITHMS
 
     host = f"[{address}]" if ":" in address else address
     every = Expected(tuple(ExpectedKey(algorithm, "") for algorithm in ALGORITHMS))

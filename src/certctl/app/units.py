@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from typing import NamedTuple
 
 from certctl.app import wiring
-from certctl.core.spec import HookSpec, Spec
 from certctl.engine.hooking import environment
 from certctl.errors import CertctlError
+from certctl.planning.spec import HookSpec, Spec
 from certctl.system.unit import SERVICES, dropin
-from certctl.values import NamedTuple
 
 WRITES = "--writes"
 """As the first argument of a shipped hook: only print the directories that it writes, one a line."""

@@ -13,12 +13,12 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from certctl.app.lease import Lease
-from certctl.core.model import CertificateState
-from certctl.core.spec import CertificateSpec, DhparamSpec, HookSpec, Spec
-from certctl.core.times import to_milliseconds
 from certctl.engine.outcome import Event, Report
 from certctl.engine.ports import Adapters, Progress
 from certctl.errors import CertctlError
+from certctl.planning.spec import CertificateSpec, DhparamSpec, HookSpec, Spec
+from certctl.planning.state import CertificateState
+from certctl.planning.times import to_milliseconds
 from certctl.store.disk import DiskStore
 from certctl.system import clocks
 

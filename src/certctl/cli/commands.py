@@ -9,8 +9,8 @@ from certctl.app import passes
 from certctl.cli import ending, looking
 from certctl.cli.console import Console
 from certctl.cli.loading import load_spec
-from certctl.core.spec import Spec
 from certctl.errors import EXIT_FAILED, EXIT_OK, CertctlError, UsageError
+from certctl.planning.spec import Spec
 from certctl.system import clocks
 
 Arguments = argparse.Namespace
@@ -82,7 +82,7 @@ def _init(arguments: Arguments, console: Console) -> int:
 
 
 def _run(arguments: Arguments, console: Console) -> int:
-    from certctl.cli import quiet
+    from certctl.cli import at_rest
     from certctl.cli.show import ran
 
     if arguments.dry_run:
@@ -91,16 +91,16 @@ def _run(arguments: Arguments, console: Console) -> int:
     spec = load_spec(arguments)
     result = passes.run(spec, arguments.names, _options(arguments, console))
     code = ran.show(console, result)
-    if code == EXIT_OK and quiet.is_plain(arguments):
-        _keep_settled(spec, result, began, console)
+    if code == EXIT_OK and at_rest.is_plain(arguments):
+        _keep_at_rest(spec, result, began, console)
     return code
 
 
-def _keep_settled(spec: Spec, result: passes.Ran, began: int, console: Console) -> None:
-    from certctl.app import settled
+def _keep_at_rest(spec: Spec, result: passes.Ran, began: int, console: Console) -> None:
+    from certctl.app import at_rest
 
     try:
-        settled.keep(spec, result, began)
+        at_rest.keep(spec, result, began)
     except CertctlError as error:
         # The pass has done its work; the next one only takes longer.
         if console.verbose:

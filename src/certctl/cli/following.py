@@ -17,7 +17,7 @@ def sync(arguments: Arguments, console: Console, options: Options) -> int:
     from certctl.app import peering
     from certctl.app.wiring import clock
     from certctl.cli.show import peers as shown
-    from certctl.core.times import rfc3339
+    from certctl.planning.times import rfc3339
 
     spec = load_spec(arguments)
     if arguments.dry_run:

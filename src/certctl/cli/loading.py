@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from certctl.core.spec import Spec
+from certctl.planning.spec import Spec
 
 
 def load_spec(arguments: argparse.Namespace) -> Spec:

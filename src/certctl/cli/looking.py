@@ -7,8 +7,8 @@ import argparse
 from certctl.app import passes
 from certctl.cli.console import Console
 from certctl.cli.loading import load_spec
-from certctl.core.spec import Spec
 from certctl.errors import EXIT_FAILED, EXIT_OK, EXIT_WORK, CertctlError, UsageError
+from certctl.planning.spec import Spec
 
 Arguments = argparse.Namespace
 

@@ -107,9 +107,9 @@ def _run(argv: Sequence[str], console: Console) -> int:
         return EXIT_OK
     console = Console(as_json=arguments.json, verbose=arguments.verbose, quiet=arguments.quiet)
     if arguments.command == "run":
-        from certctl.cli import quiet
+        from certctl.cli import at_rest
 
-        if quiet.run(arguments, console):
+        if at_rest.run(arguments, console):
             return EXIT_OK
     from certctl.cli.commands import dispatch
 

@@ -192,7 +192,7 @@ def _accept(parser: argparse.ArgumentParser) -> None:
 
 
 def _fingerprints(parser: argparse.ArgumentParser) -> None:
-    from certctl.core.pins import DIGESTS, FORMATS
+    from certctl.planning.pins import DIGESTS, FORMATS
 
     _names(parser)
     parser.add_argument(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from certctl.config.file import find
 
 if TYPE_CHECKING:
-    from certctl.core.spec import Spec
+    from certctl.planning.spec import Spec
 
 __all__ = ["find", "load"]
 

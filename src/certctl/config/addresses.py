@@ -8,7 +8,7 @@ from __future__ import annotations
 from certctl.config.names import host, is_address
 from certctl.config.problems import BadValueError, suggestion
 from certctl.config.values import path, text
-from certctl.core.spec import PROBE_SCHEMES
+from certctl.planning.spec import PROBE_SCHEMES
 
 DIRECTORIES = {
     "letsencrypt": "https://acme-v02.api.letsencrypt.org/directory",

@@ -7,7 +7,7 @@ from certctl.config.durations import duration
 from certctl.config.key import Key, Section
 from certctl.config.schema import COMMAND, GROUP, HOOKS, MODE, NEXTHOPS, OWNER, TIMEOUT, output
 from certctl.config.values import at, choice, integer, listed, path
-from certctl.core.spec import ANNOUNCER_TYPES
+from certctl.planning.spec import ANNOUNCER_TYPES
 
 TYPE = Key(choice(ANNOUNCER_TYPES), "one of " + ", ".join(ANNOUNCER_TYPES), '"feed"')
 

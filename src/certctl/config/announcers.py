@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from certctl.config.announcer_schema import ANNOUNCERS
 from certctl.config.context import Context
 from certctl.config.typed import section_of
-from certctl.core.spec import AnnouncerSpec
+from certctl.planning.spec import AnnouncerSpec
 
 
 def read(context: Context, document: Mapping[str, object]) -> dict[str, AnnouncerSpec]:

@@ -8,7 +8,8 @@ from certctl.config.key import Key, Section
 from certctl.config.problems import BadValueError
 from certctl.config.schema import COMMAND, TIMEOUT
 from certctl.config.values import at, choice, directory, flag, integer, listed, path, text
-from certctl.core.spec import ALGORITHMS, CHALLENGES, ISSUER_TYPES
+from certctl.planning.spec import CHALLENGES, ISSUER_TYPES
+from certctl.x509 import ALGORITHMS
 
 TYPE = Key(choice(ISSUER_TYPES), "one of " + ", ".join(ISSUER_TYPES), '"acme"')
 SIGN_COMMAND = COMMAND._replace(example='["/usr/local/bin/sign"]')

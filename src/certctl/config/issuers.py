@@ -11,7 +11,7 @@ from certctl.config.key import Section
 from certctl.config.problems import Where, dotted, quoted
 from certctl.config.typed import section_of
 from certctl.config.values import at
-from certctl.core.spec import AcmeOptions, CommandOptions, IssuerSpec, PrivateCaOptions
+from certctl.planning.spec import AcmeOptions, CommandOptions, IssuerSpec, PrivateCaOptions
 
 BUILT_IN = {
     "self-signed": IssuerSpec("self-signed", "self-signed"),

@@ -1,10 +1,9 @@
 """What a schema is made of."""
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from certctl.config.values import Parser
-from certctl.values import NamedTuple
 
 
 class Key(NamedTuple):

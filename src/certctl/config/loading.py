@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from certctl.config import announcers, certificates, explain, file, issuers, references
 from certctl.config.context import Context
 from certctl.config.schema import DHPARAM, FFDHE_BITS, HOOK, PEER, TOP, WATCH
-from certctl.core.spec import DhparamSpec, HookSpec, PeerSpec, Spec, WatchSpec
+from certctl.planning.spec import DhparamSpec, HookSpec, PeerSpec, Spec, WatchSpec
 
 
 def load(path: str) -> Spec:

@@ -7,8 +7,8 @@ import tomllib
 
 from certctl.config import file
 from certctl.config.values import at
-from certctl.core.spec import Spec
 from certctl.errors import ConfigError
+from certctl.planning.spec import Spec
 
 
 def state_dir(path: str) -> str | None:

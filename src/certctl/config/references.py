@@ -5,7 +5,7 @@ from __future__ import annotations
 from certctl.config.context import Context
 from certctl.config.names import is_address
 from certctl.config.problems import nearest, quoted
-from certctl.core.spec import CertificateSpec, Spec
+from certctl.planning.spec import CertificateSpec, Spec
 
 
 def check(context: Context, spec: Spec) -> None:

@@ -22,7 +22,8 @@ from certctl.config.values import (
     repeated,
     text,
 )
-from certctl.core.spec import ALGORITHMS, PARTS
+from certctl.planning.spec import PARTS
+from certctl.x509 import ALGORITHMS
 
 FFDHE_BITS = (2048, 3072, 4096, 6144, 8192)
 

@@ -1,7 +1,5 @@
 """Where hooks come from: hooks_dir, the shipped ones, or a command of one's own."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple

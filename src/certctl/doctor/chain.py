@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from certctl.core.x509 import order_chain
-from certctl.core.x509_load import Certificate
 from certctl.doctor.finding import Finding, Place, Used
 from certctl.doctor.trust import issued_by_root
 from certctl.errors import CertctlError
+from certctl.x509.certificate import Certificate
+from certctl.x509.chain import order_chain
 
 ISSUE_ANEW = (
     "certctl renew NAME; who pins the key is not touched, who pins the certificate breaks, "
@@ -120,6 +120,6 @@ def soon(life: timedelta) -> timedelta:
 
 
 def _digest(leaf: Certificate) -> str:
-    from certctl.core.x509_load import sha256
+    from certctl.x509.certificate import sha256
 
     return sha256(leaf.der)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from certctl.core import pem, x509
-from certctl.core.x509_load import load
 from certctl.doctor.chain import Scene, check_chain
 from certctl.doctor.finding import Finding, Used
 from certctl.doctor.key_place import check_place
 from certctl.errors import CertctlError, EncryptedKeyError
 from certctl.servers.files import Content, read
+from certctl.x509 import pem
+from certctl.x509.certificate import load
+from certctl.x509.keys import key_facts
 
 Findings = Iterator[Finding | Used]
 
@@ -111,7 +112,7 @@ def _check_group(scene: Scene, key_part: _Part, rest: Sequence[_Part], algorithm
     """Check one key with what follows it; *algorithms* are those of the keys before, and get this one's."""
     path = key_part.path
     try:
-        key = x509.key_facts(key_part.block.text)
+        key = key_facts(key_part.block.text)
     except CertctlError as error:
         kind = "key-encrypted" if isinstance(error, EncryptedKeyError) else "key-broken"
         fix = error.hint or f"write it anew: {_bundle(path)}"

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from certctl.core import pem
-from certctl.core.x509_load import load
 from certctl.doctor.chain import Scene
 from certctl.doctor.finding import Finding, Place
 from certctl.doctor.pem_files import Findings, check_chain_files, check_pair
@@ -14,6 +12,8 @@ from certctl.errors import CertctlError
 from certctl.servers.files import Content, read
 from certctl.servers.postfix import PAIRS, Postfix
 from certctl.servers.postfix_parse import Service
+from certctl.x509 import pem
+from certctl.x509.certificate import load
 
 
 def check_keys(postfix: Postfix, scene: Scene) -> Findings:

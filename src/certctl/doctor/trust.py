@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
-from certctl.core import pem
-from certctl.core.x509_chain import issued
-from certctl.core.x509_load import Certificate, load
 from certctl.errors import CertctlError
 from certctl.servers.files import Content, read
+from certctl.x509 import pem
+from certctl.x509.certificate import Certificate, load
+from certctl.x509.chain import issued
 
 STORES = (
     "/etc/ssl/certs/ca-certificates.crt",

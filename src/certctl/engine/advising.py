@@ -7,15 +7,15 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import cast
 
-from certctl.core import effects
-from certctl.core.model import Generation
-from certctl.core.observed import World
-from certctl.core.spec import DAY, HOUR, CertificateSpec, Spec
-from certctl.core.times import after
 from certctl.engine.ledger import Ledger
 from certctl.engine.outcome import Event
 from certctl.engine.ports import Adapters
 from certctl.errors import CertctlError
+from certctl.planning import transitions
+from certctl.planning.observed import World
+from certctl.planning.spec import DAY, HOUR, CertificateSpec, Spec
+from certctl.planning.state import Generation
+from certctl.planning.times import after
 from certctl.ports import RenewalAdviser
 from certctl.system import surprise
 
@@ -100,7 +100,7 @@ def _keep(adapters: Adapters, world: World, name: str, generation: Generation) -
     advised = current._replace(advice=generation.advice, ask_advice_at=generation.ask_advice_at)
     if advised == current:
         return
-    state = effects.with_slot(seen.state, "current", advised)
+    state = transitions.with_slot(seen.state, "current", advised)
     try:
         adapters.store.save(state)
     except CertctlError as error:

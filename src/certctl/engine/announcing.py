@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import NamedTuple
 
-from certctl.core import effects, pins
-from certctl.core.model import CertificateState, HookState, Sighting
-from certctl.core.observed import AnnouncerSeen, World
-from certctl.core.others import undelivered
-from certctl.core.pins import Announced
-from certctl.core.spec import Spec
-from certctl.core.steps import Step
 from certctl.engine.ledger import Ledger
 from certctl.engine.observing import wanted_pins
 from certctl.engine.ports import Adapters
 from certctl.errors import CertctlError, UnreadableError
+from certctl.planning import pins, transitions
+from certctl.planning.host_rules import undelivered
+from certctl.planning.observed import AnnouncerSeen, World
+from certctl.planning.pins import Announced
+from certctl.planning.spec import Spec
+from certctl.planning.state import CertificateState, HookState, Observation
+from certctl.planning.steps import Step
 
 SHARE = 0.5
 """Of the time for others: whoever cannot be told must not keep certificates from being issued."""
@@ -31,7 +31,7 @@ class Published(NamedTuple):
     """What one announcer did."""
 
     wanted: Mapping[str, Announced]
-    sightings: Mapping[str, Sighting]
+    observations: Mapping[str, Observation]
     changed: list[str]
     """Certificates of which something else was shown before."""
     put_back: frozenset[str]
@@ -57,7 +57,7 @@ def publish(ledger: Ledger, name: str) -> Published:
     announcer = adapters.announcer(name)
     elsewhere = spec.announcers[name].type in ELSEWHERE
     with ledger.outside() if elsewhere else ledger.in_time():
-        sightings = announcer.publish(wanted, now)
+        observations = announcer.publish(wanted, now)
     gone = announcer.put_back()
     ahead = before.ahead_until is not None and now < before.ahead_until
     anew = before.problem is not None or ahead or (before.due_at is not None and before.due_at <= now)
@@ -65,7 +65,7 @@ def publish(ledger: Ledger, name: str) -> Published:
     changed = [s for s in subjects if anew or before.shown.get(s) != before.wanted.get(s)]
     again = wanted_pins(spec, world, name, now)
     fits = {subject: entry for subject, entry in wanted.items() if again.get(subject) == entry}
-    return Published(fits, {s: seen for s, seen in sightings.items() if s in fits}, changed, gone)
+    return Published(fits, {s: seen for s, seen in observations.items() if s in fits}, changed, gone)
 
 
 def _forget_half_delivered(adapters: Adapters, world: World, seen: AnnouncerSeen) -> None:
@@ -95,11 +95,11 @@ def recorded(
     place = pins.place(spec.announcers[name])
     for subject, entry in published.wanted.items():
         before = world.certificates[subject].state
-        state = before if stays or entry.of_slot("previous") else effects.retracted(before, name)
-        state = effects.not_shown(state, name, published.put_back)
+        state = before if stays or entry.of_slot("previous") else transitions.retracted(before, name)
+        state = transitions.not_shown(state, name, published.put_back)
         slots: list[str] = []
-        if subject in published.sightings and not waits:
-            state = effects.announced(state, name, published.sightings[subject]._replace(place=place))
+        if subject in published.observations and not waits:
+            state = transitions.announced(state, name, published.observations[subject]._replace(place=place))
             slots = [slot for slot in ("current", "next") if state.slot(slot) != before.slot(slot)]
         if state != before:
             yield state, slots
@@ -111,14 +111,14 @@ def journal_seen(adapters: Adapters, announcer: str, state: CertificateState, sl
     for slot in slots:
         generation = state.slot(slot)
         assert generation is not None
-        sighting = generation.seen[announcer]
+        observation = generation.seen[announcer]
         adapters.store.journal(
-            sighting.at,
+            observation.at,
             "seen",
             state.name,
             through=announcer,
             generation=generation.number,
-            wait=sighting.wait or None,
+            wait=observation.wait or None,
             pins=[f"{key.algorithm} {key.sha256}" for key in generation.keys],
             servers=servers,
         )

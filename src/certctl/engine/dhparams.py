@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from functools import partial
 
-from certctl.core import effects
-from certctl.core.model import DhparamState, Failure
-from certctl.core.steps import Step
 from certctl.engine.ledger import Ledger
 from certctl.errors import CertctlError
+from certctl.planning import retry
+from certctl.planning.state import DhparamState, Failure
+from certctl.planning.steps import Step
 
 RETRY = (60.0, 86400.0)
 """First and longest wait after a failure, in seconds."""
@@ -44,7 +44,7 @@ def fail(ledger: Ledger, step: Step, error: CertctlError) -> None:
     """Remember that making DH parameters failed, and when it is tried again."""
     state = ledger.world.dhparams[step.subject].state
     attempts = state.failures[0].attempts + 1 if state.failures else 1
-    retry_at = effects.back_off(attempts, *RETRY, ledger.now)
+    retry_at = retry.back_off(attempts, *RETRY, ledger.now)
     failure = Failure("dhparam", step.subject, error.message, error.hint, ledger.now, attempts, retry_at)
     ledger.failed(step, error)
     ledger.guard(step, partial(ledger.store.keep_dhparam, state._replace(failures=(failure,))))

@@ -11,13 +11,6 @@ from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
-from certctl.core.model import Failure
-from certctl.core.observed import World
-from certctl.core.others import take_over
-from certctl.core.planner import Tried, walk
-from certctl.core.rules import PHASE_HOOKS
-from certctl.core.spec import Spec
-from certctl.core.steps import Step
 from certctl.engine import (
     advising,
     announcing,
@@ -26,13 +19,19 @@ from certctl.engine import (
     hooking,
     orders,
     proving,
-    turning,
+    rotating,
     writing,
 )
 from certctl.engine.ledger import Ledger
 from certctl.engine.outcome import Failed, Outcome
 from certctl.engine.ports import Adapters
 from certctl.errors import CertctlError
+from certctl.planning.host_rules import take_over
+from certctl.planning.observed import World
+from certctl.planning.plan import Tried, walk
+from certctl.planning.spec import Spec
+from certctl.planning.state import Failure
+from certctl.planning.steps import PHASE_HOOKS, Step
 
 
 class Engine:
@@ -76,7 +75,7 @@ class Engine:
             proving.prove(ledger, proving.due(ledger.spec, ledger.world, only))
         if any(step.kind == "issue" for step in ledger.outcome.done):
             ask()
-        self._forget_settled(only)
+        self._forget_failures(only)
         self._tell_unreadable(only)
         ledger.tell_surprises()
         stamps = Step("write", "stamps", "what was seen is kept", scope="stamps")
@@ -118,7 +117,7 @@ class Engine:
         written: set[str] = writing.write(ledger, writes) if writes else set()
         turns = [step for step in batch if step.kind in ("make-key", "promote", "rollback", "retire")]
         if turns:
-            turning.turn(ledger, turns)
+            rotating.rotate(ledger, turns)
         following = [step for step in batch if step.scope != "certificate" and step.kind != "write"]
         asks = any(step.scope == "announcer" for step in following)
         with ledger.share(announcing.SHARE) if asks else nullcontext():
@@ -202,8 +201,8 @@ class Engine:
                 told = partial(ledger.store.journal, ledger.now, "unreadable", name, error=seen.unreadable)
                 ledger.guard(step, told)
 
-    def _forget_settled(self, only: Collection[str] | None) -> None:
-        """Failures whose step is not wanted any more go; a settled certificate has none."""
+    def _forget_failures(self, only: Collection[str] | None) -> None:
+        """Failures whose step is not wanted any more go; a certificate that needs nothing has none."""
         ledger = self._ledger
         failed = {(item.step.subject, item.step.kind) for item in ledger.outcome.failed}
         for name, seen in list(ledger.world.certificates.items()):

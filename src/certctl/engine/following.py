@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import partial
 
-from certctl.core.steps import Step
 from certctl.engine.ledger import Ledger
 from certctl.errors import CertctlError
+from certctl.planning.steps import Step
 from certctl.ports import Following
 
 SHARE = 0.5

@@ -5,20 +5,20 @@ from __future__ import annotations
 import contextlib
 import os
 from functools import partial
+from typing import NamedTuple
 
-from certctl.core import effects
-from certctl.core.model import HookState
-from certctl.core.observed import HookSeen
-from certctl.core.others import changed_files
-from certctl.core.spec import HOUR, HookSpec, Spec
-from certctl.core.steps import Step
-from certctl.core.times import duration_text
 from certctl.engine.ledger import Ledger
 from certctl.engine.ports import Adapters
 from certctl.errors import CertctlError, InternalError
+from certctl.planning import retry
+from certctl.planning.host_rules import changed_files
+from certctl.planning.observed import HookSeen
+from certctl.planning.spec import HOUR, HookSpec, Spec
+from certctl.planning.state import HookState
+from certctl.planning.steps import Step
+from certctl.planning.times import duration_text
 from certctl.ports import HookOutcome
 from certctl.system import surprise, unit
-from certctl.values import NamedTuple
 
 FIRST_RETRY = 10.0
 LONGEST_RETRY = HOUR
@@ -90,7 +90,7 @@ def run(spec: Spec, adapters: Adapters, seen: HookSeen) -> Ended:
     attempts = state.attempts + 1
     state = state._replace(
         attempts=attempts,
-        retry_at=effects.back_off(attempts, FIRST_RETRY, LONGEST_RETRY, now),
+        retry_at=retry.back_off(attempts, FIRST_RETRY, LONGEST_RETRY, now),
         basis=adapters.hook_basis(hook),
     )
     return Ended(state, outcome.timed_out)
@@ -104,7 +104,7 @@ def _begun(adapters: Adapters, hook: HookSpec, before: HookState) -> HookState:
     """
     now, attempts = adapters.clock(), before.attempts + 1
     again = before.attempts and before.exit_status is None
-    wait = effects.back_off(attempts, FIRST_RETRY, LONGEST_RETRY, now) if again else None
+    wait = retry.back_off(attempts, FIRST_RETRY, LONGEST_RETRY, now) if again else None
     return before._replace(
         last_run=now,
         exit_status=None,
@@ -128,7 +128,7 @@ def fail(ledger: Ledger, due: Step, error: CertctlError) -> None:
     state = seen.state._replace(
         attempts=attempts,
         output=error.message,
-        retry_at=effects.back_off(attempts, FIRST_RETRY, LONGEST_RETRY, ledger.now),
+        retry_at=retry.back_off(attempts, FIRST_RETRY, LONGEST_RETRY, ledger.now),
         basis=ledger.adapters.hook_basis(ledger.spec.hooks[due.subject]),
     )
     ledger.failed(due, error)

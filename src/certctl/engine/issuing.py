@@ -9,20 +9,20 @@ from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from typing import NamedTuple
 
-from certctl.core import effects
-from certctl.core.basis import issue_basis
-from certctl.core.bundle import Change, Material
-from certctl.core.model import CertificateRecord, CertificateState, Failure, Generation, Request, Wait
-from certctl.core.observed import CertificateSeen
-from certctl.core.rules import LOCAL_ISSUERS
-from certctl.core.spec import DAY, HOUR, CertificateSpec, Spec
-from certctl.core.steps import Step
-from certctl.core.times import minute_text
 from certctl.engine.outcome import Event
 from certctl.engine.ports import Adapters
 from certctl.errors import CertctlError, IssuerError
+from certctl.planning import retry, transitions
+from certctl.planning.observed import CertificateSeen
+from certctl.planning.retry import issue_basis
+from certctl.planning.rules import LOCAL_ISSUERS
+from certctl.planning.spec import DAY, HOUR, CertificateSpec, Spec
+from certctl.planning.state import CertificateRecord, CertificateState, Failure, Generation, Request, Wait
+from certctl.planning.steps import Step
+from certctl.planning.times import minute_text
 from certctl.ports import Issued, Issuer, IssueRequest, Waiting
 from certctl.system import surprise
+from certctl.x509.bundle import Change, Material
 
 AT_ONCE = 20
 """Certificates of one issuer under way at the same time, where it names no limit of its own."""
@@ -83,7 +83,7 @@ def run(
     """
     if len(jobs) == 1:
         with outside():
-            only = _settled(lambda: work(jobs[0]))
+            only = _outcome_of(lambda: work(jobs[0]))
         yield [(jobs[0], only)]
         return
     from queue import Empty, SimpleQueue
@@ -102,7 +102,7 @@ def run(
                 pool = open_pools.enter_context(Pool(threads, thread_name_prefix="issue"))
                 pools.append(pool)
                 for job in its:
-                    pool.submit(lambda job=job: ended.put((job, _settled(lambda: work(job)))))  # type: ignore[misc]
+                    pool.submit(lambda job=job: ended.put((job, _outcome_of(lambda: work(job)))))  # type: ignore[misc]
             left = len(jobs)
             while left:
                 with outside():
@@ -126,7 +126,7 @@ def at_once(spec: Spec, issuer: str) -> int:
     return acme.max_orders if acme else AT_ONCE
 
 
-def _settled(work: Callable[[], Obtained | Waiting]) -> Obtained | Waiting | CertctlError:
+def _outcome_of(work: Callable[[], Obtained | Waiting]) -> Obtained | Waiting | CertctlError:
     try:
         return work()
     except Exception as error:  # noqa: BLE001  # one certificate's bug must not keep the others from being served
@@ -280,12 +280,13 @@ def _checked(
     job: Job, requests: Sequence[IssueRequest], answers: Sequence[Issued], asked: Request, now: datetime
 ) -> Obtained:
     """Refuse whatever may not be served; read off what state must know."""
-    from certctl.core import x509
+    from certctl.x509.certificate import certificate_facts
+    from certctl.x509.chain import check_chain
 
     materials, records = [], []
     for key, request, answer in zip(job.generation.keys, requests, answers, strict=True):
-        x509.check(answer.chain, spki_sha256=key.sha256, names=job.cert.names, now=now, root=answer.root)
-        facts = x509.facts(answer.chain[0])
+        check_chain(answer.chain, spki_sha256=key.sha256, names=job.cert.names, now=now, root=answer.root)
+        facts = certificate_facts(answer.chain[0])
         materials.append(
             Material(key.algorithm, request.key_pem, answer.chain[0], tuple(answer.chain[1:]), answer.root)
         )
@@ -295,7 +296,7 @@ def _checked(
 
 def _adopt(adapters: Adapters, job: Job, now: datetime) -> Obtained | None:
     """What was issued just before a crash, if it is still wanted: no second certificate is ordered."""
-    from certctl.core import x509
+    from certctl.x509.chain import order_chain
 
     found = adapters.store.unrecorded_issuance(job.cert.name, job.generation)
     if found is None:
@@ -310,7 +311,7 @@ def _adopt(adapters: Adapters, job: Job, now: datetime) -> Obtained | None:
     try:
         answers = []
         for key, heap in zip(job.generation.keys, heaps, strict=True):
-            chain, root = x509.order_chain(heap, key.sha256)
+            chain, root = order_chain(heap, key.sha256)
             answers.append(Issued(tuple(chain), root))
         return _checked(job, _requests(adapters, job, now), answers, asked, now)
     except CertctlError:
@@ -320,7 +321,7 @@ def _adopt(adapters: Adapters, job: Job, now: datetime) -> Obtained | None:
 def issued(adapters: Adapters, job: Job, got: Obtained, now: datetime) -> tuple[CertificateState, Change]:
     """What was obtained, and the state that counts it."""
     slot = job.step.slot or "next"
-    state = effects.issued(
+    state = transitions.issued(
         job.state,
         slot,
         got.records,
@@ -329,7 +330,7 @@ def issued(adapters: Adapters, job: Job, got: Obtained, now: datetime) -> tuple[
         now=now,
         new_pins=job.cert.pin == "certificate" and slot == "next",
     )
-    state = effects.without_failure(state, "issue")
+    state = transitions.without_failure(state, "issue")
     if slot == "current" and job.cert.probe:
         state = state._replace(unproved="renewal")
     generation = state.slot(slot)
@@ -354,9 +355,9 @@ def after_failure(spec: Spec, job: Job, error: CertctlError, now: datetime) -> C
     retry_at = None
     if waits and not all(kind in LOCAL_ISSUERS for kind in kinds):
         base, cap = min(waits)
-        retry_at = effects.back_off(attempts, base, cap, now, error.retry_after, _longest_wait(job, now))
+        retry_at = retry.back_off(attempts, base, cap, now, error.retry_after, _longest_wait(job, now))
     failure = Failure("issue", job.cert.name, error.message, error.hint, now, attempts, retry_at, basis)
-    return effects.failed(job.state, failure)
+    return transitions.failed(job.state, failure)
 
 
 def _longest_wait(job: Job, now: datetime) -> float | None:
@@ -368,5 +369,5 @@ def _longest_wait(job: Job, now: datetime) -> float | None:
 def after_wait(spec: Spec, job: Job, answer: Waiting) -> CertificateState:
     """The state of a certificate that somebody outside must help along."""
     basis = issue_basis(spec, job.cert, job.state, job.step.slot or "next")
-    state = effects.without_failure(job.state, "issue")
+    state = transitions.without_failure(job.state, "issue")
     return state._replace(waiting=Wait(answer.reason, basis))

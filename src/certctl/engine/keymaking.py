@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
-from certctl.core.model import CertificateState, KeyRecord
-from certctl.core.spec import CertificateSpec
-from certctl.core.steps import Step
 from certctl.engine.ports import Adapters
+from certctl.planning.spec import CertificateSpec
+from certctl.planning.state import CertificateState, KeyRecord
+from certctl.planning.steps import Step
 
 
 class Keys(NamedTuple):
@@ -88,7 +88,7 @@ def _known(state: CertificateState, data: Sequence[bytes]) -> bool:
 
 
 def _digests(pem: bytes) -> tuple[str, str, str]:
-    from certctl.core.x509 import key_facts
+    from certctl.x509.keys import key_facts
 
     found = key_facts(pem).key
     return found.sha256, found.sha1, found.md5

@@ -8,16 +8,16 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import NamedTuple
 
-from certctl.core import effects
-from certctl.core.bundle import Change
-from certctl.core.model import CertificateState, DhparamState, Failure
-from certctl.core.spec import Spec
-from certctl.core.steps import Step
 from certctl.engine.observing import Observer
 from certctl.engine.outcome import Event, Failed, Outcome
 from certctl.engine.ports import Adapters
 from certctl.errors import CertctlError, InternalError, UnreadableError
+from certctl.planning import transitions
+from certctl.planning.spec import Spec
+from certctl.planning.state import CertificateState, DhparamState, Failure
+from certctl.planning.steps import Step
 from certctl.system import deadline, surprise
+from certctl.x509.bundle import Change
 
 MARK_EVERY = timedelta(hours=12)
 MOST_TOGETHER = 500
@@ -174,7 +174,7 @@ class Ledger:
         before = state.failure(step.kind, step.part or step.kind)
         attempts = before.attempts + 1 if before else 1
         failure = Failure(step.kind, step.part or step.kind, error.message, error.hint, self.now, attempts)
-        self.save(effects.failed(state, failure))
+        self.save(transitions.failed(state, failure))
 
     def _remember_dhparam(self, step: Step, error: CertctlError) -> None:
         seen = self.world.dhparams[step.subject]

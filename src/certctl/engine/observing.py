@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from datetime import datetime, timedelta
 
-from certctl.core import effects, pins
-from certctl.core.clock import ClockSeen, Marks, Reading, judge
-from certctl.core.model import CertificateState, DhparamState, Failure, HookState
-from certctl.core.observed import AnnouncerSeen, CertificateSeen, DhparamSeen, FileSeen, HookSeen, World
-from certctl.core.others import served
-from certctl.core.spec import MINUTE, CertificateSpec, DhparamSpec, HookSpec, Spec
 from certctl.engine.ports import Adapters
 from certctl.errors import CertctlError, UnreadableError
+from certctl.planning import pins, transitions
+from certctl.planning.clock import ClockSeen, Marks, Reading, judge
+from certctl.planning.host_rules import served
+from certctl.planning.observed import AnnouncerSeen, CertificateSeen, DhparamSeen, FileSeen, HookSeen, World
+from certctl.planning.spec import MINUTE, CertificateSpec, DhparamSpec, HookSpec, Spec
+from certctl.planning.state import CertificateState, DhparamState, Failure, HookState
 from certctl.system import surprise
 
 
@@ -66,7 +66,7 @@ class Observer:
         for name, seen in world.certificates.items():
             if (
                 seen.unreadable is None
-                and (state := effects.in_time(seen.state, now, world.clock.unproved)) is not seen.state
+                and (state := transitions.in_time(seen.state, now, world.clock.unproved)) is not seen.state
             ):
                 world.certificates[name] = seen._replace(state=state)
                 self.mended.add(name)
@@ -85,7 +85,7 @@ class Observer:
                 world.dhparams[name] = self._dhparam(self._spec.dhparams[name])
 
     def _certificate(self, cert: CertificateSpec, now: datetime) -> CertificateSeen:
-        """One certificate, with the sightings that count under this configuration.
+        """One certificate, with the observations that count under this configuration.
 
         Where looking at it fails in a way that no one foresaw, nothing of it is planned.
         """
@@ -94,7 +94,7 @@ class Observer:
         except Exception as error:  # noqa: BLE001
             failed = self.surprises[cert.name] = surprise.told(error)
             return CertificateSeen(CertificateState(cert.name), unreadable=failed.message)
-        state = effects.still_seen(seen.state, {name: self._places[name] for name in cert.announce})
+        state = transitions.without_stale(seen.state, {name: self._places[name] for name in cert.announce})
         return seen if state is seen.state else seen._replace(state=state, amended=True)
 
     def _dhparam(self, spec: DhparamSpec) -> DhparamSeen:
@@ -126,7 +126,7 @@ class Observer:
         for name, cert in self._spec.certificates.items() if absent else ():
             seen = world.certificates[name]
             if announcer in cert.announce and seen.unreadable is None:
-                state = effects.not_shown(seen.state, announcer, absent)
+                state = transitions.not_shown(seen.state, announcer, absent)
                 if state is not seen.state:
                     world.certificates[name] = seen._replace(state=state, amended=True)
 

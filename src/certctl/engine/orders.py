@@ -10,14 +10,14 @@ from collections.abc import Callable, Collection, Sequence
 from contextlib import nullcontext
 from functools import partial
 
-from certctl.core.model import CertificateState
-from certctl.core.steps import Step
-from certctl.core.times import minute_text, rfc3339
-from certctl.core.when import paused_until, renew_at
 from certctl.engine import issuing
 from certctl.engine.issuing import Job
 from certctl.engine.ledger import MOST_TOGETHER, Ledger, Ready
 from certctl.errors import CertctlError
+from certctl.planning.due import paused_until, renew_at
+from certctl.planning.state import CertificateState
+from certctl.planning.steps import Step
+from certctl.planning.times import minute_text, rfc3339
 from certctl.ports import Waiting
 
 Result = issuing.Obtained | Waiting | CertctlError

@@ -1,10 +1,10 @@
 """What a pass did, as it happens and at its end."""
 
 from collections.abc import Callable
+from typing import NamedTuple
 
-from certctl.core.steps import Step
 from certctl.errors import CertctlError
-from certctl.values import NamedTuple
+from certctl.planning.steps import Step
 
 
 class Event(NamedTuple):

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from certctl.core.model import CertificateState
-    from certctl.core.spec import CertificateSpec, DhparamSpec, HookSpec
     from certctl.engine.outcome import Report
+    from certctl.planning.spec import CertificateSpec, DhparamSpec, HookSpec
+    from certctl.planning.state import CertificateState
     from certctl.ports import Announcer, Clocks, Following, Hold, HookRunner, Issuer, Store
 
 Progress = Callable[[object], None]

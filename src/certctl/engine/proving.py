@@ -11,17 +11,17 @@ from datetime import datetime, timedelta
 from functools import partial
 from typing import NamedTuple
 
-from certctl.core import effects
-from certctl.core.basis import issue_basis
-from certctl.core.model import CertificateState, Failure
-from certctl.core.observed import World
-from certctl.core.others import changed_files
-from certctl.core.spec import DAY, CertificateSpec, Spec
-from certctl.core.steps import Step
-from certctl.core.times import minute_text
 from certctl.engine.ledger import Ledger
 from certctl.engine.outcome import Failed
 from certctl.errors import CertctlError
+from certctl.planning import transitions
+from certctl.planning.host_rules import changed_files
+from certctl.planning.observed import World
+from certctl.planning.retry import issue_basis
+from certctl.planning.spec import DAY, CertificateSpec, Spec
+from certctl.planning.state import CertificateState, Failure
+from certctl.planning.steps import Step
+from certctl.planning.times import minute_text
 from certctl.system import deadline, surprise
 
 RENEWED_AGAIN = DAY
@@ -112,10 +112,10 @@ def judge(
 ) -> Proved:
     """What to keep and what to do, given what the probes said."""
     if not problems:
-        proved = effects.without_failure(state, "probe")
+        proved = transitions.without_failure(state, "probe")
         return Proved(proved._replace(unproved=""), (), reverted=False)
     failure = Failure("probe", cert.name, problems[0], f"see it: certctl probe {cert.name}", now)
-    failed = effects.failed(state, failure)
+    failed = transitions.failed(state, failure)
     if cert.on_failed_probe == "keep" or state.unproved == "rollback":
         return Proved(failed, problems, reverted=False)
     before = state.previous
@@ -123,8 +123,8 @@ def judge(
         assert state.current is not None
         number, when = state.current.number, minute_text(now)
         held = f"generation {number} was promoted {when} and rolled back: {problems[0]}"
-        wish = failed._replace(rollback_wanted=True, held=held, unproved="rollback")
-        return Proved(wish, problems, reverted=True)
+        reverted = failed._replace(rollback_wanted=True, held=held, unproved="rollback")
+        return Proved(reverted, problems, reverted=True)
     if state.unproved == "renewal" and state.current is not None and state.current.before is not None:
         ends = min(record.not_after for record in state.current.before.certificates)
         if ends > now:
@@ -147,4 +147,4 @@ def _renewal_taken_back(
     message = f"the renewed certificate was taken back: {problems[0]}"
     hint = f"when it is mended: certctl renew {cert.name}"
     waiting = Failure("issue", cert.name, message, hint, now, 1, now + timedelta(seconds=wait), basis)
-    return effects.failed(effects.renewal_undone(state), waiting)._replace(unproved="rollback")
+    return transitions.failed(transitions.renewal_undone(state), waiting)._replace(unproved="rollback")

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 
-from certctl.core import effects
-from certctl.core.bundle import Prepared
-from certctl.core.model import HookState
-from certctl.core.steps import Step
 from certctl.engine.ledger import MOST_TOGETHER, Ledger, Ready
 from certctl.errors import CertctlError
+from certctl.planning import transitions
+from certctl.planning.state import HookState
+from certctl.planning.steps import Step
 from certctl.system import surprise
+from certctl.x509.bundle import Prepared
 
 
 def write(ledger: Ledger, steps: Sequence[Step]) -> set[str]:
@@ -65,7 +65,7 @@ def _finish(ledger: Ledger, step: Step, prepared: Prepared, known: set[str]) -> 
     path = prepared.path
     if step.scope == "certificate":
         state = ledger.state(step.subject)
-        cleared = effects.without_failure(state, "write", step.path)
+        cleared = transitions.without_failure(state, "write", step.path)
         if cleared is not state:
             ledger.save(cleared)
         if ledger.written(step.subject, path, prepared.digest):

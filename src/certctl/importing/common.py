@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
-from certctl.core.bundle import Material
-from certctl.core.model import KeyRecord
 from certctl.errors import CertctlError
+from certctl.planning.state import KeyRecord
+from certctl.x509.bundle import Material
 
 MOST_BYTES = 4 * 1024 * 1024
 """A longer file is no key, certificate or setting."""

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
-from certctl.core import pem, x509
-from certctl.core.bundle import Material
-from certctl.core.model import CertificateRecord, KeyRecord
-from certctl.core.spec import ALGORITHMS
-from certctl.core.x509_any import read_certificates
-from certctl.core.x509_keys import load_private_key
-from certctl.core.x509_load import Certificate, load
 from certctl.errors import CertctlError
 from certctl.importing.common import Pair, read
+from certctl.planning.state import CertificateRecord, KeyRecord
+from certctl.x509 import ALGORITHMS, pem
+from certctl.x509.bundle import Material
+from certctl.x509.certificate import Certificate, certificate_facts, load
+from certctl.x509.chain import check_chain, order_chain
+from certctl.x509.formats import read_certificates
+from certctl.x509.keys import key_facts, load_private_key, make_csr
 
 
 def from_files(key: str, certificates: Sequence[str], now: datetime, others: Sequence[bytes] = ()) -> Pair:
@@ -67,14 +67,14 @@ def make(key_pem: bytes, heap: Sequence[bytes], now: datetime) -> Pair:
     The newest certificate of the key is taken. One that has expired, or will soon,
     is as good: what counts is its key, and it is renewed in the next pass.
     """
-    known = x509.key_facts(key_pem)
+    known = key_facts(key_pem)
     if known.algorithm not in ALGORITHMS:
         raise CertctlError(
             f"its key is {known.algorithm}, and certctl has only {', '.join(ALGORITHMS)}",
             "let the other tool make one of these first, or let certctl begin with a key of its own",
             transient=False,
         )
-    chain, root = x509.order_chain(heap, known.key.sha256, now=now)
+    chain, root = order_chain(heap, known.key.sha256, now=now)
     path = [load(data) for data in chain]
     leaf = path[0]
     self_signed = root == chain[0]
@@ -82,11 +82,11 @@ def make(key_pem: bytes, heap: Sequence[bytes], now: datetime) -> Pair:
         _check_times(leaf, now)
     else:
         moment = now if now < leaf.not_after else min(c.not_after for c in path) - timedelta(seconds=1)
-        x509.check(chain, spki_sha256=known.key.sha256, names=(), now=moment, root=root)
+        check_chain(chain, spki_sha256=known.key.sha256, names=(), now=moment, root=root)
     names = leaf.names or _common_name(leaf)
     # Only a signature shows whether the private half is the one of the public half.
-    x509.make_csr(key_pem, ("localhost",))
-    facts = x509.facts(leaf.pem)
+    make_csr(key_pem, ("localhost",))
+    facts = certificate_facts(leaf.pem)
     certificate = CertificateRecord(*facts.certificate, facts.serial, facts.not_before, facts.not_after)
     return Pair(
         KeyRecord(known.algorithm, *known.key, certificate=certificate),

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from certctl.core import pem
-from certctl.core.x509_load import load
 from certctl.errors import CertctlError
 from certctl.importing.common import MOST_BYTES, Findings, Lineage, Output, Pair, Refused, Tree, read
 from certctl.importing.pairs import make, private_keys, started, together
+from certctl.x509 import pem
+from certctl.x509.certificate import load
 
 MOST_FILES = 5000
 _OTHER_KEYS = ("OPENSSH PRIVATE KEY", "DSA PRIVATE KEY")

@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from certctl.core.x509 import check, facts, order_chain
-from certctl.core.x509_any import read_certificates
-from certctl.core.x509_request import RequestFacts, request_facts
 from certctl.errors import CertctlError, IssuerError
 from certctl.issuers.csr import ACCEPTED, CSR, read
 from certctl.store import atomic
+from certctl.x509.certificate import certificate_facts
+from certctl.x509.chain import check_chain, order_chain
+from certctl.x509.formats import read_certificates
+from certctl.x509.keys import RequestFacts, request_facts
 
 
 class PendingCsr(NamedTuple):
@@ -67,14 +68,14 @@ def accept(requests: Sequence[PendingCsr], pem_data: Sequence[bytes], now: datet
             "no certificate request waits", "certctl status shows what is waited for", transient=False
         )
     heap = [certificate for data in pem_data for certificate in read_certificates(data)]
-    keys = {facts(certificate).key.sha256 for certificate in heap}
+    keys = {certificate_facts(certificate).key.sha256 for certificate in heap}
     met = [request for request in requests if request.key_sha256 in keys]
     if not met:
         raise _foreign(requests, heap)
     batch = atomic.Batch()
     for request in met:
         chain, root = order_chain(heap, request.key_sha256, now=now)
-        check(chain, spki_sha256=request.key_sha256, names=request.names, now=now, root=root)
+        check_chain(chain, spki_sha256=request.key_sha256, names=request.names, now=now, root=root)
         stored = chain if root is None or root in chain else [*chain, root]
         batch.file(os.path.join(request.work_dir, request.algorithm + ACCEPTED), b"".join(stored), 0o644)
     atomic.commit(batch)
@@ -83,7 +84,7 @@ def accept(requests: Sequence[PendingCsr], pem_data: Sequence[bytes], now: datet
 
 def _foreign(requests: Sequence[PendingCsr], heap: Sequence[bytes]) -> CertctlError:
     wanted = ", ".join(f"{request.path} has {request.key_sha256}" for request in requests)
-    found = [facts(certificate) for certificate in heap[:4]]
+    found = [certificate_facts(certificate) for certificate in heap[:4]]
     given = ", ".join(f"{', '.join(one.names[:3]) or 'a CA'} has {one.key.sha256}" for one in found)
     return CertctlError(
         f"no certificate has the key of a request that waits: {given or 'there is none'}; {wanted}",

@@ -16,12 +16,12 @@ import shlex
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from certctl.core.x509 import key_facts
-from certctl.core.x509_chain import issued, issued_itself
-from certctl.core.x509_load import Certificate, load
 from certctl.errors import CertctlError, IssuerError
 from certctl.system.files import read_file
 from certctl.system.secret import check_closed
+from certctl.x509.certificate import Certificate, load
+from certctl.x509.chain import issued, issued_itself
+from certctl.x509.keys import key_facts
 
 FILES = ("root.key", "root.pem", "intermediate.key", "intermediate.pem")
 WISH = "new-ca"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 
-from certctl.core.spec import IssuerSpec
 from certctl.errors import UsageError
+from certctl.planning.spec import IssuerSpec
 from certctl.ports import Issuer
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from typing import NoReturn
 
-from certctl.core import pem
-from certctl.core.spec import CommandOptions, IssuerSpec
-from certctl.core.x509 import key_facts, make_csr, order_chain
 from certctl.errors import CertctlError, IssuerError
 from certctl.issuers import program
+from certctl.planning.spec import CommandOptions, IssuerSpec
 from certctl.ports import Issued, IssueRequest
 from certctl.system import programs
 from certctl.system.secret import said_by
+from certctl.x509 import pem
+from certctl.x509.chain import order_chain
+from certctl.x509.keys import key_facts, make_csr
 
 # What tools print around certificates: openssl x509 -text, pkcs12, s_client; RFC 7468 §5.2.
 _COMMENT = re.compile(

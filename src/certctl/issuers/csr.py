@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import os
 
-from certctl.core import pem
-from certctl.core.spec import IssuerSpec
-from certctl.core.x509 import check, key_facts, make_csr, order_chain
-from certctl.core.x509_request import request_facts
 from certctl.errors import CertctlError
+from certctl.planning.spec import IssuerSpec
 from certctl.ports import Issued, IssueRequest, Waiting
 from certctl.store import atomic
 from certctl.system.files import read_file
+from certctl.x509 import pem
+from certctl.x509.chain import check_chain, order_chain
+from certctl.x509.keys import key_facts, make_csr, request_facts
 
 CSR = ".csr"
 ACCEPTED = ".accepted.pem"
@@ -62,7 +62,7 @@ def _accepted(request: IssueRequest) -> Issued | None:
     # A crash before `finish` left it here, and a renewal is asked for since.
     if request.replaces is not None and chain[:1] == pem.certificates(request.replaces)[:1]:
         return None
-    check(chain, spki_sha256=key, names=request.names, now=request.now, root=root)
+    check_chain(chain, spki_sha256=key, names=request.names, now=request.now, root=root)
     return Issued(tuple(chain), root)
 
 

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, NamedTuple
 
-from certctl.core.times import after
-from certctl.core.x509_names import general_names
+from certctl.planning.times import after
+from certctl.x509.names import general_names
 
 if TYPE_CHECKING:
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 
-    from certctl.core.x509_keys import PrivateKey
+    from certctl.x509.keys import PrivateKey
 
 # No longer than what peers' clocks are apart, and no more than a tenth of what is asked
 # for: "renew at half of the lifetime" then still means half, for a validity of 60 s too.

@@ -6,15 +6,15 @@ import os
 import threading
 from collections.abc import Callable, Sequence
 
-from certctl.core.spec import IssuerSpec, PrivateCaOptions
-from certctl.core.times import minute_text
-from certctl.core.x509_keys import load_private_key, signature_hash, signing
-from certctl.core.x509_names import Constraints, closed, common_name, describe, outside, subject
 from certctl.errors import IssuerError
-from certctl.issuers.authority import CONFIRM, Authority, Wish, ensure, is_due
+from certctl.issuers.authority import CONFIRM, Authority, Need, ensure, is_due
 from certctl.issuers.authority_files import fingerprint, new_ca
 from certctl.issuers.leaf import as_server, certificate, lifetime
+from certctl.planning.spec import IssuerSpec, PrivateCaOptions
+from certctl.planning.times import minute_text
 from certctl.ports import Issued, IssueRequest
+from certctl.x509.keys import load_private_key, signature_hash, signing
+from certctl.x509.names import Constraints, closed, common_name, describe, outside, subject
 
 # By home: two objects for one CA must not both make its keys.
 _locks: dict[str, threading.Lock] = {}
@@ -72,7 +72,7 @@ class PrivateCaIssuer:
         """There are no notes to take away."""
 
     def _authority(self, request: IssueRequest) -> Authority:
-        wish = Wish(
+        need = Need(
             self.home,
             self._title(),
             self._options,
@@ -84,9 +84,9 @@ class PrivateCaIssuer:
         with self._lock:
             if self._known is not None and self._known[0] == fingerprint(self.home):
                 ca = self._known[1]
-                if not is_due(ca, wish):
+                if not is_due(ca, need):
                     return ca
-            ca = ensure(wish)
+            ca = ensure(need)
             self._known = (fingerprint(self.home), ca)
             return ca
 

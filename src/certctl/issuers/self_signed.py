@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from certctl.core.spec import IssuerSpec
-from certctl.core.x509_keys import load_private_key, signature_hash, signing
-from certctl.core.x509_names import common_name, subject
 from certctl.issuers.leaf import as_server, certificate, lifetime
+from certctl.planning.spec import IssuerSpec
 from certctl.ports import Issued, IssueRequest
+from certctl.x509.keys import load_private_key, signature_hash, signing
+from certctl.x509.names import common_name, subject
 
 
 class SelfSignedIssuer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from certctl.core.feed import host_of
+from certctl.planning.feed import host_of
 
 LONGEST_SECOND_LEVEL = 4
 """Letters of what registries put below a country: co.uk, com.au, gouv.fr. Longer ones are taken for names."""

@@ -14,12 +14,12 @@ from typing import NamedTuple
 from urllib.parse import urljoin, urlsplit
 
 from certctl import __version__
-from certctl.core.feed import LARGEST
-from certctl.core.x509_load import LATE
 from certctl.errors import CertctlError
+from certctl.planning.feed import LARGEST
 from certctl.system import deadline
 from certctl.system.child import Child
 from certctl.system.connect import connect
+from certctl.x509.certificate import LATE
 
 TIMEOUT = 20.0
 """Seconds for one URL with all its redirects."""

@@ -9,20 +9,20 @@ from collections.abc import Callable, Collection, Mapping
 from datetime import datetime, timezone
 from typing import NamedTuple
 
-from certctl.core import effects
-from certctl.core.bundle import Change, Prepared
-from certctl.core.feed import entries_for
-from certctl.core.model import Failure
-from certctl.core.observed import FileSeen, PeerSeen
-from certctl.core.pins import policy_line
-from certctl.core.spec import HOUR, MINUTE, PeerSpec
-from certctl.core.times import after
 from certctl.errors import CertctlError, StateError, UnreadableError
 from certctl.peers import known as memory
 from certctl.peers.known import Known
 from certctl.peers.merge import inside, is_marked, merge
+from certctl.planning import retry
+from certctl.planning.feed import entries_for
+from certctl.planning.observed import FileSeen, PeerSeen
+from certctl.planning.pins import policy_line
+from certctl.planning.spec import HOUR, MINUTE, PeerSpec
+from certctl.planning.state import Failure
+from certctl.planning.times import after
 from certctl.store import outputs
 from certctl.system import files, surprise
+from certctl.x509.bundle import Change, Prepared
 
 RETRY = (MINUTE, HOUR)
 MOST_AT_ONCE = 32
@@ -45,7 +45,7 @@ class Recalled(NamedTuple):
     """Whether it is gone for good: a person may say that the peer is to be believed anew."""
 
 
-class Looked(NamedTuple):
+class Fetched(NamedTuple):
     """What came of asking one peer; nothing of it is kept yet."""
 
     before: Recalled
@@ -200,7 +200,7 @@ class Follower:
         only: Collection[str] | None = None,
         force: bool = False,
         accept: bool = False,
-    ) -> dict[str, Looked]:
+    ) -> dict[str, Fetched]:
         """Fetch and judge the feeds, side by side; by peer that was asked, what came of it.
 
         Nothing is written. *urgent*: also those whose back-off is not over. *force*: a feed may drop pins
@@ -222,7 +222,7 @@ class Follower:
         return {peer.name: found for peer, found in zip(asked, looked, strict=True)}
 
     def keep(
-        self, asked: Mapping[str, Looked], now: datetime, *, write: bool = True
+        self, asked: Mapping[str, Fetched], now: datetime, *, write: bool = True
     ) -> dict[str, CertctlError | None]:
         """Durably keep what was *asked*; by peer, what went wrong.
 
@@ -260,14 +260,14 @@ class Follower:
         failure = self._seen(peer).failure
         return failure is not None and failure.retry_at is not None and failure.retry_at > now
 
-    def _look(self, peer: PeerSpec, now: datetime, force: bool, accept: bool) -> Looked:
+    def _look(self, peer: PeerSpec, now: datetime, force: bool, accept: bool) -> Fetched:
         before = self._recall(peer.name)
         if before.trouble is not None and not (accept and before.lost):
-            return Looked(before, before.known, before.trouble)
+            return Fetched(before, before.known, before.trouble)
         try:
-            return Looked(before, self._judged(peer, before.known, now, force))
+            return Fetched(before, self._judged(peer, before.known, now, force))
         except CertctlError as error:
-            return Looked(before, before.known, error)
+            return Fetched(before, before.known, error)
 
     def _judged(self, peer: PeerSpec, known: Known, now: datetime, force: bool) -> Known:
         """What is known of *peer* once its feed is believed. Raises CertctlError."""
@@ -327,7 +327,7 @@ def _last_tried(known: Known) -> datetime:
     return max(tried, default=EPOCH)
 
 
-def _settled(peer: PeerSpec, looked: Looked, now: datetime) -> Known | None:
+def _settled(peer: PeerSpec, looked: Fetched, now: datetime) -> Known | None:
     """What is to be remembered of *peer*; None where nothing is, as what was remembered is not known."""
     if looked.error is None:
         return looked.known._replace(checked_at=now, failure=None)
@@ -348,7 +348,7 @@ def _failure(peer: PeerSpec, known: Known, error: CertctlError, now: datetime) -
     basis = _basis(peer)
     before = known.failure if known.failure and known.failure.basis == basis else None
     attempts = before.attempts + 1 if before else 1
-    retry_at = effects.back_off(attempts, *RETRY, now, error.retry_after)
+    retry_at = retry.back_off(attempts, *RETRY, now, error.retry_after)
     return Failure("write", peer.name, error.message, error.hint, now, attempts, retry_at, basis)
 
 

@@ -6,12 +6,12 @@ import hashlib
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from certctl.core.feed import FeedEntry, entries_for
-from certctl.core.spec import DAY, PeerSpec
-from certctl.core.times import minute_text
 from certctl.errors import CertctlError
 from certctl.peers.known import Known
 from certctl.peers.verify import FeedError, Verified
+from certctl.planning.feed import FeedEntry, entries_for
+from certctl.planning.spec import DAY, PeerSpec
+from certctl.planning.times import minute_text
 
 MOST_SKEW = 1 * DAY
 """Seconds by which the peer's clock may be ahead."""

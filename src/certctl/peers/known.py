@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from certctl.core import feed
-from certctl.core.feed import FeedEntry
-from certctl.core.model import Failure
-from certctl.core.times import parse_rfc3339, rfc3339
 from certctl.errors import CertctlError, StateError, StoreError
+from certctl.planning import feed
+from certctl.planning.feed import FeedEntry
+from certctl.planning.state import Failure
+from certctl.planning.times import parse_rfc3339, rfc3339
 from certctl.store import atomic
 from certctl.system import files
 

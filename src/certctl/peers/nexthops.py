@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from certctl.core.feed import host_of
 from certctl.errors import CertctlError
+from certctl.planning.feed import host_of
 
 MOST = 4
 """MX hosts that are looked at."""

@@ -12,9 +12,9 @@ from josepy.jwa import ES256
 from josepy.jwk import JWKEC
 from josepy.jws import JWS
 
-from certctl.core import feed
-from certctl.core.feed import HANDOVER, KIND, Feed
 from certctl.errors import CertctlError
+from certctl.planning import feed
+from certctl.planning.feed import HANDOVER, KIND, Feed
 
 TYPE = "application/"
 _GARBAGE = (JoseError, ValueError, TypeError, LookupError, AssertionError, AttributeError, RecursionError)

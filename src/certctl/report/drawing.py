@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from certctl.core.times import minute_text
+from certctl.planning.times import minute_text
 from certctl.report.axis import Axis, ticks
 from certctl.report.lives import Life, moment
 from certctl.report.markup import Html, joined, tag, text

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from certctl.core.times import parse_rfc3339
+from certctl.planning.times import parse_rfc3339
 
 Event = Mapping[str, Any]
 

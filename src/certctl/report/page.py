@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from certctl.core.times import from_now, minute_text
+from certctl.planning.times import from_now, minute_text
 from certctl.report import drawing
 from certctl.report.axis import Axis, around
 from certctl.report.lives import Event, Life, lives, moment

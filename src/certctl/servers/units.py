@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from certctl.system.files import read_file, unreadable
 from certctl.system.unit import CONFIG, HOME, SERVICES
-from certctl.values import NamedTuple
 
 DIRECTORIES = (
     HOME,

@@ -1,8 +1,7 @@
 """What is to be written together: a `Batch`, which `store.atomic` makes durable."""
 
 from collections.abc import Iterable
-
-from certctl.values import NamedTuple
+from typing import NamedTuple
 
 
 class File(NamedTuple):

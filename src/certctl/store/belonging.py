@@ -6,20 +6,17 @@ which servers may never have seen: so it knows its own inode, and that and the t
 of its lock file, which no copy has.
 """
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Mapping
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, NamedTuple
 
-from certctl.core.model import HookState
 from certctl.errors import CertctlError
+from certctl.planning.state import HookState
 from certctl.store import atomic, codec, journal, records
 from certctl.store.layout import Layout
 from certctl.system import files
-from certctl.values import NamedTuple
 
 
 class Owner(NamedTuple):

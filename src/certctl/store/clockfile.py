@@ -7,8 +7,8 @@ import os
 from datetime import datetime
 from typing import Any
 
-from certctl.core.clock import Mark, Marks
-from certctl.core.times import UTC, parse_rfc3339, rfc3339
+from certctl.planning.clock import Mark, Marks
+from certctl.planning.times import UTC, parse_rfc3339, rfc3339
 from certctl.store import atomic
 from certctl.store.layout import Layout
 from certctl.system.files import entries, read_file, refuse_newer, unreadable

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timezone
 from typing import Any, TypeVar
 
-from certctl.core.model import (
+from certctl.planning.state import (
     Advice,
     CertificateRecord,
     CertificateState,
@@ -16,11 +16,11 @@ from certctl.core.model import (
     HookState,
     Issuance,
     KeyRecord,
-    Sighting,
+    Observation,
     Wait,
 )
-from certctl.core.spec import ALGORITHMS
-from certctl.core.times import parse_rfc3339, rfc3339
+from certctl.planning.times import parse_rfc3339, rfc3339
+from certctl.x509 import ALGORITHMS
 
 VERSION = 1
 _LARGEST = 10**12
@@ -172,7 +172,7 @@ def _generation_in(data: Any) -> Generation:
             issued_at=_moment(top.get("issued_at")),
             issued_by=_maybe(_text, top.get("issued_by")),
             names=tuple(_text(name) for name in _of(list, top["names"])),
-            seen={n: _sighting_in(s) for n, s in _dict(top.get("seen", {})).items()},
+            seen={n: _observation_in(s) for n, s in _dict(top.get("seen", {})).items()},
             acks={peer: _instant(at) for peer, at in _dict(top.get("acks", {})).items()},
             advice=_maybe(_advice_in, top.get("advice")),
             ask_advice_at=_moment(top.get("ask_advice_at")),
@@ -275,12 +275,12 @@ def _advice_in(data: Any) -> Advice:
     )
 
 
-def _sighting_in(data: Any) -> Sighting:
+def _observation_in(data: Any) -> Observation:
     top = _dict(data)
     wait = top.get("wait", 0.0)
     if not isinstance(wait, int | float) or not 0 <= wait <= _LARGEST:
         raise MalformedError(f"{wait!r} is no number of seconds")
-    return Sighting(_instant(top.get("at")), float(wait), _text(top.get("place", "")))
+    return Observation(_instant(top.get("at")), float(wait), _text(top.get("place", "")))
 
 
 def _wait_in(data: Any) -> Wait:

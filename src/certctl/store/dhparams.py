@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from certctl.core.bundle import Prepared
-from certctl.core.model import DhparamState
-from certctl.core.observed import DhparamSeen, FileSeen
-from certctl.core.spec import DhparamSpec
 from certctl.errors import CertctlError, StateError
+from certctl.planning.observed import DhparamSeen, FileSeen
+from certctl.planning.spec import DhparamSpec
+from certctl.planning.state import DhparamState
 from certctl.store import outputs
 from certctl.store.files import Files
 from certctl.store.layout import Layout
+from certctl.x509.bundle import Prepared
 
 
 def observe(layout: Layout, files: Files, spec: DhparamSpec, state: DhparamState) -> DhparamSeen:

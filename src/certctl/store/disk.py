@@ -9,9 +9,12 @@ from datetime import datetime
 from functools import cached_property, partial
 from typing import Any
 
-from certctl.core.bundle import Change, Material, Prepared
-from certctl.core.clock import Marks
-from certctl.core.model import (
+from certctl.errors import CertctlError, StateError, StoreError
+from certctl.planning.clock import Marks
+from certctl.planning.host_rules import take_over
+from certctl.planning.observed import CertificateSeen, DhparamSeen, FileSeen
+from certctl.planning.spec import CertificateSpec, DhparamSpec
+from certctl.planning.state import (
     SLOTS,
     CertificateState,
     DhparamState,
@@ -20,10 +23,6 @@ from certctl.core.model import (
     KeyRecord,
     Request,
 )
-from certctl.core.observed import CertificateSeen, DhparamSeen, FileSeen
-from certctl.core.others import take_over
-from certctl.core.spec import CertificateSpec, DhparamSpec
-from certctl.errors import CertctlError, StateError, StoreError
 from certctl.store import (
     atomic,
     belonging,
@@ -44,6 +43,7 @@ from certctl.store.layout import Layout
 from certctl.store.materials import Materials
 from certctl.store.stamps import Stamps
 from certctl.system import files
+from certctl.x509.bundle import Change, Material, Prepared
 
 
 class DiskStore:
@@ -280,7 +280,7 @@ class DiskStore:
         request = generations.read_request(self.layout, name, number, issuance)
         if request is None:
             return None
-        from certctl.core.pem import certificates
+        from certctl.x509.pem import certificates
 
         chains = []
         for key in generation.keys:

@@ -6,16 +6,16 @@ import os
 import stat
 from collections.abc import Callable, Iterator
 
-from certctl.core.bundle import Change, Material, Prepared, issuance_files, render
-from certctl.core.model import Generation
-from certctl.core.observed import FileSeen
-from certctl.core.spec import CertificateSpec, FileSpec
 from certctl.errors import CertctlError, StateError, StoreError, UnreadableError
+from certctl.planning.observed import FileSeen
+from certctl.planning.spec import CertificateSpec, FileSpec
+from certctl.planning.state import Generation
 from certctl.store import atomic, keyfiles, outputs
 from certctl.store.layout import LIVE_FILES, Layout
 from certctl.store.materials import Materials, digest_of, token_of
 from certctl.store.stamps import Stamps
 from certctl.system import files
+from certctl.x509.bundle import Change, Material, Prepared, issuance_files, render
 
 
 class Files:

@@ -7,14 +7,15 @@ import os
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from certctl.core import pem, times
-from certctl.core.bundle import Change, Material, issuance_files
-from certctl.core.model import CertificateState, Generation, KeyRecord, Request
 from certctl.errors import CertctlError, StateError
+from certctl.planning import times
+from certctl.planning.state import CertificateState, Generation, KeyRecord, Request
 from certctl.store import keyfiles, outputs
 from certctl.store.atomic import Batch
 from certctl.store.layout import LIVE_FILES, Layout
 from certctl.system import files
+from certctl.x509 import pem
+from certctl.x509.bundle import Change, Material, issuance_files
 
 REQUEST = "request.json"
 """In each issuance: what was asked for and of whom, so that state can be put together again."""
@@ -38,7 +39,7 @@ def unrecorded_keys(
     layout: Layout, state: CertificateState, algorithms: Sequence[str]
 ) -> tuple[bytes, ...] | None:
     """The keys of a generation that nothing was done with since a crash: one for each of *algorithms*."""
-    from certctl.core.x509 import key_facts
+    from certctl.x509.keys import key_facts
 
     found = _keys_alone(layout.generation(state.name, state.last_number + 1))
     if set(found) != set(algorithms):
@@ -138,7 +139,7 @@ def read_request(layout: Layout, name: str, number: int, issuance: int) -> Reque
 
 def read_key(layout: Layout, name: str, generation: Generation, record: KeyRecord) -> bytes:
     """The private key that *record* describes, from wherever it is whole. Raises StateError."""
-    from certctl.core.x509 import key_facts
+    from certctl.x509.keys import key_facts
 
     inner = _algorithm_directory(generation, record.algorithm)
     places = [layout.key(name, generation.number, record.algorithm)]
@@ -174,7 +175,8 @@ def read_materials(layout: Layout, name: str, generation: Generation) -> tuple[M
 
 
 def _read_material(layout: Layout, name: str, generation: Generation, record: KeyRecord) -> Material:
-    from certctl.core.x509 import facts, order_chain
+    from certctl.x509.certificate import certificate_facts
+    from certctl.x509.chain import order_chain
 
     assert record.certificate is not None
     issued = layout.issuance(name, generation.number, generation.issuance)
@@ -186,7 +188,7 @@ def _read_material(layout: Layout, name: str, generation: Generation, record: Ke
         try:
             chain, root = order_chain(found, record.sha256)
             told = root is not None or kept_root is None
-            if told and facts(chain[0]).certificate.sha256 == record.certificate.sha256:
+            if told and certificate_facts(chain[0]).certificate.sha256 == record.certificate.sha256:
                 return Material(record.algorithm, key, chain[0], tuple(chain[1:]), root)
         except CertctlError:
             continue

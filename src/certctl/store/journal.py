@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from certctl.core.times import rfc3339
 from certctl.errors import StoreError
+from certctl.planning.times import rfc3339
 from certctl.store import atomic
 from certctl.system import files
 from certctl.system.text import bounded, to_json

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from certctl.core.model import SLOTS
 from certctl.errors import CertctlError
+from certctl.planning.state import SLOTS
 from certctl.store import generations, records
 from certctl.store.layout import Layout
 

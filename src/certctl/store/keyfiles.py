@@ -8,13 +8,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from certctl.core import pem
-from certctl.core.model import SLOTS, CertificateState, Generation, KeyRecord
 from certctl.errors import CertctlError
+from certctl.planning.state import SLOTS, CertificateState, Generation, KeyRecord
 from certctl.store import atomic, outputs
 from certctl.store.layout import Layout
 from certctl.store.stamps import Stamps
 from certctl.system import files
+from certctl.x509 import pem
 
 
 def in_place(layout: Layout, stamps: Stamps, name: str, generation: Generation) -> bool:
@@ -123,18 +123,18 @@ def is_number(entry: str) -> bool:
 
 def _certified(path: str) -> set[str | None]:
     """The fingerprint of the key that a certificate is for; nothing where there is none."""
-    from certctl.core.x509 import facts
+    from certctl.x509.certificate import certificate_facts
 
     data = outputs.read(path) or b""
     try:
-        return {facts(data).key.sha256}
+        return {certificate_facts(data).key.sha256}
     except CertctlError:
         return set()
 
 
 def _keys(data: bytes | None) -> Iterator[tuple[str, bytes]]:
     """Every private key in *data*: fingerprint of its public half, and PEM."""
-    from certctl.core.x509 import key_facts
+    from certctl.x509.keys import key_facts
 
     try:
         blocks = pem.blocks(data or b"")

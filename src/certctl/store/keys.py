@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 
-from certctl.core.x509_keys import generate
-from certctl.core.x509_request import make_csr
+from certctl.x509.keys import generate, make_csr
 
 __all__ = ["generate", "generate_many", "make_csr"]
 

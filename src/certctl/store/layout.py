@@ -1,6 +1,6 @@
 """Where things are in the state directory (docs/state.md)."""
 
-from certctl.values import NamedTuple
+from typing import NamedTuple
 
 LIVE_FILES: tuple[tuple[str, tuple[str, ...], int], ...] = (
     ("bundle.pem", ("key", "cert", "chain"), 0o600),
@@ -55,7 +55,7 @@ class Layout(NamedTuple):
         return f"{self.root}/clock.json"
 
     @property
-    def settled(self) -> str:
+    def at_rest(self) -> str:
         return f"{self.root}/cache/settled.json"
 
     @property

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from certctl.core.bundle import Material
-from certctl.core.model import Generation
+from certctl.planning.state import Generation
 from certctl.store import generations
 from certctl.store.layout import Layout
 from certctl.store.stamps import Stamps
+from certctl.x509.bundle import Material
 
 MOST = 2000
 """Generations that are remembered, a few kilobytes each; more are read again."""
@@ -57,17 +57,20 @@ class Materials:
 
 
 def token_of(generation: Generation) -> str:
-    """What the content of a generation's files depends on, and what is recorded of it, to the last digit."""
-    import hashlib
+    """What the content of a generation's files depends on, and what is recorded of it, to the last digit.
 
-    found = hashlib.sha256()
+    A checksum will do against a state that is damaged or old: who could forge it can write the stamps, too.
+    """
+    import zlib
+
+    found = 0
     for key in generation.keys:
-        found.update(" ".join(key[:4]).encode())
+        found = zlib.crc32(" ".join(key[:4]).encode(), found)
         if key.certificate is not None:
             *words, start, end = key.certificate
-            found.update(f" {' '.join(words)} {start} {end}".encode())
-        found.update(b"\n")
-    return f"{generation.number}.{generation.issuance}:{found.hexdigest()}"
+            found = zlib.crc32(f" {' '.join(words)} {start} {end}".encode(), found)
+        found = zlib.crc32(b"\n", found)
+    return f"{generation.number}.{generation.issuance}:{found:08x}"
 
 
 def digest_of(materials: Sequence[Material]) -> str:

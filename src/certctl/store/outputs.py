@@ -3,12 +3,12 @@
 import errno
 import os
 import stat
+from typing import NamedTuple
 
 from certctl.errors import CertctlError, StoreError, UnreadableError
 from certctl.store import atomic
 from certctl.system import files
 from certctl.system.safety import check_safe_place
-from certctl.values import NamedTuple
 
 
 class Target(NamedTuple):

@@ -11,16 +11,16 @@ import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from certctl.core import effects
-from certctl.core.model import SLOTS, CertificateRecord, CertificateState, Generation, KeyRecord
 from certctl.errors import CertctlError
+from certctl.planning import transitions
+from certctl.planning.state import SLOTS, CertificateRecord, CertificateState, Generation, KeyRecord
 from certctl.store import keyfiles, outputs
 from certctl.store.layout import Layout
 from certctl.store.materials import token_of
 from certctl.store.stamps import Stamps
 
 if TYPE_CHECKING:
-    from certctl.core.x509 import CertificateFacts
+    from certctl.x509.certificate import CertificateFacts
 
 
 def corrected(layout: Layout, stamps: Stamps, state: CertificateState) -> tuple[CertificateState, list[str]]:
@@ -40,7 +40,7 @@ def corrected(layout: Layout, stamps: Stamps, state: CertificateState) -> tuple[
         if true != generation.keys:
             wrong.append(slot)
             generation = _replaced(generation, true)
-            state = effects.with_slot(state, slot, generation)
+            state = transitions.with_slot(state, slot, generation)
         if proved:
             confirm(layout, stamps, state.name, generation)
     return state, wrong
@@ -91,7 +91,7 @@ def _key(
 
     A key that is damaged or gone is still known by the certificate that was issued for it.
     """
-    from certctl.core.x509 import key_facts
+    from certctl.x509.keys import key_facts
 
     issued = _issued(layout, state.name, generation, record.algorithm)
     certified = {leaf.key.sha256: leaf.key for leaf in issued}
@@ -134,14 +134,14 @@ def _certificate(
 
 def _issued(layout: Layout, name: str, generation: Generation, algorithm: str) -> Iterator[CertificateFacts]:
     """What the files of the recorded issuance hold first, as far as these are whole."""
-    from certctl.core.pem import certificates
-    from certctl.core.x509 import facts
+    from certctl.x509.certificate import certificate_facts
+    from certctl.x509.pem import certificates
 
     inner = algorithm if len(generation.keys) > 1 else ""
     directory = os.path.join(layout.issuance(name, generation.number, generation.issuance), inner)
     for file in ("cert.pem", "fullchain.pem", "bundle.pem") if generation.issuance else ():
         data = outputs.read(os.path.join(directory, file)) or b""
         try:
-            yield facts(certificates(data)[0])
+            yield certificate_facts(certificates(data)[0])
         except (CertctlError, IndexError):
             continue

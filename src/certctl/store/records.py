@@ -8,7 +8,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
-from certctl.core.model import (
+from certctl.errors import CertctlError, StateError
+from certctl.planning.spec import CertificateSpec
+from certctl.planning.state import (
     CertificateRecord,
     CertificateState,
     DhparamState,
@@ -16,11 +18,10 @@ from certctl.core.model import (
     HookState,
     KeyRecord,
 )
-from certctl.core.spec import ALGORITHMS, CertificateSpec
-from certctl.errors import CertctlError, StateError
 from certctl.store import atomic, codec, generations, keyfiles, outputs
 from certctl.store.layout import Layout
 from certctl.system import files
+from certctl.x509 import ALGORITHMS
 
 UTC = timezone.utc
 
@@ -130,7 +131,7 @@ def is_served(layout: Layout, name: str) -> bool:
 
 def _held_by(layout: Layout, cert: CertificateSpec, numbers: Sequence[int]) -> tuple[int, int] | None:
     """Generation and issuance whose certificate the first configured file holds."""
-    from certctl.core.pem import certificates
+    from certctl.x509.pem import certificates
 
     for file in cert.files:
         data = outputs.read(file.path) or b""
@@ -157,7 +158,7 @@ def _issuances(directory: str) -> list[int]:
 def _read_generation(
     layout: Layout, name: str, number: int, served: tuple[int, int | None]
 ) -> Generation | None:
-    from certctl.core.x509 import key_facts
+    from certctl.x509.keys import key_facts
 
     directory = layout.generation(name, number)
     info = files.info(directory, follow=True)
@@ -186,7 +187,7 @@ def _read_generation(
 
 
 def _read_issuance(layout: Layout, name: str, generation: Generation, issuance: int) -> Generation | None:
-    from certctl.core.x509 import facts
+    from certctl.x509.certificate import certificate_facts
 
     request = generations.read_request(layout, name, generation.number, issuance)
     if request is None:
@@ -197,7 +198,7 @@ def _read_issuance(layout: Layout, name: str, generation: Generation, issuance: 
         path = os.path.join(layout.issuance(name, generation.number, issuance), inner, "cert.pem")
         data = outputs.read(path) or b""
         try:
-            found = facts(data)
+            found = certificate_facts(data)
         except CertctlError:
             return None
         if found.key.sha256 != key.sha256:
@@ -219,7 +220,7 @@ def _in_issued_order(
     layout: Layout, name: str, generation: Generation, issuance: int
 ) -> tuple[KeyRecord, ...]:
     """The keys in the order of the bundle: the first algorithm's key.pem stands at the top."""
-    from certctl.core.x509 import key_facts
+    from certctl.x509.keys import key_facts
 
     top = outputs.read(os.path.join(layout.issuance(name, generation.number, issuance), "key.pem"))
     try:

@@ -7,18 +7,16 @@ A file without a key tells by its certificate whose it is: two configurations th
 write one path would else replace each other's in every pass.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
+from typing import NamedTuple
 
-from certctl.core import pem
-from certctl.core.model import SLOTS, CertificateState, Generation
-from certctl.core.observed import FileSeen
 from certctl.errors import CertctlError, UnreadableError
+from certctl.planning.observed import FileSeen
+from certctl.planning.state import SLOTS, CertificateState, Generation
 from certctl.store.layout import Layout
 from certctl.system import files
-from certctl.values import NamedTuple
+from certctl.x509 import pem
 
 
 class Conflict(NamedTuple):
@@ -56,7 +54,7 @@ def conflict(layout: Layout, state: CertificateState, path: str) -> Conflict | N
 
     A symlink is looked through: what it leads to is served. Raises UnreadableError.
     """
-    from certctl.core.x509_keys import is_whole
+    from certctl.x509.keys import is_whole
 
     data, has_key = _content(path), False
     for block, pin in _private(data):
@@ -75,7 +73,7 @@ def conflict(layout: Layout, state: CertificateState, path: str) -> Conflict | N
 
 def _strange(layout: Layout, state: CertificateState, data: bytes | None) -> str | None:
     """The key's pin of a leaf in *data* that was not issued here; None: there is none."""
-    from certctl.core.x509_load import load
+    from certctl.x509.certificate import load
 
     if data is None or b"CERTIFICATE-----" not in data:
         return None
@@ -150,7 +148,7 @@ def _private(data: bytes | None) -> Iterator[tuple[pem.Block, str | None]]:
     """Each private key in *data*, with its pin; None where that cannot be told."""
     if data is None or b"PRIVATE KEY-----" not in data:
         return
-    from certctl.core.x509 import key_facts
+    from certctl.x509.keys import key_facts
 
     try:
         blocks = pem.blocks(data)

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from certctl.cli.console import Console, table
-from certctl.core.times import again, from_now, minute_text, parse_rfc3339
 from certctl.errors import EXIT_OK
+from certctl.planning.times import again, from_now, minute_text, parse_rfc3339
 
 Document = dict[str, Any]
 

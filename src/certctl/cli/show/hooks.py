@@ -6,8 +6,8 @@ from typing import Any
 
 from certctl.cli.console import Console, table
 from certctl.cli.show import status
-from certctl.core.times import parse_rfc3339
 from certctl.errors import EXIT_FAILED, EXIT_OK
+from certctl.planning.times import parse_rfc3339
 from certctl.ports import HookOutcome
 
 

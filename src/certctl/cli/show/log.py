@@ -7,9 +7,9 @@ from typing import Any
 
 from certctl.app import names
 from certctl.cli.console import Console
-from certctl.core.spec import Spec
-from certctl.core.times import UTC, parse_rfc3339
 from certctl.errors import EXIT_OK
+from certctl.planning.spec import Spec
+from certctl.planning.times import UTC, parse_rfc3339
 from certctl.store import journal
 from certctl.store.layout import Layout
 

@@ -11,8 +11,8 @@ from certctl.app.peering import Offer, Synced
 from certctl.cli.asking import ask
 from certctl.cli.console import Console, table
 from certctl.cli.show import ran
-from certctl.core.times import from_now, parse_rfc3339
 from certctl.errors import EXIT_FAILED, EXIT_OK
+from certctl.planning.times import from_now, parse_rfc3339
 
 
 def show(console: Console, synced: Synced, now: str) -> int:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from certctl.cli.console import Console
-from certctl.core.steps import Hold, Plan
-from certctl.core.times import from_now, minute_text
+from certctl.planning.steps import Hold, Plan
+from certctl.planning.times import from_now, minute_text
 
 
 def show(console: Console, made: Plan) -> None:

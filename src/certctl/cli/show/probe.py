@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from certctl.app.probing import Probed
 from certctl.app.wiring import clock
 from certctl.cli.console import Console, table
-from certctl.core.times import from_now
 from certctl.errors import EXIT_FAILED, EXIT_OK
+from certctl.planning.times import from_now
 
 
 def show(console: Console, found: Sequence[Probed]) -> int:

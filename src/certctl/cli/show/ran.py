@@ -9,10 +9,11 @@ from certctl.app.passes import Ran
 from certctl.app.status import run_document
 from certctl.cli.console import Console
 from certctl.cli.show import plan
-from certctl.core.holds import CLOCK, has_expired, trouble
-from certctl.core.steps import STANDBY
-from certctl.core.times import minute_text
 from certctl.errors import EXIT_FAILED, EXIT_OK
+from certctl.planning.condition import has_expired, trouble
+from certctl.planning.holds import CLOCK
+from certctl.planning.steps import STANDBY
+from certctl.planning.times import minute_text
 
 
 def show(

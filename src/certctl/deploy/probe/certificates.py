@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 
-from certctl.core import pem
-from certctl.core.x509_chain import issued
-from certctl.core.x509_load import Certificate, colons, load, sha256
 from certctl.deploy.probe.link import Failed
 from certctl.deploy.probe.values import ServedCertificate
 from certctl.errors import CertctlError
+from certctl.x509 import pem
+from certctl.x509.certificate import Certificate, colons, load, sha256
+from certctl.x509.chain import issued
 
 
 def read_chain(chain: Sequence[bytes]) -> tuple[ServedCertificate, ...]:

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from certctl.core import x509_load
 from certctl.deploy.probe.addresses import resolve
 from certctl.deploy.probe.certificates import read_chain
 from certctl.deploy.probe.handshake import FAMILIES, Session, shake_hands
@@ -19,6 +18,7 @@ from certctl.deploy.probe.values import Expected, Served
 from certctl.errors import CertctlError
 from certctl.system.child import Child
 from certctl.system.deadline import left
+from certctl.x509 import certificate
 
 _LATE = (
     *(
@@ -29,7 +29,7 @@ _LATE = (
         "urllib.parse",
         "OpenSSL.SSL",
     ),
-    *x509_load.LATE,
+    *certificate.LATE,
 )
 _child = Child("looking at what is served", __name__, *_LATE)
 

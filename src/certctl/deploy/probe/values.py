@@ -118,7 +118,7 @@ def as_json(value: Served | Difference) -> dict[str, object]:
 
 def _plain(value: object) -> object:
     if isinstance(value, datetime):
-        from certctl.core.times import rfc3339
+        from certctl.planning.times import rfc3339
 
         return rfc3339(value)
     if isinstance(value, (Failure, ServedCertificate)):

@@ -7,7 +7,6 @@ from typing import Any
 from acme import messages
 from josepy.jwk import JWK
 
-from certctl.core.spec import AcmeOptions
 from certctl.errors import IssuerError
 from certctl.issuers.acme import accountfile, rollover
 from certctl.issuers.acme.accountfile import Registration
@@ -17,6 +16,7 @@ from certctl.issuers.acme.eab import binding
 from certctl.issuers.acme.jws import Signer
 from certctl.issuers.acme.problem import RefusedError, UnreachableError
 from certctl.issuers.acme.shared import lock_for
+from certctl.planning.spec import AcmeOptions
 
 FORGOTTEN = ""
 """In place of the directory: the CA does not know the account any more."""

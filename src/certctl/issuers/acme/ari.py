@@ -6,13 +6,13 @@ import random
 import time
 from datetime import datetime
 
-from certctl.core.model import Advice
-from certctl.core.times import after, parse_rfc3339, rfc3339, to_milliseconds
 from certctl.issuers.acme.answer import Answer
 from certctl.issuers.acme.client import Client
 from certctl.issuers.acme.directory import LONGEST
 from certctl.issuers.acme.jws import b64
 from certctl.issuers.acme.problem import RefusedError, UnreachableError
+from certctl.planning.state import Advice
+from certctl.planning.times import after, parse_rfc3339, rfc3339, to_milliseconds
 
 DEFAULT_CHECK = 6 * 3600.0
 SHORTEST_CHECK = 60.0

@@ -8,8 +8,6 @@ from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any, NamedTuple
 
-from certctl.core.spec import CHALLENGES
-from certctl.core.x509_names import address
 from certctl.errors import CertctlError, IssuerError
 from certctl.issuers.acme.account import Account
 from certctl.issuers.acme.answer import Answer
@@ -25,6 +23,8 @@ from certctl.issuers.acme.problem import (
 )
 from certctl.issuers.acme.proof import Asked, Proof, Solver
 from certctl.issuers.acme.shared import at_once
+from certctl.planning.spec import CHALLENGES
+from certctl.x509.names import address
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{16,}")
 """RFC 8555 §8.1 forbids anything else, and it becomes a file name."""

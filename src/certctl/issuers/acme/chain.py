@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from certctl.core import pem
-from certctl.core.x509 import facts, key_facts, order_chain
 from certctl.errors import CertctlError, IssuerError
 from certctl.issuers.acme.account import Account
 from certctl.issuers.acme.answer import Answer
 from certctl.ports import Issued, IssueRequest
+from certctl.x509 import pem
+from certctl.x509.certificate import certificate_facts
+from certctl.x509.chain import order_chain
+from certctl.x509.keys import key_facts
 
 ACCEPT = "application/pem-certificate-chain"
 MOST = 16
@@ -44,7 +46,7 @@ def read_chain(answer: Answer, ca: str, request: IssueRequest) -> Issued:
     try:
         found = pem.certificates(answer.body)
         chain, root = order_chain(found, key_facts(request.key_pem).key.sha256, now=request.now)
-        names = facts(chain[0]).names
+        names = certificate_facts(chain[0]).names
     except CertctlError as error:
         raise UnusableError(
             f"{ca} gave a certificate that is of no use: {error.message}", error.hint

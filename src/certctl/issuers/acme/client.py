@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 
 from josepy.interfaces import JSONDeSerializable
 
-from certctl.core.times import after, minute_text
 from certctl.errors import IssuerError
 from certctl.issuers.acme.answer import Answer
 from certctl.issuers.acme.directory import LONGEST
@@ -20,6 +19,7 @@ from certctl.issuers.acme.pace import Pace
 from certctl.issuers.acme.pause import Pause
 from certctl.issuers.acme.problem import RefusedError, UnreachableError
 from certctl.issuers.acme.transport import Transport
+from certctl.planning.times import after, minute_text
 
 NONCE_TRIES = 40
 """A CA that rejects every second nonce refuses a request this often once in 10^12 times."""

@@ -6,8 +6,8 @@ import contextlib
 import ipaddress
 from urllib.parse import SplitResult, urlsplit
 
-from certctl.core.spec import IssuerSpec
 from certctl.errors import CertctlError, IssuerError
+from certctl.planning.spec import IssuerSpec
 
 NAMED = {
     "letsencrypt": "https://acme-v02.api.letsencrypt.org/directory",

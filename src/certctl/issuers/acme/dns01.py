@@ -6,13 +6,13 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
-from certctl.core.spec import AcmeOptions
 from certctl.errors import IssuerError
 from certctl.issuers.acme.dnslookup import Lookup, Record
 from certctl.issuers.acme.dnsoptions import TTL, Table
 from certctl.issuers.acme.leftovers import Item, Leftovers
 from certctl.issuers.acme.proof import Proof
 from certctl.issuers.acme.shared import Holders
+from certctl.planning.spec import AcmeOptions
 
 KIND = "dns-01"
 

@@ -8,9 +8,9 @@ from acme import messages
 from josepy.b64 import b64decode
 from josepy.jwk import JWK
 
-from certctl.core.spec import AcmeOptions
 from certctl.errors import CertctlError, IssuerError
 from certctl.issuers.acme.client import Client
+from certctl.planning.spec import AcmeOptions
 from certctl.system.secret import read_secret
 
 _HINT = "the file holds the HMAC key alone, in base64url as the CA shows it"

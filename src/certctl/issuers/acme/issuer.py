@@ -9,9 +9,9 @@ import threading
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from certctl.core.model import Advice
-from certctl.core.spec import IssuerSpec
 from certctl.errors import IssuerError
+from certctl.planning.spec import IssuerSpec
+from certctl.planning.state import Advice
 from certctl.ports import Issued, IssueRequest
 
 if TYPE_CHECKING:

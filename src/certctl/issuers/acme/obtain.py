@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from certctl.core import pem
-from certctl.core.x509 import facts, key_facts, make_csr
 from certctl.errors import IssuerError
 from certctl.issuers.acme.ari import certificate_id
 from certctl.issuers.acme.authorize import OrderFailedError, Prover
@@ -17,6 +15,9 @@ from certctl.issuers.acme.order import Order, Patience, check_profile, look, new
 from certctl.issuers.acme.problem import RefusedError, UnreachableError, permanent
 from certctl.issuers.acme.session import Session
 from certctl.ports import Issued, IssueRequest
+from certctl.x509 import pem
+from certctl.x509.certificate import certificate_facts
+from certctl.x509.keys import key_facts, make_csr
 
 FINALIZE_TRIES = 3
 DOWNLOAD_TRIES = 3
@@ -212,7 +213,7 @@ def _is_old(issued: Issued, request: IssueRequest) -> bool:
     """True if an order that an earlier pass had finished was found again."""
     leaf = pem.blocks(issued.chain[0])[0].der
     replaced = pem.blocks(request.replaces)[0].der if request.replaces else b""
-    return leaf == replaced or facts(issued.chain[0]).not_after <= request.now
+    return leaf == replaced or certificate_facts(issued.chain[0]).not_after <= request.now
 
 
 def _count_refusal(request: IssueRequest, note: Note) -> None:

@@ -9,15 +9,15 @@ from typing import NamedTuple, TypeVar
 from acme import messages
 from josepy.json_util import field
 
-from certctl.core.spec import AcmeOptions
-from certctl.core.x509_names import address
 from certctl.errors import IssuerError
 from certctl.issuers.acme.account import Account
 from certctl.issuers.acme.answer import Answer
 from certctl.issuers.acme.client import Client
 from certctl.issuers.acme.pace import Pace, longer
 from certctl.issuers.acme.problem import Problem, UnreachableError, parse_problem
+from certctl.planning.spec import AcmeOptions
 from certctl.system.deadline import left
+from certctl.x509.names import address
 
 Seen = TypeVar("Seen")
 

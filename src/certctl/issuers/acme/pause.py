@@ -10,8 +10,8 @@ from datetime import datetime, timezone
 from math import ceil
 from typing import NamedTuple
 
-from certctl.core.times import after, duration_text, parse_rfc3339, rfc3339
 from certctl.errors import CertctlError, IssuerError
+from certctl.planning.times import after, duration_text, parse_rfc3339, rfc3339
 from certctl.store import atomic
 
 FILE = "pause.json"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 
-from certctl.core.spec import AcmeOptions, IssuerSpec
 from certctl.issuers.acme import webroot
 from certctl.issuers.acme.account import Account
 from certctl.issuers.acme.ari import Adviser
@@ -15,6 +14,7 @@ from certctl.issuers.acme.pace import Pace
 from certctl.issuers.acme.pause import Pause
 from certctl.issuers.acme.proof import Solver
 from certctl.issuers.acme.transport import Transport
+from certctl.planning.spec import AcmeOptions, IssuerSpec
 
 _pace = Pace()
 """The process's one: its orders share one processor, whatever the CA."""
