@@ -21,9 +21,9 @@ from certctl.config.explain import KINDS
 from certctl.config.issuer_schema import DNS_TABLES, ISSUERS
 from certctl.config.loading import build
 from certctl.config.schema import CERTIFICATE, DHPARAM, FILE, HOOK, PEER, TOP, WATCH
-from certctl.config.starter import starter
 from certctl.core.spec import Spec
 from certctl.errors import ConfigError, UsageError
+from certctl.onboarding.starter import starter
 from tests.unit.config_files import CONTRACT
 
 PATH = "/etc/certctl/certctl.toml"

@@ -18,7 +18,7 @@ import pytest
 SOURCE = Path(__file__).parents[2] / "src/certctl"
 MODULES = sorted(SOURCE.rglob("*.py"))
 
-ADAPTERS = ("store", "issuers", "announce", "peers", "deploy", "dhparam", "doctor", "importing")
+ADAPTERS = ("store", "issuers", "announce", "peers", "deploy", "dhparam", "doctor")
 INWARD = ("core", "ports", "errors", "system", "dns", "__version__", "store.atomic")
 # What each part may import of certctl, besides itself and the kind of all values. "*": everything.
 ALLOWED = {
@@ -35,9 +35,10 @@ ALLOWED = {
     "doctor": (*INWARD, "servers"),
     "report": ("core", "errors", "system"),
     "app": ("*",),
+    "onboarding": ("app", "config", "dhparam", "doctor", "issuers", "servers", "store", *INWARD),
     "sdnotify": (),
     "daemon": ("app", "core", "errors", "config", "sdnotify", "system"),
-    "cli": ("app", "core", "errors", "config", "daemon", "system", "__version__"),
+    "cli": ("app", "core", "errors", "config", "daemon", "onboarding", "system", "__version__"),
     "__init__": (),
     "__main__": ("start",),
     "start": ("cli",),
@@ -51,7 +52,6 @@ EXCEPTIONS = {
     ("cli/console.py", OUTCOME): "shows events",
     ("daemon.py", OUTCOME): "reports events",
     ("cli/commands.py", "dhparam.progress"): "shows the progress of a search",
-    ("cli/options.py", "importing.tools"): "names the tools that can be taken over",
     ("cli/show/doctor.py", "doctor.finding"): "shows findings",
     ("cli/show/doctor.py", "doctor.run"): "names what was looked at",
     ("cli/show/hooks.py", "ports"): "shows how a hook ended",
@@ -276,10 +276,10 @@ LOOKING = {"startswith", "endswith", "find", "index", "count", "removeprefix", "
 PROSE = re.compile(r"[A-Za-z]{2,} [a-z]{2,}")
 MAY_READ_TEXT = {
     "cli/show/dane.py": "an address that the message names is not told twice",
-    "importing/pairs.py": "a path that the message names is not told twice",
+    "onboarding/tools/pairs.py": "a path that the message names is not told twice",
     "config/file.py": "what tomllib says has no fields",
     "dhparam/confirmers.py": "what openssl says has no fields",
-    "servers/exim_sight.py": "what exim says has no fields",
+    "onboarding/setups/exim.py": "what exim says has no fields",
 }
 
 

@@ -7,10 +7,10 @@ import shlex
 from collections.abc import Sequence
 
 from certctl.app.passes import Ran
-from certctl.app.starting import Fingerprint, Started
 from certctl.cli.console import Console
 from certctl.core.spec import Spec
 from certctl.errors import EXIT_OK
+from certctl.onboarding.init import Fingerprint, Started
 
 _PINNED = {
     "certificate": 'pin = "certificate": a renewal changes what is pinned, so it is announced and held',
