@@ -74,7 +74,7 @@ THIRD_PARTY: dict[str, set[str]] = {
 }
 
 HEAVY = (
-    *("cryptography", "acme", "josepy", "OpenSSL", "apscheduler", "requests", "urllib3", "dns"),
+    *("cryptography", "acme", "josepy", "OpenSSL", "apscheduler", "requests", "urllib3", "dns", "tomlkit"),
     *("subprocess", "logging", "threading", "dataclasses", "pathlib", "tempfile", "shutil"),
     *("asyncio", "email", "http"),
 )

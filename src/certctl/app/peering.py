@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Sequence
@@ -161,10 +160,11 @@ class Added(NamedTuple):
 
 
 def add(spec: Spec, offer: Offer, wanted: Wanted) -> Added:
-    """Append the peer to the configuration, unless that raises CertctlError."""
+    """Add the peer to the configuration, unless that raises CertctlError."""
     from certctl.config import load
     from certctl.config.file import parse, read
     from certctl.config.loading import build
+    from certctl.onboarding import toml
     from certctl.store import atomic
 
     name = wanted.name or re.sub(r"[^A-Za-z0-9._@-]", "-", offer.name.removeprefix("*."))
@@ -181,15 +181,13 @@ def add(spec: Spec, offer: Offer, wanted: Wanted) -> Added:
         "map": path,
         "hooks": list(hooks),
     }
-    table = "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in rows.items())
-    text = f"\n[peer.{json.dumps(name)}]\n{table}"
-    old = read(spec.path)
-    new = f"{old.rstrip()}\n{text}"
+    table = toml.table("peer", name) + toml.settings(rows)
+    new = toml.with_tables(read(spec.path), table)
     build(spec.path, parse(spec.path, new))
     real = os.path.realpath(spec.path)
     info = os.stat(real)
     atomic.write(real, new.encode(), info.st_mode & 0o7777, info.st_uid, info.st_gid)
-    return Added(name, text, refused, load(spec.path).peers[name].map)
+    return Added(name, f"\n{table}", refused, load(spec.path).peers[name].map)
 
 
 def unused(path: str) -> str | None:

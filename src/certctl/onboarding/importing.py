@@ -17,7 +17,7 @@ from certctl.config.issuers import BUILT_IN
 from certctl.core.spec import Spec
 from certctl.core.times import rfc3339
 from certctl.errors import CertctlError, UsageError
-from certctl.onboarding import adopting, fragment, matching, tools
+from certctl.onboarding import adopting, fragment, matching, toml, tools
 from certctl.onboarding.starter_text import STATE_HERE, STATE_SYSTEM
 from certctl.onboarding.tools import pem_files
 from certctl.onboarding.tools.common import Account, Lineage, Refused, Tree
@@ -177,7 +177,7 @@ def _whole(base: str, text: str) -> str:
     """The configuration with the tables added to it; a new one says where its state is."""
     before = _text(base)
     if before:
-        return f"{before.rstrip()}\n\n{text}" if text else before
+        return toml.with_tables(before, text) if text else before
     system = os.path.dirname(base) == file.SYSTEM_DIRECTORY
     return f"{STATE_SYSTEM if system else STATE_HERE}\n{text}"
 

@@ -56,3 +56,37 @@ def sentence(text: str) -> Iterator[str]:
 def plain(text: str) -> str:
     """One line for a comment, whatever is in *text*."""
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def with_tables(old: str, added: str) -> str:
+    """The text *old* of somebody's file with the tables *added* to its end; comments and order stay.
+
+    What *old* has as an inline table takes no header further down: that gets its new entries in place.
+    """
+    import tomllib
+
+    ending = "\r\n" if "\r\n" in old else "\n"
+    whole = f"{old.rstrip()}\n\n{added}".replace("\r\n", "\n").replace("\n", ending)
+    try:
+        tomllib.loads(whole)
+    except tomllib.TOMLDecodeError:
+        return _inline(old, added, ending) or whole
+    return whole
+
+
+def _inline(old: str, added: str, ending: str) -> str | None:
+    import tomlkit
+    from tomlkit.exceptions import TOMLKitError
+    from tomlkit.items import InlineTable
+
+    try:
+        document, rest = tomlkit.parse(old), tomlkit.parse(added)
+        for name, tables in rest.unwrap().items():
+            there = document.get(name)
+            if isinstance(there, InlineTable):
+                there.update(tables)
+                rest.remove(name)
+        parts = [text for text in (document.as_string().rstrip(), rest.as_string().strip()) if text]
+    except TOMLKitError:
+        return None  # whoever reads the text is told what is wrong with it
+    return ("\n\n".join(parts) + "\n").replace("\r\n", "\n").replace("\n", ending)
