@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from certctl.app import passes, wiring
 from certctl.app.following import follower
+from certctl.app.names import must_be
 from certctl.core.planner import plan as make_plan
 from certctl.core.spec import Spec
 from certctl.core.times import rfc3339
@@ -238,10 +239,4 @@ def _claims(
 def _known(spec: Spec, names: Sequence[str]) -> None:
     if not spec.peers:
         raise UsageError(f"{spec.path} names no peers", "certctl peers add URL")
-    for name in names:
-        if name not in spec.peers:
-            import difflib
-
-            near = difflib.get_close_matches(name, spec.peers, 1)
-            hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(spec.peers)}"
-            raise UsageError(f"{name} is no peer of {spec.path}", hint)
+    must_be(names, spec.peers, "peer", spec)

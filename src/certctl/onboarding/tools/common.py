@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NamedTuple
 
 from certctl.core.bundle import Material
 from certctl.core.model import KeyRecord
-from certctl.errors import CertctlError
+from certctl.errors import CertctlError, UnreadableError
+from certctl.system import files
 
 MOST_BYTES = 4 * 1024 * 1024
 """A longer file is no key, certificate or setting."""
@@ -160,41 +161,26 @@ class Findings:
 def read(path: str) -> bytes:
     """Return what a plain file (or a symlink to one) holds. Raises CertctlError, which names it."""
     try:
-        # Not to hang on a FIFO.
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        with os.fdopen(fd, "rb") as file:
-            info = os.fstat(fd)
-            if not stat.S_ISREG(info.st_mode):
-                raise CertctlError(f"{path} is no plain file", transient=False)
-            if info.st_size > MOST_BYTES:
-                raise CertctlError(
-                    f"{path} has {info.st_size} bytes: too many for what it should be", transient=False
-                )
-            return file.read()
-    except FileNotFoundError:
-        if os.path.islink(path):
-            raise CertctlError(
-                f"{path} is a symlink to nothing ({os.readlink(path)})", transient=False
-            ) from None
-        raise CertctlError(f"{path} is not there", transient=False) from None
-    except PermissionError:
-        raise CertctlError(f"cannot read {path}: permission denied", "run it as root") from None
-    except OSError as error:
-        why = (error.strerror or str(error)).lower()
-        raise CertctlError(f"cannot read {path}: {why}", transient=False) from error
+        data = files.read_file(path, most=MOST_BYTES, follow=True)
+    except UnreadableError as error:
+        raise _refused(error) from error
+    if data is None:
+        what = f"a symlink to nothing ({os.readlink(path)})" if os.path.islink(path) else "not there"
+        raise CertctlError(f"{path} is {what}", transient=False)
+    return data
 
 
 def listed(directory: str) -> list[str]:
     """Return the names in *directory*, sorted; none where it is missing. Raises CertctlError."""
     try:
-        return sorted(os.listdir(directory))
-    except (FileNotFoundError, NotADirectoryError):
-        return []
-    except PermissionError:
-        raise CertctlError(f"cannot look into {directory}: permission denied", "run it as root") from None
-    except OSError as error:
-        why = (error.strerror or str(error)).lower()
-        raise CertctlError(f"cannot look into {directory}: {why}") from error
+        return files.entries(directory)
+    except UnreadableError as error:
+        raise _refused(error) from error
+
+
+def _refused(error: UnreadableError) -> CertctlError:
+    hint = "run it as root" if error.errno in (errno.EACCES, errno.EPERM) else None
+    return CertctlError(error.message, hint, transient=False)
 
 
 def no_tree(tool: str, path: str, wanted: str) -> CertctlError:
