@@ -21,8 +21,8 @@ from certctl.config.explain import KINDS
 from certctl.config.issuer_schema import DNS_TABLES, ISSUERS
 from certctl.config.loading import build
 from certctl.config.schema import CERTIFICATE, DHPARAM, FILE, HOOK, PEER, TOP, WATCH
-from certctl.config.starter import starter
 from certctl.errors import ConfigError, UsageError
+from certctl.onboarding.starter import starter
 from certctl.planning.spec import Spec
 from tests.unit.config_files import CONTRACT
 

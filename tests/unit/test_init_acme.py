@@ -16,7 +16,7 @@ from certctl.cli.main import main
 from certctl.errors import EXIT_FAILED, EXIT_OK, EXIT_USAGE
 from certctl.planning.spec import IssuerSpec, Spec
 from tests.unit.acme_tiny_ca import Said, TinyCa, tiny_ca
-from tests.unit.test_config_starter import switched_on
+from tests.unit.test_onboarding_starter import switched_on
 
 MX = "mx1.example.org"
 TERMS = "https://ca.example.test/terms/v7"

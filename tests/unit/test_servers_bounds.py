@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from certctl.errors import CertctlError
-from certctl.importing import settings
+from certctl.onboarding.tools import settings
 from certctl.servers import including
 from certctl.servers.dovecot_form import parse
 from certctl.servers.exim import read_exim

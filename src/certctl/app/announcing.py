@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from certctl.app import passes, wiring
+from certctl.app.names import must_be
 from certctl.engine.observing import wanted_pins
 from certctl.errors import UsageError
 from certctl.planning.gate import hold_until
@@ -31,13 +32,7 @@ class Selected(NamedTuple):
 def select(spec: Spec, names: Collection[str]) -> Selected:
     """Announcers and certificates by name; a certificate stands for its announcers, none for all."""
     there = [*spec.announcers, *spec.certificates]
-    for name in names:
-        if name not in there:
-            import difflib
-
-            near = difflib.get_close_matches(name, there, 1)
-            hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(there) or 'none'}"
-            raise UsageError(f"{name} is no announcer or certificate of {spec.path}", hint)
+    must_be(names, there, "announcer or certificate", spec)
     users = {name: cert.announce for name, cert in spec.certificates.items()}
     chosen = [name for name in names if name in spec.announcers]
     chosen += [name for user in names for name in users.get(user, ())]

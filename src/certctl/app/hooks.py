@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from certctl.app import passes, status, wiring
+from certctl.app.names import hint
 from certctl.engine import hooking
 from certctl.engine.observing import Observer
 from certctl.errors import CertctlError, UsageError
@@ -33,11 +34,7 @@ def listing(spec: Spec) -> dict[str, Any]:
 def run(spec: Spec, name: str, options: passes.Options) -> HookOutcome:
     """Run one hook now, back-off or not, for everything that it serves."""
     if name not in spec.hooks:
-        import difflib
-
-        near = difflib.get_close_matches(name, spec.hooks, 1)
-        hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(spec.hooks) or 'none'}"
-        raise UsageError(f"no hook called {name} is used in {spec.path}", hint)
+        raise UsageError(f"no hook called {name} is used in {spec.path}", hint(name, spec.hooks))
     with passes.locked(spec, options.wait):
         adapters = wiring.adapters(spec, options.report)
         adapters.store.prepare()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Sequence
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from certctl.app import passes, wiring
 from certctl.app.following import follower
+from certctl.app.names import must_be
 from certctl.errors import CertctlError, UsageError
 from certctl.planning.plan import plan as make_plan
 from certctl.planning.spec import Spec
@@ -161,10 +161,11 @@ class Added(NamedTuple):
 
 
 def add(spec: Spec, offer: Offer, wanted: Wanted) -> Added:
-    """Append the peer to the configuration, unless that raises CertctlError."""
+    """Add the peer to the configuration, unless that raises CertctlError."""
     from certctl.config import load
     from certctl.config.file import parse, read
     from certctl.config.loading import build
+    from certctl.onboarding import toml
     from certctl.store import atomic
 
     name = wanted.name or re.sub(r"[^A-Za-z0-9._@-]", "-", offer.name.removeprefix("*."))
@@ -181,15 +182,13 @@ def add(spec: Spec, offer: Offer, wanted: Wanted) -> Added:
         "map": path,
         "hooks": list(hooks),
     }
-    table = "".join(f"{key} = {json.dumps(value, ensure_ascii=False)}\n" for key, value in rows.items())
-    text = f"\n[peer.{json.dumps(name)}]\n{table}"
-    old = read(spec.path)
-    new = f"{old.rstrip()}\n{text}"
+    table = toml.table("peer", name) + toml.settings(rows)
+    new = toml.with_tables(read(spec.path), table)
     build(spec.path, parse(spec.path, new))
     real = os.path.realpath(spec.path)
     info = os.stat(real)
     atomic.write(real, new.encode(), info.st_mode & 0o7777, info.st_uid, info.st_gid)
-    return Added(name, text, refused, load(spec.path).peers[name].map)
+    return Added(name, f"\n{table}", refused, load(spec.path).peers[name].map)
 
 
 def unused(path: str) -> str | None:
@@ -240,10 +239,4 @@ def _claims(
 def _known(spec: Spec, names: Sequence[str]) -> None:
     if not spec.peers:
         raise UsageError(f"{spec.path} names no peers", "certctl peers add URL")
-    for name in names:
-        if name not in spec.peers:
-            import difflib
-
-            near = difflib.get_close_matches(name, spec.peers, 1)
-            hint = f"did you mean {near[0]}?" if near else f"there are: {', '.join(spec.peers)}"
-            raise UsageError(f"{name} is no peer of {spec.path}", hint)
+    must_be(names, spec.peers, "peer", spec)

@@ -10,7 +10,7 @@ from certctl.errors import CertctlError, UsageError
 
 if TYPE_CHECKING:
     from certctl.cli.console import Console
-    from certctl.config.starter_acme import Ca
+    from certctl.onboarding.ca import Ca
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -49,10 +49,11 @@ def chosen(arguments: argparse.Namespace, console: Console) -> Ca | None:
                 word = option.replace("_", "-")
                 raise UsageError(f"--{word} goes with --acme only", "add --acme letsencrypt")
         return None
-    from certctl.app import agreeing
+    from certctl.onboarding import ca as cas
+    from certctl.onboarding.init import possible
 
-    ca = agreeing.choose(arguments.acme, arguments.email, arguments.listen, arguments.ca_file)
-    agreeing.possible(arguments.names, arguments.dir)
+    ca = cas.choose(arguments.acme, arguments.email, arguments.listen, arguments.ca_file)
+    possible(arguments.names, arguments.dir)
     if arguments.agree_tos:
         return ca
     if arguments.yes or not somebody():
@@ -60,7 +61,7 @@ def chosen(arguments: argparse.Namespace, console: Console) -> Ca | None:
             f"nobody is there to agree to the terms of service of {arguments.acme}",
             "read them, then add --agree-tos",
         )
-    ca = agreeing.shown(ca)
+    ca = cas.shown(ca)
     console.insist(f"{ca.url} gives certificates under its terms of service only:")
     console.insist(f"  {ca.terms or '(it names none)'}")
     if not ask("do you agree?"):

@@ -53,13 +53,13 @@ def _progress(console: Console) -> Callable[[object], None] | None:
 
 
 def _init(arguments: Arguments, console: Console) -> int:
-    from certctl.app import starting
     from certctl.cli import acme, servers
     from certctl.cli.show import started
+    from certctl.onboarding import init
 
     ca = acme.chosen(arguments, console)
     quiet = arguments.yes or console.as_json
-    result = starting.init(
+    result = init.init(
         arguments.names,
         arguments.dir,
         servers.named(arguments),
@@ -69,7 +69,7 @@ def _init(arguments: Arguments, console: Console) -> int:
     )
     if not arguments.run:
         if console.as_json:
-            console.document(starting.document(result))
+            console.document(init.document(result))
         else:
             started.show(console, result)
         return EXIT_OK
@@ -275,12 +275,14 @@ def _dhparam(arguments: Arguments, console: Console) -> int:
 def _import(arguments: Arguments, console: Console) -> int:
     import os
 
-    from certctl.app import importing
     from certctl.cli.show import imported
+    from certctl.onboarding import importing
 
-    wish = importing.Wish(arguments.tool, arguments.path, arguments.output, arguments.dry_run, arguments.name)
+    wanted = importing.Wanted(
+        arguments.tool, arguments.path, arguments.output, arguments.dry_run, arguments.name
+    )
     config = importing.in_use(arguments.config, os.environ, arguments.output)
-    done = importing.run(wish, config, passes.Options(wait=arguments.wait, report=console.event))
+    done = importing.run(wanted, config, passes.Options(wait=arguments.wait, report=console.event))
     return imported.show(console, done, dry_run=arguments.dry_run)
 
 

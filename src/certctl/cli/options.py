@@ -242,7 +242,7 @@ def _log(parser: argparse.ArgumentParser) -> None:
 
 
 def _import(parser: argparse.ArgumentParser) -> None:
-    from certctl.importing.tools import NAMES
+    from certctl.onboarding.tools import NAMES
 
     parser.add_argument("tool", metavar="TOOL", choices=NAMES, help=", ".join(NAMES))
     parser.add_argument(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterable, Iterator
 
-from certctl.config.problems import nearest
 from certctl.errors import UsageError
+from certctl.system.text import nearest
 
 UNRECOGNIZED = "unrecognized arguments: "
 """How argparse begins to say what it cannot place."""

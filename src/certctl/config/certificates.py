@@ -7,9 +7,10 @@ from typing import Any
 
 from certctl.config.context import Context
 from certctl.config.durations import KEY_MODES, written
-from certctl.config.problems import Where, nearest, not_one_of, quoted
+from certctl.config.problems import Where, not_one_of, quoted
 from certctl.config.schema import CERTIFICATE, FILE
 from certctl.planning.spec import DAY, CertificateSpec, FileSpec
+from certctl.system.text import nearest
 
 ANNOUNCED_HOLD_DOWN = 7 * DAY
 

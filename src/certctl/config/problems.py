@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from certctl.errors import ConfigError
+from certctl.system.text import nearest
 
 Where = tuple[str | int, ...]
 """A place in the file: () is its top, ("certificate", "mx1"), ("certificate", "mx1", "file", 2)."""
@@ -101,22 +102,11 @@ def escaped(text: str) -> str:
     """Write control characters as TOML's escapes, so that a message stays one harmless line."""
     if text.isprintable():
         return text
-    return "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text)
+    return "".join(char if char.isprintable() else _escape(ord(char)) for char in text)
 
 
-def nearest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
-    """Find the known word that *word* was probably meant to be."""
-    from difflib import get_close_matches
-
-    by_fold = {name.casefold(): name for name in known}
-    folded = word[:64].casefold()
-    if folded in by_fold:
-        return by_fold[folded]
-    begun = [name for name in by_fold if name.startswith(folded)]
-    if folded and len(begun) == 1:
-        return by_fold[begun[0]]
-    close = get_close_matches(folded, by_fold, n=1, cutoff=cutoff)
-    return by_fold[close[0]] if close else None
+def _escape(code: int) -> str:
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def suggestion(word: str, known: Iterable[str], form: str = '"{}"') -> str:

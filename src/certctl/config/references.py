@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from certctl.config.context import Context
 from certctl.config.names import is_address
-from certctl.config.problems import nearest, quoted
+from certctl.config.problems import quoted
 from certctl.planning.spec import CertificateSpec, Spec
+from certctl.system.text import nearest
 
 
 def check(context: Context, spec: Spec) -> None:

@@ -8,6 +8,7 @@ from certctl.errors import CertctlError, UnreadableError
 from certctl.system.files import read_file
 from certctl.system.programs import in_path, search_path
 from certctl.system.safety import check_safe_executable
+from certctl.system.text import nearest
 
 HOOK_PREFIX = "hook:"
 HOOK = "hook program"
@@ -156,11 +157,9 @@ def _in_path(program: str, path: str) -> str:
 
 
 def _unknown(name: str, hooks_dir: str) -> CertctlError:
-    import difflib
-
     known = [hook.name for hook in list_hooks(hooks_dir)]
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    near = nearest(name, known, cutoff=0.5)
     return CertctlError(
         f"there is no hook {name!r}, neither in {hooks_dir} nor among the shipped ones",
-        hint=f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}; or add [hook.{name}]",
+        hint=f"did you mean {near}?" if near else f"known: {', '.join(known)}; or add [hook.{name}]",
     )

@@ -12,6 +12,7 @@ from certctl.doctor.postfix_protocols import enabled_protocols, syntax_error
 from certctl.doctor.postfix_tls import GRADES
 from certctl.doctor.protocols import old_in
 from certctl.doctor.trust import holds_certificates
+from certctl.system.text import nearest
 
 NAMES_LEVELS = ("verify", "secure")
 DANE_LEVELS = ("dane", "dane-only")
@@ -89,13 +90,11 @@ def check_attributes(
 
 
 def _unknown(place: Place, key: str, name: str) -> Finding:
-    import difflib
-
-    near = difflib.get_close_matches(name, _ATTRIBUTES, n=1)
+    near = nearest(name, _ATTRIBUTES)
     return place.error(
         "policy-attribute",
         f"{key}: {name}= is unknown: mail is deferred with 4.7.5",
-        f"{near[0]}= is known" if near else f"known are {', '.join(_ATTRIBUTES)}",
+        f"{near}= is known" if near else f"known are {', '.join(_ATTRIBUTES)}",
     )
 
 

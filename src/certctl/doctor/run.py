@@ -23,8 +23,7 @@ from certctl.doctor.postfix_tls import check_settings
 from certctl.errors import CertctlError, UsageError
 from certctl.servers.detect import detect
 from certctl.servers.dovecot import read_dovecot
-from certctl.servers.postfix import Postfix, read_postfix
-from certctl.servers.postfix_sight import enabled_instances
+from certctl.servers.postfix import Postfix, enabled_instances, read_postfix
 
 KINDS = ("postfix", "dovecot", "nginx", "haproxy", "exim", "pem")
 _RANK = {ERROR: 0, WARNING: 1, INFO: 2}

@@ -6,9 +6,30 @@ import os.path
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from certctl.core.found import Found
 from certctl.errors import UnreadableError
 from certctl.system.files import read_file
+
+
+class Found(NamedTuple):
+    """One installed and configured server, and how it would use a bundle."""
+
+    hook: str
+    """Name of the shipped hook that reloads it."""
+    title: str
+    """Its name for people."""
+    config: str
+    """Its main configuration file."""
+    program: str
+    directory: str
+    """Where its bundle goes; may not exist yet."""
+    mode: int = 0o600
+    """Of the bundle."""
+    group: str | None = None
+    """Of the bundle; None: nothing special."""
+    probes: tuple[str, ...] = ()
+    """Where it would serve the certificate."""
+    usage: tuple[str, ...] = ()
+    """What makes it use the bundle, to be typed or configured, line by line, with "{bundle}" for its path."""
 
 
 class _Known(NamedTuple):

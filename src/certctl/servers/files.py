@@ -6,7 +6,8 @@ import os
 import stat
 from typing import NamedTuple
 
-_LARGEST = 16 << 20
+from certctl.errors import UnreadableError
+from certctl.system.files import read_with_info
 
 
 class Content(NamedTuple):
@@ -30,28 +31,16 @@ class Unreadable(NamedTuple):
 def read(path: str) -> Content | Unreadable:
     """Read *path*; devices, pipes and huge files are not read."""
     try:
-        # Without O_NONBLOCK, opening a pipe would wait for its other end.
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return Unreadable(path, "missing", f"{path} does not exist")
-    except OSError as error:
-        return Unreadable(path, "unreadable", f"{path} cannot be read: {(error.strerror or '').lower()}")
+        found = read_with_info(path, follow=True)
+    except UnreadableError as error:
+        why = os.strerror(error.errno).lower() if error.errno else "it is not a regular file"
+        return Unreadable(path, "unreadable", f"{path} cannot be read: {why}")
     except ValueError:
         return Unreadable(path, "unreadable", f"{path!r} is no file name")
-    try:
-        info = os.fstat(fd)
-        if not stat.S_ISREG(info.st_mode):
-            return Unreadable(path, "unreadable", f"{path} is not a regular file")
-        if info.st_size > _LARGEST:
-            return Unreadable(
-                path, "unreadable", f"{path} is {info.st_size} bytes large: that is no such file"
-            )
-        with open(fd, "rb", closefd=False) as file:
-            return Content(path, file.read(_LARGEST), stat.S_IMODE(info.st_mode), info.st_uid)
-    except OSError as error:
-        return Unreadable(path, "unreadable", f"{path} cannot be read: {(error.strerror or '').lower()}")
-    finally:
-        os.close(fd)
+    if found is None:
+        return Unreadable(path, "missing", f"{path} does not exist")
+    data, info = found
+    return Content(path, data, stat.S_IMODE(info.st_mode), info.st_uid)
 
 
 def read_text(path: str) -> str | None:

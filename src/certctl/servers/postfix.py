@@ -10,7 +10,7 @@ from certctl.errors import CertctlError
 from certctl.servers.files import read_text
 from certctl.servers.postfix_defaults import DEFAULTS
 from certctl.servers.postfix_parse import Service, expand, parse_main, parse_master, split_words
-from certctl.servers.program import run_program
+from certctl.servers.program import ask, run_program
 
 PAIRS = (("cert", "key"), ("eccert", "eckey"), ("dcert", "dkey"))
 """What the parameters of a certificate and its key are called: smtpd_tls_cert_file, smtpd_tls_key_file, …"""
@@ -134,3 +134,10 @@ def _ask(directory: str) -> Postfix | None:
     values = parse_main(everything)
     version = tuple(int(part) for part in values.get("mail_version", "").split(".")[:2] if part.isdigit())
     return Postfix(directory, parse_main(explicit), values, services, frozenset(types.split()), version)
+
+
+def enabled_instances() -> list[str]:
+    """The directories of the instances that `postmulti -l` lists as enabled; none if it does not answer."""
+    answer = ask(["postmulti", "-l"])
+    rows = [line.split() for line in answer.output.splitlines()] if answer and answer.status == 0 else []
+    return [row[3] for row in rows if len(row) == 4 and row[2] == "y"]

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from certctl.errors import CertctlError
+from certctl.system.programs import search_path
 from certctl.system.safety import check_safe_executable
 
-_PLACES = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _TIMEOUT = 10.0
 
 
@@ -32,9 +32,7 @@ def ask(argv: Sequence[str]) -> Answer | None:
     """Run *argv* and return what it said; None if it is not installed or takes too long."""
     import subprocess
 
-    # An empty part of PATH means the current directory, where anybody may have put anything.
-    ours = [place for place in os.environ.get("PATH", "").split(":") if place.startswith("/")]
-    path = ":".join(dict.fromkeys([*ours, *_PLACES.split(":")]))
+    path = search_path()
     program = _find(argv[0], path)
     if program is None:
         return None

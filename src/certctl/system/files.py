@@ -45,6 +45,14 @@ def read_file(path: str, *, most: int = MOST, follow: bool = False) -> bytes | N
     the end of the path is followed. Raises UnreadableError for what is there and
     cannot be read, is no regular file, or is too large.
     """
+    found = read_with_info(path, most=most, follow=follow)
+    return None if found is None else found[0]
+
+
+def read_with_info(
+    path: str, *, most: int = MOST, follow: bool = False
+) -> tuple[bytes, os.stat_result] | None:
+    """The same, with mode and owner of the very file that was read."""
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY | (0 if follow else os.O_NOFOLLOW)
     try:
         fd = os.open(path, flags)
@@ -58,7 +66,7 @@ def read_file(path: str, *, most: int = MOST, follow: bool = False) -> bytes | N
             raise UnreadableError(f"cannot read {path}: it is not a regular file", None)
         if info.st_size > most:
             raise UnreadableError(f"cannot read {path}: it has more than {most} bytes", errno.EFBIG)
-        return _read(fd, info.st_size, most, path)
+        return _read(fd, info.st_size, most, path), info
     except OSError as error:
         raise unreadable(error, path) from error
     finally:

@@ -15,6 +15,7 @@ def search_path() -> str:
 
     cron's has no sbin, where mail servers have their programs.
     """
+    # An empty part means the current directory, where anybody may have put anything.
     ours = [directory for directory in os.environ.get("PATH", "").split(":") if directory.startswith("/")]
     return ":".join(dict.fromkeys([*ours, *_SYSTEM_PATH]))
 

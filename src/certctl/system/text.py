@@ -8,6 +8,7 @@ done where text is printed, and nobody who makes text need think of it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 MOST = 4096
@@ -70,3 +71,18 @@ def bounded(text: str) -> str:
     if len(data) <= MOST:
         return text
     return f"{data[:_KEPT].decode(errors='ignore')}… ({len(data)} bytes in all)"
+
+
+def nearest(word: str, known: Iterable[str], cutoff: float = 0.6) -> str | None:
+    """Find the known word that *word* was probably meant to be."""
+    from difflib import get_close_matches
+
+    by_fold = {name.casefold(): name for name in known}
+    folded = word[:64].casefold()
+    if folded in by_fold:
+        return by_fold[folded]
+    begun = [name for name in by_fold if name.startswith(folded)]
+    if folded and len(begun) == 1:
+        return by_fold[begun[0]]
+    close = get_close_matches(folded, by_fold, n=1, cutoff=cutoff)
+    return by_fold[close[0]] if close else None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 
-from certctl.app.importing import FOUND, LEFT, REFUSED, Imported, Row, document
 from certctl.cli.console import Console
 from certctl.errors import EXIT_FAILED, EXIT_OK, CertctlError, UsageError
+from certctl.onboarding.importing import FOUND, LEFT, REFUSED, Imported, Row, document
 
 
 def show(console: Console, done: Imported, *, dry_run: bool) -> int:

@@ -7,9 +7,9 @@ import shlex
 from collections.abc import Sequence
 
 from certctl.app.passes import Ran
-from certctl.app.starting import Fingerprint, Started
 from certctl.cli.console import Console
 from certctl.errors import EXIT_OK
+from certctl.onboarding.init import Fingerprint, Started
 from certctl.planning.spec import Spec
 
 _PINNED = {

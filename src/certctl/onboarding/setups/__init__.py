@@ -1,0 +1,1 @@
+"""How each server of a host is set up to use certificates, as far as a certctl.toml has to fit it."""
