@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
+import pytest
 from hypothesis import HealthCheck, Phase, event, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -19,7 +21,7 @@ from certctl.planning.condition import at_rest
 from certctl.planning.plan import plan
 from certctl.planning.spec import HOUR
 from certctl.planning.state import CertificateState
-from certctl.x509.certificate import certificate_facts
+from certctl.x509.certificate import CertificateFacts, certificate_facts
 from certctl.x509.keys import key_facts
 from certctl.x509.pem import certificates
 from tests.property.host import Host, content
@@ -44,8 +46,8 @@ class Histories(RuleBasedStateMachine):
         """Whether a pass believed a wrong clock, and all was not well since."""
         self.known: dict[str, datetime] = {}
         """Pin -> when it could be known first, by the true time."""
-        self.served: dict[str, datetime] = {}
-        """Certificate -> end of what it serves."""
+        self.served: dict[str, CertificateFacts] = {}
+        """What each certificate served when it was looked at last."""
 
     def teardown(self) -> None:
         shutil.rmtree(self.host.home)
@@ -165,6 +167,10 @@ class Histories(RuleBasedStateMachine):
         after = plan(spec, Observer(spec, self.host.adapters()).look(), self.host.now)
         assert after.steps == ()
         self.deceived = False
+        self.what_is_served_fits_together()
+        for name, facts in self.served.items():
+            # Who pins certificates knows no other than the one that is served, until the hold-down is over.
+            assert self.valid(facts) or self.certs[name].pin == "certificate", name
         for hook, files in self.expected_deliveries().items():
             for path, data in files.items():
                 assert self.host.delivered.get(hook, {}).get(path) == data, (hook, path)
@@ -234,6 +240,7 @@ class Histories(RuleBasedStateMachine):
             self.stolen |= {key.sha256 for key in before.current.keys}
             dead = name in self.host.dead_issuers or not after.current.compromised
             assert dead or after.failures, f"{name} goes on with a stolen key"
+        assert after.next is None or not self.stolen & {key.sha256 for key in after.next.keys}
         for generation in (after.current, after.previous):
             if generation is not None and self.stolen & {key.sha256 for key in generation.keys}:
                 assert generation.compromised
@@ -264,10 +271,10 @@ class Histories(RuleBasedStateMachine):
             leaf = certificates(bundle)[0]
             facts = certificate_facts(leaf)
             assert key_facts(bundle).key in {facts.key}
-            end = self.served.get(name)
-            if end is not None and end > self.host.now and not self.deceived:
-                assert facts.not_before <= self.host.now < facts.not_after
-            self.served[name] = facts.not_after
+            before = self.served.get(name)
+            if before is not None and self.valid(before) and not self.deceived:
+                assert self.valid(facts)
+            self.served[name] = facts
 
     @invariant()
     def what_a_rollback_needs_is_there(self) -> None:
@@ -284,6 +291,10 @@ class Histories(RuleBasedStateMachine):
     def state(self, name: str) -> CertificateState:
         cert = self.certs[name]
         return self.host.adapters().store.observe_certificate(cert, self.host.told).state
+
+    def valid(self, facts: CertificateFacts) -> bool:
+        """By the true time."""
+        return facts.not_before <= self.host.now < facts.not_after
 
     def doubts(self) -> bool:
         """Whether a pass would not believe the clock now."""
@@ -314,3 +325,61 @@ Histories.TestCase.settings = settings(
     suppress_health_check=list(HealthCheck),
 )
 TestHistories = Histories.TestCase
+
+
+def first_under_doubt(host: Histories) -> None:
+    """Of what is made first by a doubted clock nothing was valid that could cease to be."""
+    host.clock_goes_wrong(5 * 365)
+    host.abort("a")
+    host.clock_goes_wrong(30)
+    host.run()
+    host.what_is_served_fits_together()
+    host.run()
+
+
+def stolen_after_a_renewal(host: Histories) -> None:
+    """The certificate before is one of the stolen key, too."""
+    host.all_is_well_again()
+    host.renew("b")
+    host.all_is_well_again()
+    host.time_passes(161)
+    host.all_is_well_again()
+    host.key_is_stolen("b")
+
+
+def stolen_during_a_renewal(host: Histories) -> None:
+    """The certificate that stands ready is one of the stolen key, too."""
+    host.all_is_well_again()
+    host.renew("b")
+    host.all_is_well_again()
+    host.key_is_stolen("b")
+
+
+def rolled_back_during_a_renewal(host: Histories) -> None:
+    """The files that are to be written hold the key of the certificate that stands ready."""
+    host.all_is_well_again()
+    host.rotate("b", "forced")
+    host.all_is_well_again()
+    host.renew("b")
+    host.all_is_well_again()
+    host.rollback("b")
+
+
+@pytest.mark.parametrize(
+    "happens",
+    [first_under_doubt, stolen_after_a_renewal, stolen_during_a_renewal, rolled_back_during_a_renewal],
+)
+def test_history(happens: Callable[[Histories], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What random histories found once."""
+    monkeypatch.setattr(f"{__name__}.event", lambda _: None)
+    host = Histories()
+    try:
+        host.configure(pins="certificate", two=False)
+        happens(host)
+        for hours in (0, 24 * 10):
+            host.time_passes(hours)
+            host.what_a_rollback_needs_is_there()
+            host.what_is_served_fits_together()
+            host.all_is_well_again()
+    finally:
+        host.teardown()

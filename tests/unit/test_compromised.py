@@ -134,6 +134,46 @@ def test_which_slot() -> None:
     assert (replaced.next, replaced.retired) == (None, (3,))
 
 
+@pytest.fixture
+def renewed(world: World) -> World:
+    """Certificates are pinned, and the one that is served, of the first key, has been renewed."""
+    world.configure(CONFIG.replace('hold_down = "1h"', 'hold_down = "1h"\npin = "certificate"'))
+    world.done("rotate", "mx1", "--abort")
+    world.done("renew", "mx1")
+    world.done("ack", "mx1", "thumb.example.net")
+    world.later(hours=2)
+    world.done("run")
+    row = world.status()["mx1"]
+    assert row["previous"]["generation"] == 1
+    assert pins(world, "current") == pins(world, "previous")
+    return world
+
+
+def test_not_as_the_certificate_before(renewed: World) -> None:
+    """A key that was renewed stands in two generations: neither is told or served again."""
+    stolen = pins(renewed, "current")
+    certificates = renewed.status()["mx1"]["previous"]["keys"]
+    renewed.done("rotate", "mx1", "--compromised")
+    assert pins(renewed, "current") != stolen
+    assert not set(stolen) & {*pins(renewed, "next"), *told(renewed)}
+    assert not {key["certificate_sha256"] for key in certificates} & set(told(renewed))
+    for again in ("rollback", "rotate", "renew"):
+        renewed(again, "mx1")
+        assert not set(stolen) & {*pins(renewed, "current"), *pins(renewed, "next")}
+
+
+def test_not_as_a_renewal(renewed: World) -> None:
+    """A renewal of the stolen key that stands ready is no standby, and nobody is said to know it."""
+    renewed.done("renew", "mx1")
+    renewed.done("ack", "mx1", "thumb.example.net")
+    stolen = pins(renewed, "next")
+    assert stolen == pins(renewed, "current")
+    ran = renewed.done("rotate", "mx1", "--compromised")
+    assert "whoever pins it breaks: the next key is made only now" in ran.err
+    assert "has acknowledged" not in ran.err
+    assert not set(stolen) & {*pins(renewed, "current"), *pins(renewed, "next")}
+
+
 def test_not_with_abort(world: World) -> None:
     """--abort is about another key."""
     ran = world("rotate", "mx1", "--abort", "--compromised")

@@ -146,6 +146,12 @@ TURNED: dict[str, tuple[Step, CertificateState, tuple[set[str], set[str]], list[
         ({"previous"}, {"next"}),
         ["holds the generation that was rolled back"] * 2,
     ),
+    "rollback: next goes, as it renews what is left": (
+        step("rollback", "previous"),
+        state(served(2), generation(3)._replace(keys=generation(2).keys), served(1)),
+        ({"previous"}, set()),
+        ["holds the generation that was rolled back"] * 2,
+    ),
 }
 
 
@@ -160,6 +166,14 @@ def test_promote_and_rollback(
     assert (set(seen.lost), set(seen.damaged), seen.served_next) == (lost, damaged, None)
     assert problems(seen) == files
     assert changed(host) == {"feed", "command"}
+
+
+def test_rollback_from_what_next_renews() -> None:
+    """The renewal goes, and with it the pin of its certificate; its key is still that of previous."""
+    renewed = generation(3)._replace(keys=generation(2).keys)
+    host = before(state(served(2), renewed, served(1)))
+    assert after(step("rollback", "previous"), host, PINNED).state.next is None
+    assert changed(host) == {"feed", "policy", "command"}
 
 
 def test_the_first_keeps_what_is_wrong_with_files() -> None:

@@ -33,6 +33,11 @@ def numbers(after: CertificateState) -> tuple[int | None, int | None, int | None
     return one, two, three, after.retired
 
 
+def same_keys(number: int, as_in: int) -> Generation:
+    """Where certificates are pinned, a renewal of them: a generation with the keys of another one."""
+    return generation(number)._replace(keys=generation(as_in).keys)
+
+
 # Who is where afterwards
 
 KEYS = (KeyRecord("ecdsa-p256", "new", "", ""),)
@@ -66,10 +71,22 @@ MOVES: dict[str, Moves] = {
         lambda: transitions.rolled_back(state(None, None, served(1)), NOW),
         (1, None, None, ()),
     ),
+    "rollback: next renews what is left": (
+        lambda: transitions.rolled_back(state(served(2), same_keys(3, 2), served(1)), NOW),
+        (1, None, 2, (3,)),
+    ),
+    "rollback: all have the same keys": (
+        lambda: transitions.rolled_back(state(served(2), same_keys(3, 2), same_keys(1, 2)), NOW),
+        (1, 3, 2, ()),
+    ),
     "abort": (lambda: transitions.aborted(FULL, NOW), (2, None, 1, (3,))),
     "abort: nothing to abort": (lambda: transitions.aborted(state(served(2)), NOW), (2, None, None, ())),
     "stolen: next": (lambda: transitions.compromised(FULL, "next"), (2, None, 1, (3,))),
     "stolen: current": (lambda: transitions.compromised(FULL, "current"), (2, 3, 1, ())),
+    "stolen: current, which next renews": (
+        lambda: transitions.compromised(state(served(2), same_keys(3, 2), served(1)), "current"),
+        (2, None, 1, (3,)),
+    ),
     "retire": (lambda: transitions.removed(state(retired=(1, 2, 3)), 2), (None, None, None, (1, 3))),
 }
 
@@ -92,8 +109,6 @@ def test_a_new_next_begins_at_nothing() -> None:
     assert transitions.with_next(state(last_number=9), 8, KEYS, NOW).last_number == 9
 
 
-SAME = generation(2)._replace(keys=served(1).keys)
-"""A renewal of a certificate that is pinned: the keys are those of the current generation."""
 PROMOTED: dict[str, tuple[CertificateState, bool, datetime, bool, str]] = {
     "the first": (state(None, generation(2)), False, NOW, False, ""),
     "other keys": (state(served(1), generation(2), rotation="wanted"), False, NOW, False, ""),
@@ -105,14 +120,14 @@ PROMOTED: dict[str, tuple[CertificateState, bool, datetime, bool, str]] = {
         "",
     ),
     "the same keys": (
-        state(served(1), SAME, rotation="wanted"),
+        state(served(1), same_keys(2, 1), rotation="wanted"),
         False,
         NOW - 30 * DAY,
         False,
         "wanted",
     ),
     "the same keys, stolen": (
-        state(served(1, compromised=True), SAME, rotation="forced"),
+        state(served(1, compromised=True), same_keys(2, 1), rotation="forced"),
         True,
         NOW - 30 * DAY,
         True,
@@ -158,6 +173,57 @@ def test_compromised(row: tuple[str, bool, str, str | None]) -> None:
     found = after.slot(slot)
     assert found is not None
     assert (found.compromised, after.rotation, after.held) == (marked, rotation, held)
+
+
+EVERYWHERE: dict[str, tuple[CertificateState, str, str, tuple[bool | None, ...], str]] = {
+    "current, which renewed previous": (
+        state(served(2), generation(3), same_keys(1, 2)),
+        "current",
+        "wanted",
+        (True, False, True),
+        "forced",
+    ),
+    "current, which next renews": (
+        state(served(2), same_keys(3, 2), served(1)),
+        "current",
+        "wanted",
+        (True, None, False),
+        "forced",
+    ),
+    "next, which renews current": (
+        state(served(2), same_keys(3, 2), served(1)),
+        "next",
+        "wanted",
+        (True, None, False),
+        "forced",
+    ),
+    "previous, which current renewed": (
+        state(served(2), same_keys(3, 2), same_keys(1, 2)),
+        "previous",
+        "",
+        (True, None, True),
+        "forced",
+    ),
+    "previous, of whose two keys one is served": (
+        state(served(2), None, served(1)._replace(keys=(*generation(1).keys, *generation(2).keys))),
+        "previous",
+        "",
+        (True, None, True),
+        "forced",
+    ),
+}
+
+
+@each(EVERYWHERE)
+def test_compromised_wherever_it_stands(
+    row: tuple[CertificateState, str, str, tuple[bool | None, ...], str],
+) -> None:
+    """A key that is stolen in one generation is stolen in those around a renewal, too."""
+    before, slot, asked, marked, rotation = row
+    after = transitions.compromised(before._replace(rotation=asked), slot)
+    found = [after.slot(one) for one in ("current", "next", "previous")]
+    assert tuple(one and one.compromised for one in found) == marked
+    assert after.rotation == rotation
 
 
 def test_compromised_where_nothing_is() -> None:

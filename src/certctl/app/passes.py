@@ -223,19 +223,20 @@ def ack(spec: Spec, name: str, peer: str, options: Options = Options()) -> Ran: 
     return ask(spec, [name], wish, f"acknowledged by {peer}", options)
 
 
-def breaks(spec: Spec, names: Collection[str]) -> list[str]:
+def breaks(spec: Spec, names: Collection[str], *, compromised: bool = False) -> list[str]:
     """Whose pins a forced rotation breaks now, a line each; empty where the gate is open."""
     return [
         line
-        for cert, state, now in _standing(spec, names)
+        for cert, state, now in _standing(spec, names, compromised)
         if state.next is None or not gate(cert, state.next, now).open
         for line in _broken(cert, state, now)
     ]
 
 
-def knows(spec: Spec, names: Collection[str]) -> list[str]:
+def knows(spec: Spec, names: Collection[str], *, compromised: bool = False) -> list[str]:
     """Who has the next pin already, so that a forced rotation does them no harm, a line each."""
-    return [line for cert, state, now in _standing(spec, names) for line in _prepared(cert, state, now)]
+    standing = _standing(spec, names, compromised)
+    return [line for cert, state, now in standing for line in _prepared(cert, state, now)]
 
 
 def loses(spec: Spec, names: Collection[str]) -> list[str]:
@@ -260,9 +261,9 @@ def _number(generation: Generation | None) -> int:
 
 
 def _standing(
-    spec: Spec, names: Collection[str]
+    spec: Spec, names: Collection[str], compromised: bool = False
 ) -> Iterator[tuple[CertificateSpec, CertificateState, datetime]]:
-    """The certificates that are served."""
+    """The certificates that are served; *compromised*: as they stand without the key that is served."""
     certificates(spec, names)
     adapters = wiring.adapters(spec)
     now = adapters.clock()
@@ -270,7 +271,7 @@ def _standing(
         cert = spec.certificates[name]
         state = adapters.store.observe_certificate(cert, now).state
         if state.current is not None:
-            yield cert, state, now
+            yield cert, transitions.compromised(state, "current") if compromised else state, now
 
 
 def _broken(cert: CertificateSpec, state: CertificateState, now: datetime) -> Iterator[str]:

@@ -135,7 +135,11 @@ def _rotate(arguments: Arguments, console: Console) -> int:
         )
     told = {}
     if force:
-        told = {"breaks": passes.breaks(spec, arguments.names), "knows": passes.knows(spec, arguments.names)}
+        names, stolen = arguments.names, arguments.compromised
+        told = {
+            "breaks": passes.breaks(spec, names, compromised=stolen),
+            "knows": passes.knows(spec, names, compromised=stolen),
+        }
         for warning in told["breaks"]:
             console.insist(f"certctl: warning: {warning}")
         for line in told["knows"]:

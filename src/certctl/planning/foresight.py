@@ -10,7 +10,7 @@ from certctl.planning.gate import keeps_previous
 from certctl.planning.observed import CertificateSeen, World
 from certctl.planning.pins import IN_DNS, cache_time, place
 from certctl.planning.spec import Spec
-from certctl.planning.state import CertificateRecord, KeyRecord, Observation
+from certctl.planning.state import CertificateRecord, CertificateState, KeyRecord, Observation
 from certctl.planning.steps import Step
 
 FORESEEN = "foreseen"
@@ -32,8 +32,9 @@ def assume(spec: Spec, world: World, step: Step, now: datetime) -> None:
         _assume_changed(world, file.path, file.hooks)
         world.maps[step.subject] = file._replace(problem=None)
     else:
+        before = world.certificates[step.subject].state
         world.certificates[step.subject] = _after(spec, world, step, now)
-        _assume_other_pins(spec, world, step)
+        _assume_other_pins(spec, world, step, before)
 
 
 def _after(spec: Spec, world: World, step: Step, now: datetime) -> CertificateSeen:
@@ -73,8 +74,9 @@ def _after(spec: Spec, world: World, step: Step, now: datetime) -> CertificateSe
         files = tuple(file._replace(problem=file.problem or "is missing") for file in seen.files)
         return seen._replace(files=files)
     if step.kind == "rollback":
-        seen = _turned(seen, {"previous": "current", "current": "previous", "next": "next"})
-        seen = seen._replace(state=transitions.rolled_back(state, now))
+        state = transitions.rolled_back(state, now)
+        stays = {"next": "next"} if state.next else {}
+        seen = _turned(seen, {"previous": "current", "current": "previous", **stays})._replace(state=state)
         return _all_to_write(seen, "holds the generation that was rolled back")
     if step.kind == "write":
         for file in seen.files:
@@ -111,13 +113,14 @@ def _assume_changed(world: World, path: str, hooks: tuple[str, ...]) -> None:
         world.hooks[name] = hook._replace(files={**hook.files, path: content})
 
 
-def _assume_other_pins(spec: Spec, world: World, step: Step) -> None:
+def _assume_other_pins(spec: Spec, world: World, step: Step, before: CertificateState) -> None:
     """After *step* the announcers of its certificate have something else to show."""
     cert = spec.certificates[step.subject]
+    gone = step.kind == "rollback" and before.next and not world.certificates[step.subject].state.next
     for name in cert.announce:
         kind = spec.announcers[name].type
         made = step.kind == "make-key" and (cert.pin == "key" or kind in IN_DNS)
-        issued = step.kind == "issue" and cert.pin == "certificate" and kind not in IN_DNS
+        issued = (step.kind == "issue" or gone) and cert.pin == "certificate" and kind not in IN_DNS
         turned = step.kind in ("promote", "rollback") and kind in ("feed", "command")
         if made or issued or turned:
             announcer = world.announcers[name]

@@ -124,13 +124,27 @@ def promoted(state: CertificateState, now: datetime, *, keep_previous: bool = Fa
 
 
 def compromised(state: CertificateState, slot: str) -> CertificateState:
-    """The keys in *slot* may be compromised: they give way to the standby, or are announced no more."""
+    """The keys in *slot* may be compromised: they give way to the standby, or are announced no more.
+
+    Wherever they stand: where certificates are pinned, the generations around a renewal have the same keys.
+    """
     generation = state.slot(slot)
-    if slot == "next":
-        return aborted(state)
-    if generation is not None:
-        state = with_slot(state, slot, generation._replace(compromised=True))
-    return state._replace(rotation="forced", held=None) if slot == "current" else state
+    if generation is None:
+        return state
+    stolen = [found for found in SLOTS if found == slot or _share_keys(state.slot(found), generation)]
+    if "next" in stolen:
+        state = aborted(state)
+    for kept in ("current", "previous"):
+        found = state.slot(kept)
+        if found is not None and kept in stolen:
+            state = with_slot(state, kept, found._replace(compromised=True))
+    return state._replace(rotation="forced", held=None) if "current" in stolen else state
+
+
+def _share_keys(one: Generation | None, other: Generation | None) -> bool:
+    if one is None or other is None:
+        return False
+    return not {key.sha256 for key in one.keys}.isdisjoint(key.sha256 for key in other.keys)
 
 
 def aborted(state: CertificateState, now: datetime | None = None) -> CertificateState:
@@ -152,12 +166,17 @@ def _without_next(state: CertificateState, now: datetime | None) -> CertificateS
 
 
 def rolled_back(state: CertificateState, now: datetime) -> CertificateState:
-    """Previous and current change places; the clock of rotations begins anew, and nothing stays asked for."""
-    new = state.previous
+    """Previous and current change places; the clock of rotations begins anew, and nothing stays asked for.
+
+    A renewal of the key that is left, which stands ready as next, would bring that key back: it goes.
+    """
+    new, old = state.previous, state.current
     assert new is not None
+    if _share_keys(state.next, old) and not _share_keys(state.next, new):
+        state = _without_next(state, now)
     return state._replace(
         current=new._replace(promoted_at=now, rotates_from=now),
-        previous=state.current,
+        previous=old,
         rotation="",
         renewal_wanted=False,
         rollback_wanted=False,

@@ -104,12 +104,14 @@ def _content(path: str) -> bytes | None:
 def served_next(state: CertificateState, seen: tuple[FileSeen, ...]) -> str | None:
     """A file that holds the keys of *next* though the state calls another generation current.
 
-    certctl writes files after the state, so the state is an older one: it came back from a backup.
+    certctl writes files after the state, so the state is an older one: it came back from a backup. Where
+    current or previous has these keys too (next is a renewal), the file is one that is not written yet.
     """
     if state.current is None or state.next is None:
         return None
-    waiting, current = ({key.sha256 for key in g.keys} for g in (state.next, state.current))
-    if waiting == current:
+    waiting = {key.sha256 for key in state.next.keys}
+    written = [generation for generation in (state.current, state.previous) if generation]
+    if any(waiting == {key.sha256 for key in generation.keys} for generation in written):
         return None
     for file in seen[1:]:
         if file.problem and (held := set(pins(file.path))) and held <= waiting:
