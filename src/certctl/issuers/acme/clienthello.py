@@ -1,16 +1,25 @@
-"""What a TLS client offers, read from its first message: the ssl module tells it only after the handshake."""
+"""What a TLS client offers, read from its first message: OpenSSL tells it only after the handshake."""
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 LARGEST = 1 << 15
 """Bytes: a ClientHello with post-quantum key shares has two thousand."""
-NO_APPLICATION_PROTOCOL = bytes.fromhex("15 0303 0002 02 78")
-"""The fatal alert of RFC 7301 §3.2."""
-_HANDSHAKE, _CLIENT_HELLO, _ALPN = 22, 1, 16
+_HANDSHAKE, _CLIENT_HELLO, _NAME, _ALPN = 22, 1, 0, 16
 
 
-def protocols(data: bytes) -> list[bytes] | None:
-    """Return the ALPN protocols that the ClientHello at the beginning of *data* offers (RFC 8446 §4.1.2).
+class Offer(NamedTuple):
+    """What a ClientHello says; both are empty where it says nothing."""
+
+    name: str
+    """SNI, in lower case."""
+    protocols: tuple[bytes, ...]
+    """ALPN."""
+
+
+def offered(data: bytes) -> Offer | None:
+    """Read the ClientHello at the beginning of *data* (RFC 8446 §4.1.2).
 
     None while more bytes are needed. Raises ValueError for what is none, or has more than `LARGEST` bytes.
     """
@@ -24,16 +33,19 @@ def protocols(data: bytes) -> list[bytes] | None:
     for size in (1, 2, 1):  # session, cipher suites, compression methods
         rest.vector(size)
     extensions = _Bytes(rest.vector(2) if rest.left else b"")
+    name, protocols = "", []
     while extensions.left:
         kind = extensions.number(2)
         body = _Bytes(extensions.vector(2))
-        if kind == _ALPN:
+        if kind == _NAME:
             names = _Bytes(body.vector(2))
-            found = []
+            names.take(1)  # the only type that there is
+            name = names.vector(2).decode("ascii", "replace").lower()
+        elif kind == _ALPN:
+            names = _Bytes(body.vector(2))
             while names.left:
-                found.append(names.vector(1))
-            return found
-    return []
+                protocols.append(names.vector(1))
+    return Offer(name, tuple(protocols))
 
 
 def _message(data: bytes) -> tuple[bytes, bool]:

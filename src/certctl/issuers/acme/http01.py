@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
-from certctl.issuers.acme.listening import CONNECTION_TIMEOUT, Listeners, Place, Seen
+from certctl.issuers.acme.listening import CONNECTION_TIMEOUT, Listeners, Place, Seen, hang_up
 from certctl.issuers.acme.proof import Asked, Proof
 
 PREFIX = "/.well-known/acme-challenge/"
@@ -20,31 +20,28 @@ class Standalone:
 
     def __init__(self, addresses: Sequence[str]) -> None:
         """*addresses*: "HOST:PORT"; none: port 80 of all addresses."""
-        self._place = Place("http-01", tuple(addresses), PORT)
+        self._listener = _listeners.at(Place("http-01", tuple(addresses), PORT))
+        self._listener.start()
 
     @contextlib.contextmanager
     def present(self, proofs: Sequence[Proof]) -> Iterator[Asked]:
-        tokens = {proof.token: proof.key_authorization.encode() for proof in proofs}
-        with _listeners.at(self._place).serve(tokens) as asked:
+        tokens = {proof.token: proof.key_authorization for proof in proofs}
+        with self._listener.serve(tokens) as asked:
             yield lambda proof, seconds: asked(proof.token, seconds)
 
 
-def _answer(connection: socket.socket, served: Mapping[str, bytes], seen: Seen) -> None:
+def answer(connection: socket.socket, served: Mapping[str, str], seen: Seen) -> None:
     """Answer one request."""
     token = _token(_head(connection))
-    body = served.get(token, b"")
+    body = served.get(token, "").encode()
     status = b"200 OK" if body else b"404 Not Found"
     head = b"HTTP/1.1 %b\r\nContent-Type: application/octet-stream\r\nContent-Length: %d\r\n" % (
         status,
         len(body),
     )
     connection.sendall(head + b"Connection: close\r\n\r\n" + body)
-    connection.shutdown(socket.SHUT_WR)
     seen(token)
-    # A reset instead of an orderly end could take the answer away from the CA.
-    for _ in range(16):
-        if not connection.recv(4096):
-            break
+    hang_up(connection)
 
 
 def _head(connection: socket.socket) -> bytes:
@@ -69,4 +66,4 @@ def _token(head: bytes) -> str:
     return target.removeprefix(PREFIX) if target.startswith(PREFIX) else ""
 
 
-_listeners: Listeners[bytes] = Listeners(_answer)
+_listeners = Listeners(answer)

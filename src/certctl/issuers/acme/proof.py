@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from base64 import urlsafe_b64encode
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from typing import NamedTuple, Protocol
-
-from certctl.issuers.acme.jws import b64
 
 
 class Proof(NamedTuple):
@@ -28,7 +27,7 @@ class Proof(NamedTuple):
     @property
     def txt(self) -> str:
         """The TXT record's value for dns-01 (RFC 8555 §8.4)."""
-        return b64(self.digest)
+        return urlsafe_b64encode(self.digest).decode().rstrip("=")
 
 
 Asked = Callable[[Proof, float], bool]
