@@ -12,7 +12,7 @@ from cryptography import x509
 
 from certctl.core.times import rfc3339
 from certctl.errors import CertctlError
-from certctl.issuers.acme.ari import not_after
+from certctl.issuers.acme.certificate import not_after
 from certctl.store.keys import generate
 from tests.real.acme_world import World, checked, serial, top_issuer
 from tests.real.servers.pebble import pebble

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from certctl.core.times import parse_rfc3339, rfc3339
-from certctl.issuers.acme.ari import certificate_id
+from certctl.issuers.acme.certificate import certificate_id
 from tests.fault import acme_proxy as faults
 from tests.fault.acme_proxy import Exchange, Proxy, Reply, proxy
 from tests.real.servers.pebble import Pebble, pebble

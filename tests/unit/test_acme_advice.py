@@ -17,7 +17,7 @@ from certctl.core.model import Advice
 from certctl.core.spec import AcmeOptions, IssuerSpec
 from certctl.core.times import rfc3339
 from certctl.errors import CertctlError
-from certctl.issuers.acme.ari import certificate_id
+from certctl.issuers.acme.certificate import certificate_id
 from certctl.issuers.acme.issuer import AcmeIssuer
 from tests.unit.acme_tiny_ca import Said, TinyCa, tiny_ca
 

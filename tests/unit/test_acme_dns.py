@@ -9,7 +9,7 @@ import pytest
 from certctl.core.spec import AcmeOptions
 from certctl.errors import CertctlError
 from certctl.issuers.acme.dns01 import Dns01
-from certctl.issuers.acme.leftovers import Leftovers
+from certctl.issuers.acme.proof import Leftovers
 
 
 @pytest.mark.parametrize(

@@ -17,12 +17,10 @@ from threading import Event, Thread
 import pytest
 
 from certctl.errors import CertctlError
-from certctl.issuers.acme.clienthello import offered
 from certctl.issuers.acme.http01 import Standalone
 from certctl.issuers.acme.listening import CONNECTION_TIMEOUT, Listener, Listeners, Place
-from certctl.issuers.acme.proof import Proof
-from certctl.issuers.acme.shared import Turns
-from certctl.issuers.acme.tlsalpn01 import TlsAlpn
+from certctl.issuers.acme.proof import Proof, Turns
+from certctl.issuers.acme.tlsalpn01 import TlsAlpn, offered
 from certctl.system.child import NOBODY
 from tests.support import inmate
 

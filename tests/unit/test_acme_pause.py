@@ -10,7 +10,7 @@ import pytest
 
 from certctl.core.times import rfc3339
 from certctl.errors import CertctlError
-from certctl.issuers.acme.pause import Pause
+from certctl.issuers.acme.pace import Pause
 
 CA = "https://ca.test/dir"
 

@@ -54,8 +54,8 @@ def _one(cert: CertificateSpec, issuer: IssuerSpec) -> CertctlError | None:
     import tempfile
 
     from certctl.core import x509
-    from certctl.issuers.acme.directory import staging
     from certctl.issuers.acme.issuer import AcmeIssuer
+    from certctl.issuers.acme.transport import staging
 
     try:
         with tempfile.TemporaryDirectory(prefix="certctl-dry-run-") as home:

@@ -12,9 +12,8 @@ from certctl.core.spec import CHALLENGES
 from certctl.core.x509_names import address
 from certctl.errors import CertctlError, IssuerError
 from certctl.issuers.acme.account import Account
-from certctl.issuers.acme.answer import Answer
-from certctl.issuers.acme.order import Order, Patience
-from certctl.issuers.acme.problem import (
+from certctl.issuers.acme.answer import (
+    Answer,
     Problem,
     RefusedError,
     UnreachableError,
@@ -23,8 +22,9 @@ from certctl.issuers.acme.problem import (
     permanent,
     shorten,
 )
-from certctl.issuers.acme.proof import Asked, Proof, Solver
-from certctl.issuers.acme.shared import at_once
+from certctl.issuers.acme.order import Order
+from certctl.issuers.acme.pace import Patience
+from certctl.issuers.acme.proof import Asked, Proof, Solver, at_once
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{16,}")
 """RFC 8555 §8.1 forbids anything else, and it becomes a file name."""

@@ -7,14 +7,20 @@ from collections.abc import Iterator, Sequence
 from typing import Protocol
 
 from certctl.core.spec import AcmeOptions
+from certctl.dns import tsig, update
 from certctl.errors import IssuerError
-from certctl.issuers.acme.dnslookup import Lookup, Record
-from certctl.issuers.acme.dnsoptions import TTL, Table
-from certctl.issuers.acme.leftovers import Item, Leftovers
-from certctl.issuers.acme.proof import Proof
-from certctl.issuers.acme.shared import Holders
+from certctl.issuers import program
+from certctl.issuers.acme.dnslookup import TTL, Lookup, Record, Table
+from certctl.issuers.acme.proof import Holders, Item, Leftovers, Proof
+from certctl.system import programs
+from certctl.system.deadline import left
+from certctl.system.secret import said_by
 
 KIND = "dns-01"
+_SAID = 400
+"""Characters of what a program wrote that are kept."""
+_UPDATE = 20.0
+"""Seconds for one DNS update."""
 
 
 class Writer(Protocol):
@@ -68,13 +74,64 @@ class Dns01:
 def _writer(method: str, table: Table, lookup: Lookup) -> Writer:
     ttl = int(table.seconds("ttl", TTL))
     if method == "rfc2136":
-        from certctl.issuers.acme.rfc2136 import Rfc2136
-
         return Rfc2136(table, lookup, ttl)
     if method == "command":
-        from certctl.issuers.acme.dnscommand import Command
-
         return Command(table, ttl)
     from certctl.issuers.acme.lexicon import Lexicon
 
     return Lexicon(method, table, lookup, ttl)
+
+
+class Command:
+    """Runs the user's ``PROGRAM… add|remove NAME VALUE``, with CERTCTL_TTL; exit status 0 is success."""
+
+    def __init__(self, table: Table, ttl: int) -> None:
+        self._command = table.texts("command")
+        self._ttl = ttl
+        self._timeout = table.seconds("timeout", 60.0)
+        if not self._command:
+            raise table.wrong("command", "the program with its arguments")
+
+    def add(self, record: Record) -> None:
+        self._run("add", record)
+
+    def remove(self, record: Record) -> None:
+        self._run("remove", record)
+
+    def _run(self, action: str, record: Record) -> None:
+        """As the programs of issuers are run: checked, without a shell, in a small environment."""
+        path = programs.search_path()
+        found = programs.find(self._command[0], path)
+        argv = [found, *self._command[1:], action, record.name, record.value]
+        environment = {"PATH": path, "LC_ALL": "C.UTF-8", "CERTCTL_TTL": str(self._ttl)}
+        ended = program.run(argv, environment, b"", self._timeout)
+        if ended.status:
+            said = (ended.output + b"\n" + ended.errors).decode("utf-8", "replace").strip()
+            words = said_by(argv, said)[-_SAID:] or "it said nothing"
+            raise IssuerError(
+                f"{found} {action} {record.name} failed with {ended.status}: {words}",
+                f"try it by hand: {said_by(argv, ' '.join(argv))}",
+            )
+
+
+class Rfc2136:
+    """Changes the zone at its primary, by DNS update (RFC 2136) signed with TSIG (RFC 8945)."""
+
+    def __init__(self, table: Table, lookup: Lookup, ttl: int) -> None:
+        self._server = table.server("server")
+        self._zone = table.text("zone").rstrip(".")
+        self._key_file = table.text("tsig_key_file")
+        self._lookup = lookup
+        self._ttl = ttl
+
+    def add(self, record: Record) -> None:
+        self._update(record, [f'"{record.value}"'], [])
+
+    def remove(self, record: Record) -> None:
+        self._update(record, [], [f'"{record.value}"'])
+
+    def _update(self, record: Record, add: list[str], delete: list[str]) -> None:
+        key = tsig.read(self._key_file) if self._key_file else None
+        zone = self._zone or self._lookup.zone(record.name)
+        change = update.Change(name=record.name, kind="TXT", ttl=self._ttl, add=add, delete=delete)
+        update.update(self._server, zone, [change], left(_UPDATE), key)

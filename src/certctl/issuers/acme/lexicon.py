@@ -13,8 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from certctl.errors import CertctlError, IssuerError
-from certctl.issuers.acme.dnslookup import Lookup, Record
-from certctl.issuers.acme.dnsoptions import Table
+from certctl.issuers.acme.dnslookup import Lookup, Record, Table
 from certctl.system.bounded import within
 from certctl.system.child import Child
 from certctl.system.secret import read_secret, strike

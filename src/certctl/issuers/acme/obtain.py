@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Sequence
 
 from certctl.core import pem
+from certctl.core.spec import AcmeOptions, IssuerSpec
 from certctl.core.x509 import facts, key_facts, make_csr
 from certctl.errors import IssuerError
-from certctl.issuers.acme.ari import certificate_id
+from certctl.issuers.acme import http01
+from certctl.issuers.acme.account import Account
+from certctl.issuers.acme.answer import RefusedError, UnreachableError, permanent
 from certctl.issuers.acme.authorize import OrderFailedError, Prover
-from certctl.issuers.acme.chain import UnusableError, download
-from certctl.issuers.acme.jws import b64
-from certctl.issuers.acme.note import Note, drop_note, read_note, write_note
-from certctl.issuers.acme.order import Order, Patience, check_profile, look, new_order, read_order
-from certctl.issuers.acme.problem import RefusedError, UnreachableError, permanent
-from certctl.issuers.acme.session import Session
+from certctl.issuers.acme.certificate import Adviser, UnusableError, certificate_id, download
+from certctl.issuers.acme.client import Client
+from certctl.issuers.acme.order import (
+    Note,
+    Order,
+    check_profile,
+    drop_note,
+    look,
+    new_order,
+    read_note,
+    read_order,
+    write_note,
+)
+from certctl.issuers.acme.pace import Pace, Patience, Pause
+from certctl.issuers.acme.proof import Leftovers, Solver
+from certctl.issuers.acme.signing import b64
+from certctl.issuers.acme.transport import Transport, directory_url
 from certctl.ports import Issued, IssueRequest
 
 FINALIZE_TRIES = 3
@@ -223,3 +238,53 @@ def _count_refusal(request: IssueRequest, note: Note) -> None:
         drop_note(request)
     else:
         write_note(request, note._replace(refusals=note.refusals + 1))
+
+
+_pace = Pace()
+"""The process's one: its orders share one processor, whatever the CA."""
+
+
+class Session:
+    """One issuer's conversation with its CA, for as long as the process lives."""
+
+    def __init__(self, spec: IssuerSpec, home: str) -> None:
+        assert spec.acme is not None
+        self.name = spec.name
+        self.options = options = spec.acme
+        url = directory_url(options.directory)
+        transport = Transport(url, options.ca_file, options.timeout, options.max_orders + 2)
+        self.client = Client(spec.name, url, transport, _pace, Pause(spec.name, url, home))
+        self.account = Account(self.client, options, home)
+        self.adviser = Adviser(self.client)
+        self.pace = _pace
+        self.leftovers = Leftovers(home)
+        self._lock = threading.Lock()
+        self._solver: Solver | None = None
+
+    def solver(self) -> Solver:
+        """Return the one solver; what processes that died had put up is taken away first."""
+        with self._lock:
+            if self._solver is None:
+                removers = {http01.KIND: http01.remove}
+                self._solver = _new_solver(self.name, self.options, self.leftovers)
+                if self.options.challenge == "dns-01":
+                    from certctl.issuers.acme import dns01
+
+                    assert isinstance(self._solver, dns01.Dns01)
+                    removers[dns01.KIND] = self._solver.remove
+                self.leftovers.sweep(removers)
+            return self._solver
+
+
+def _new_solver(name: str, options: AcmeOptions, leftovers: Leftovers) -> Solver:
+    if options.challenge == "dns-01":
+        from certctl.issuers.acme.dns01 import Dns01
+
+        return Dns01(name, options, leftovers)
+    if options.challenge == "tls-alpn-01":
+        from certctl.issuers.acme.tlsalpn01 import TlsAlpn
+
+        return TlsAlpn(options.listen)
+    if options.webroot:
+        return http01.Webroot(options.webroot, leftovers)
+    return http01.Standalone(options.listen)
