@@ -100,7 +100,11 @@ class Account:
         assert signer.account is not None
         with self._lock:
             self._client.post(
-                signer.account, signer, {"status": "deactivated"}, what="the deactivation", accept=ANYTHING
+                signer.account,
+                signer,
+                messages.UpdateRegistration(status=messages.STATUS_DEACTIVATED),
+                what="the deactivation",
+                accept=ANYTHING,
             )
             registration = Registration(self._client.url, signer.account, (), deactivated=True)
             accountfile.write_registration(self._home, registration)
@@ -165,7 +169,11 @@ class Account:
         assert signer.account is not None
         contact = self._contact()
         self._client.post(
-            signer.account, signer, {"contact": list(contact)}, what="the account's contacts", accept=ANYTHING
+            signer.account,
+            signer,
+            messages.UpdateRegistration(contact=contact),
+            what="the account's contacts",
+            accept=ANYTHING,
         )
         accountfile.write_registration(self._home, Registration(self._client.url, signer.account, contact))
         return signer
@@ -285,7 +293,7 @@ def settle(client: Client, home: str) -> JWK | None:
         client.post(
             client.directory().new_account,
             Signer(key),
-            {"onlyReturnExisting": True},
+            messages.NewRegistration(only_return_existing=True),
             what="the account's new key",
         )
     except RefusedError as refusal:

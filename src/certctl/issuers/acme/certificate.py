@@ -6,6 +6,9 @@ import random
 import time
 from datetime import datetime
 
+from acme import messages
+from cryptography import x509
+
 from certctl.core import pem
 from certctl.core.model import Advice
 from certctl.core.times import after, parse_rfc3339, rfc3339, to_milliseconds
@@ -29,8 +32,6 @@ _random = random.SystemRandom()
 
 def certificate_id(leaf_pem: bytes) -> str | None:
     """Return the identifier of RFC 9773 §4.1: AKI's key identifier, dot, serial; None without an AKI."""
-    from cryptography import x509
-
     leaf = x509.load_pem_x509_certificate(leaf_pem)
     try:
         aki = leaf.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value
@@ -93,8 +94,6 @@ def _kept(known: Advice | None, now: datetime, error: RefusedError | Unreachable
 
 
 def not_after(leaf_pem: bytes) -> datetime:
-    from cryptography import x509
-
     return x509.load_pem_x509_certificate(leaf_pem).not_valid_after_utc
 
 
@@ -186,8 +185,6 @@ def read_chain(answer: Answer, ca: str, request: IssueRequest) -> Issued:
 
 
 def _leads_to(issued: Issued, common_name: str) -> bool:
-    from cryptography import x509
-
     chain = [x509.load_pem_x509_certificate(data) for data in issued.chain]
     names = [
         name
@@ -223,15 +220,11 @@ def reason_code(reason: str) -> int:
 
 def revoke(client: Client, account: Account, leaf_pem: bytes, key_pem: bytes | None, reason: str) -> None:
     """Revoke the certificate, with its own key where *key_pem* is given; one revoked before is fine."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives.serialization import Encoding
-
     code = reason_code(reason)
     url = client.directory().revoke_cert
     if not url:
         raise IssuerError(f"{client.name} offers no revocation", transient=False)
-    der = x509.load_pem_x509_certificate(leaf_pem).public_bytes(Encoding.DER)
-    payload = {"certificate": b64(der), "reason": code}
+    payload = messages.Revocation(certificate=x509.load_pem_x509_certificate(leaf_pem), reason=code)
     try:
         if key_pem is None:
             account.post(url, payload, what="the revocation", accept=ANYTHING)

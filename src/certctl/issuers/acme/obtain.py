@@ -6,6 +6,9 @@ import logging
 import threading
 from collections.abc import Sequence
 
+from acme import messages
+from cryptography import x509
+
 from certctl.core import pem
 from certctl.core.spec import AcmeOptions, IssuerSpec
 from certctl.core.x509 import facts, key_facts, make_csr
@@ -29,7 +32,6 @@ from certctl.issuers.acme.order import (
 )
 from certctl.issuers.acme.pace import Pace, Patience, Pause
 from certctl.issuers.acme.proof import Leftovers, Solver
-from certctl.issuers.acme.signing import b64
 from certctl.issuers.acme.transport import Transport, directory_url
 from certctl.ports import Issued, IssueRequest
 
@@ -114,10 +116,13 @@ def _submit(
     session: Session, request: IssueRequest, order: Order
 ) -> tuple[Order, RefusedError | UnreachableError | None]:
     """Send the certificate request. Without a clear answer the order itself tells what came of it."""
-    block = pem.blocks(make_csr(request.key_pem, request.names))[0]
+    csr = x509.load_pem_x509_csr(make_csr(request.key_pem, request.names))
     try:
         answer = session.account.post(
-            order.finalize, {"csr": b64(block.der)}, what="the certificate request", repeatable=False
+            order.finalize,
+            messages.CertificateRequest(csr=csr),
+            what="the certificate request",
+            repeatable=False,
         )
         return read_order(answer, order.url), None
     except RefusedError as refusal:
