@@ -16,7 +16,7 @@ from certctl.core.spec import AcmeOptions, IssuerSpec
 from certctl.dns import tsig
 from certctl.errors import CertctlError
 from certctl.issuers.acme import lexicon
-from certctl.issuers.acme.dnslookup import Lookup, Record, Table
+from certctl.issuers.acme.dns01 import Lookup, Record, Table
 from certctl.issuers.acme.issuer import AcmeIssuer
 from certctl.issuers.acme.lexicon import Lexicon
 from certctl.system.child import Child

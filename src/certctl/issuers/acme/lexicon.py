@@ -10,13 +10,15 @@ import base64
 import importlib
 import os
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from certctl.errors import CertctlError, IssuerError
-from certctl.issuers.acme.dnslookup import Lookup, Record, Table
 from certctl.system.bounded import within
 from certctl.system.child import Child
 from certctl.system.secret import read_secret, strike
+
+if TYPE_CHECKING:
+    from certctl.issuers.acme.dns01 import Lookup, Record, Table
 
 _OURS = ("ttl", "propagation", "resolver")
 _OPEN = frozenset({"api_endpoint", "endpoint", "region", "server", "zone", "zone_id", "domain", "weight"})
