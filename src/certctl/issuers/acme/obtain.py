@@ -31,7 +31,7 @@ from certctl.issuers.acme.order import (
     write_note,
 )
 from certctl.issuers.acme.pace import Pace, Patience, Pause
-from certctl.issuers.acme.proof import Leftovers, Solver
+from certctl.issuers.acme.proof import Leftovers, Remover, Solver
 from certctl.issuers.acme.transport import Transport, directory_url
 from certctl.ports import Issued, IssueRequest
 
@@ -39,6 +39,8 @@ FINALIZE_TRIES = 3
 DOWNLOAD_TRIES = 3
 REFUSALS = 3
 """After so many passes with an unusable certificate for one order, another order is placed."""
+_pace = Pace()
+"""The process's one: its orders share one processor, whatever the CA."""
 _log = logging.getLogger("certctl.acme")
 
 
@@ -245,10 +247,6 @@ def _count_refusal(request: IssueRequest, note: Note) -> None:
         write_note(request, note._replace(refusals=note.refusals + 1))
 
 
-_pace = Pace()
-"""The process's one: its orders share one processor, whatever the CA."""
-
-
 class Session:
     """One issuer's conversation with its CA, for as long as the process lives."""
 
@@ -270,22 +268,22 @@ class Session:
         """Return the one solver; what processes that died had put up is taken away first."""
         with self._lock:
             if self._solver is None:
-                removers = {http01.KIND: http01.remove}
-                self._solver = _new_solver(self.name, self.options, self.leftovers)
-                if self.options.challenge == "dns-01":
-                    from certctl.issuers.acme import dns01
-
-                    assert isinstance(self._solver, dns01.Dns01)
-                    removers[dns01.KIND] = self._solver.remove
+                removers: dict[str, Remover] = {http01.KIND: http01.remove}
+                self._solver = _new_solver(self.name, self.options, self.leftovers, removers)
                 self.leftovers.sweep(removers)
             return self._solver
 
 
-def _new_solver(name: str, options: AcmeOptions, leftovers: Leftovers) -> Solver:
+def _new_solver(
+    name: str, options: AcmeOptions, leftovers: Leftovers, removers: dict[str, Remover]
+) -> Solver:
+    """The solver that is configured; it adds to *removers* how its leftovers are taken away."""
     if options.challenge == "dns-01":
-        from certctl.issuers.acme.dns01 import Dns01
+        from certctl.issuers.acme import dns01
 
-        return Dns01(name, options, leftovers)
+        solver = dns01.Dns01(name, options, leftovers)
+        removers[dns01.KIND] = solver.remove
+        return solver
     if options.challenge == "tls-alpn-01":
         from certctl.issuers.acme.tlsalpn01 import TlsAlpn
 
