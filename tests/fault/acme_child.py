@@ -18,14 +18,14 @@ from datetime import datetime, timezone
 from typing import Any, NamedTuple
 
 from certctl.errors import CertctlError
-from certctl.issuers.acme import http01, obtain, session
+from certctl.issuers.acme import http01, obtain
 from certctl.issuers.acme.issuer import AcmeIssuer, account_rollover
 from certctl.planning.spec import AcmeOptions, IssuerSpec
 from certctl.ports import IssueRequest
 from certctl.store import atomic
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-LOADED = (http01, obtain, session)
+LOADED = (http01, obtain)
 """What an issuer imports late is there before the first fork."""
 
 

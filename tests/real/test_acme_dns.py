@@ -18,7 +18,6 @@ import dns.flags
 import dns.message
 import dns.opcode
 import dns.query
-import dns.resolver
 import pytest
 
 from certctl.errors import CertctlError
@@ -212,13 +211,12 @@ def test_command_that_fails(shared: DnsWorld) -> None:
         hanging.issue(request)
 
 
-def test_lexicon(shared: DnsWorld, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_lexicon(shared: DnsWorld, tmp_path: Any) -> None:
     """A provider of dns-lexicon (its ddns, that is RFC 2136 again) does the same."""
     if importlib.util.find_spec("lexicon") is None:
         missing("dns-lexicon is not installed", "pip install 'certctl[dns]'")
     request = shared.world.request("*.example.test", certificate="lexicon")
-    # lexicon's own resolver is the system's, and its ddns knows port 53 only.
-    monkeypatch.setattr(dns.resolver, "default_resolver", resolver_at(shared.resolver))
+    # Its ddns knows port 53 only.
     address = own_address()
     token = write(str(tmp_path / "token"), f"hmac-sha256:certctl:{shared.primary.secret}\n", 0o600)
     relay = ["socat", f"TCP-LISTEN:53,bind={address},fork,reuseaddr", f"TCP:127.0.0.1:{shared.primary.port}"]
@@ -230,13 +228,6 @@ def test_lexicon(shared: DnsWorld, tmp_path: Any, monkeypatch: pytest.MonkeyPatc
             shared.world.pebble.root(),
         )
     assert shared.txt() == []
-
-
-def resolver_at(text: str) -> dns.resolver.Resolver:
-    resolver = dns.resolver.Resolver(configure=False)
-    host, _, port = text.rpartition(":")
-    resolver.nameservers, resolver.port = [host], int(port)
-    return resolver
 
 
 def test_records_of_a_dead_process(scratch: str) -> None:

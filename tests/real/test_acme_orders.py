@@ -11,7 +11,7 @@ import pytest
 from cryptography import x509
 
 from certctl.errors import CertctlError
-from certctl.issuers.acme.ari import not_after
+from certctl.issuers.acme.certificate import not_after
 from certctl.planning.times import rfc3339
 from certctl.store.keys import generate
 from tests.real.acme_world import World, checked, serial, top_issuer

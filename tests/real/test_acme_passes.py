@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from certctl.issuers.acme.ari import certificate_id
+from certctl.issuers.acme.certificate import certificate_id
 from certctl.planning.times import parse_rfc3339, rfc3339
 from tests.fault import acme_proxy as faults
 from tests.fault.acme_proxy import Exchange, Proxy, Reply, proxy

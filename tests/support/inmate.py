@@ -8,12 +8,13 @@ import socket
 import ssl
 import subprocess
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from certctl.errors import UnreadableError
+from certctl.issuers.acme.listening import Seen
 
 
 class Shape(NamedTuple):
@@ -34,6 +35,12 @@ def same(one: Shape, more: Mapping[str, tuple[Shape, ...]]) -> dict[str, tuple[S
 
 def echo(text: str) -> str:
     return text
+
+
+def speak(text: str, descriptors: Sequence[int]) -> None:
+    for number in descriptors:
+        os.write(number, text.encode())
+        os.close(number)
 
 
 def lie(value: Any) -> tuple[str, int]:
@@ -135,3 +142,12 @@ def started(module: str) -> int:
     from certctl.system.child import Child
 
     return Child("a test", module).call(pid, seconds=10)
+
+
+def say_what_is_served(connection: socket.socket, served: Mapping[str, str], seen: Seen) -> None:
+    connection.sendall(" ".join(sorted(served)).encode())
+    seen(min(served))
+
+
+def say_who_serves(connection: socket.socket, _: Mapping[str, str], __: Seen) -> None:
+    connection.sendall(f"{os.getpid()} {os.getuid()}".encode())

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from certctl.errors import CertctlError
-from certctl.issuers.acme.ari import certificate_id
+from certctl.issuers.acme.certificate import certificate_id
 from certctl.issuers.acme.issuer import AcmeIssuer
 from certctl.planning.spec import AcmeOptions, IssuerSpec
 from certctl.planning.state import Advice

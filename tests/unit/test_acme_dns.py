@@ -8,7 +8,7 @@ import pytest
 
 from certctl.errors import CertctlError
 from certctl.issuers.acme.dns01 import Dns01
-from certctl.issuers.acme.leftovers import Leftovers
+from certctl.issuers.acme.proof import Leftovers
 from certctl.planning.spec import AcmeOptions
 
 

@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 
 from certctl.errors import CertctlError
-from certctl.issuers.acme.dnscommand import Command
-from certctl.issuers.acme.dnslookup import Record
-from certctl.issuers.acme.dnsoptions import Table
+from certctl.issuers.acme.dns01 import Command, Record, Table
 
 RECORD = Record("_acme-challenge.example.test", "v" * 43)
 

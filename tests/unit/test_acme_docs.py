@@ -11,9 +11,9 @@ import pytest
 
 from certctl import config
 from certctl.cli.main import main
-from certctl.issuers.acme.directory import NAMED
+from certctl.issuers.acme.answer import HINTS
 from certctl.issuers.acme.issuer import AcmeIssuer
-from certctl.issuers.acme.problem import HINTS
+from certctl.issuers.acme.transport import NAMED
 from certctl.planning.spec import Spec
 from tests.real.servers.require import missing
 from tests.unit.config_files import load_text

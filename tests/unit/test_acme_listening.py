@@ -4,28 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import random
+import signal
 import socket
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack, closing
 from threading import Event, Thread
 
 import pytest
 
 from certctl.errors import CertctlError
-from certctl.issuers.acme.clienthello import protocols
 from certctl.issuers.acme.http01 import Standalone
-from certctl.issuers.acme.listening import CONNECTION_TIMEOUT, Listener, Listeners, Place, Seen
-from certctl.issuers.acme.proof import Proof
-from certctl.issuers.acme.shared import Turns
-from certctl.issuers.acme.tlsalpn01 import TlsAlpn
-
-
-def say_what_is_served(connection: socket.socket, served: Mapping[str, str], seen: Seen) -> None:
-    connection.sendall(" ".join(sorted(served)).encode())
-    seen(min(served))
+from certctl.issuers.acme.listening import CONNECTION_TIMEOUT, Listener, Listeners, Place
+from certctl.issuers.acme.proof import Proof, Turns
+from certctl.issuers.acme.tlsalpn01 import TlsAlpn, offered
+from certctl.system.child import NOBODY
+from tests.support import inmate
 
 
 def ask(port: int, address: str = "127.0.0.1") -> str:
@@ -40,7 +37,7 @@ def ask(port: int, address: str = "127.0.0.1") -> str:
 def test_open_while_needed(free_port: Callable[[], int]) -> None:
     """Without addresses both families are served; the last that leaves closes, and others can open again."""
     port = free_port()
-    listener = Listener(Place("http-01", (), port), say_what_is_served)
+    listener = Listener(Place("http-01", (), port), inmate.say_what_is_served)
     for _ in range(3):
         with ExitStack() as first, ExitStack() as second:
             first.enter_context(listener.serve({"a": "", "b": ""}))
@@ -54,7 +51,7 @@ def test_open_while_needed(free_port: Callable[[], int]) -> None:
 def test_one_listener_for_two_issuers(free_port: Callable[[], int]) -> None:
     """Two issuers that name the same place do not fight for its port."""
     place = Place("http-01", (f"127.0.0.1:{free_port()}",), 80)
-    listeners: Listeners[str] = Listeners(say_what_is_served)
+    listeners = Listeners(inmate.say_what_is_served)
     assert listeners.at(place) is listeners.at(Place(*place))
     with listeners.at(place).serve({"a": ""}), listeners.at(place).serve({"b": ""}):
         assert ask(int(place.addresses[0].rpartition(":")[2])) == "a b"
@@ -63,7 +60,7 @@ def test_one_listener_for_two_issuers(free_port: Callable[[], int]) -> None:
 def test_who_was_served(free_port: Callable[[], int]) -> None:
     """Whoever put something up can wait until it was asked for; when it is gone, that is forgotten."""
     port = free_port()
-    listener = Listener(Place("http-01", (f"127.0.0.1:{port}",), 80), say_what_is_served)
+    listener = Listener(Place("http-01", (f"127.0.0.1:{port}",), 80), inmate.say_what_is_served)
     for _ in range(2):
         with listener.serve({"a": "", "b": ""}) as asked:
             assert not asked("a", 0.0)
@@ -72,6 +69,23 @@ def test_who_was_served(free_port: Callable[[], int]) -> None:
             assert asked("a", 30.0)
             assert not asked("b", 0.0)
             thread.join(30)
+
+
+def test_nobody_serves(free_port: Callable[[], int]) -> None:
+    """Strangers are answered by another process, as root by nobody; when it dies, a new one takes over."""
+    port = free_port()
+    listener = Listener(Place("http-01", (f"127.0.0.1:{port}",), 80), inmate.say_who_serves)
+    with listener.serve({"a": ""}) as asked:
+        number, user = map(int, ask(port).split())
+        assert number != os.getpid()
+        assert user == (NOBODY if os.getuid() == 0 else os.getuid())
+        os.kill(number, signal.SIGKILL)
+        with pytest.raises(CertctlError, match="answering for http-01: the process that does this is gone"):
+            asked("a", 30.0)
+        with listener.serve({"b": ""}):
+            assert ask(port).split()[0] != str(number)
+        os.kill(int(ask(port).split()[0]), signal.SIGKILL)
+    assert ask(port) == "closed"
 
 
 def test_visitor_that_stays(free_port: Callable[[], int]) -> None:
@@ -176,14 +190,14 @@ def hello(alpn: list[str] | None, name: str = "x.test") -> bytes:
 
 @pytest.mark.parametrize("alpn", [None, ["acme-tls/1"], ["h2", "http/1.1"], ["h2", "acme-tls/1"]])
 def test_protocols_of_a_client(alpn: list[str] | None) -> None:
-    """They are read from a whole ClientHello, whatever the pieces that it comes in; never from a part."""
+    """They and the name are read from a whole ClientHello, in whatever pieces; never from a part."""
     data = hello(alpn)
-    assert protocols(data) == [name.encode() for name in alpn or []]
-    assert all(protocols(data[:end]) is None for end in range(0, len(data), 7))
+    assert offered(data) == ("x.test", tuple(name.encode() for name in alpn or []))
+    assert all(offered(data[:end]) is None for end in range(0, len(data), 7))
     body = data[5:]
     pieces = [body[at : at + 100] for at in range(0, len(body), 100)]
     records = b"".join(data[:3] + bytes([0, len(piece)]) + piece for piece in pieces)
-    assert protocols(records) == protocols(data)
+    assert offered(records) == offered(data)
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -195,9 +209,9 @@ def test_client_hello_that_is_none(seed: int) -> None:
         for _ in range(dice.randrange(1, 8)):
             data[dice.randrange(len(data))] = dice.randrange(256)
         with contextlib.suppress(ValueError):
-            protocols(bytes(data))
+            offered(bytes(data))
     with pytest.raises(ValueError, match=r"."):
-        protocols(b"GET / HTTP/1.1\r\n")
+        offered(b"GET / HTTP/1.1\r\n")
 
 
 @functools.cache

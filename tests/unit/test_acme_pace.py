@@ -8,8 +8,7 @@ from itertools import pairwise
 import pytest
 
 from certctl.errors import CertctlError
-from certctl.issuers.acme.order import Patience
-from certctl.issuers.acme.pace import Pace, longer
+from certctl.issuers.acme.pace import Pace, Patience, longer
 
 
 def polls(seconds: float) -> list[float]:

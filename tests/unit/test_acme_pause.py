@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from certctl.errors import CertctlError
-from certctl.issuers.acme.pause import Pause
+from certctl.issuers.acme.pace import Pause
 from certctl.planning.times import rfc3339
 
 CA = "https://ca.test/dir"

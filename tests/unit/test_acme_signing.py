@@ -11,11 +11,9 @@ from josepy.jws import JWS
 
 from certctl.errors import CertctlError
 from certctl.issuers.acme.accountfile import Registration, read_registration, registration_path
-from certctl.issuers.acme.jws import Signer, dump, load_key, sign
-from certctl.issuers.acme.nonces import NoncePool
-from certctl.issuers.acme.note import Note, note_path, read_note, write_note
-from certctl.issuers.acme.order import new_order
-from certctl.issuers.acme.shared import Holders
+from certctl.issuers.acme.order import Note, new_order, note_path, read_note, write_note
+from certctl.issuers.acme.proof import Holders
+from certctl.issuers.acme.signing import NoncePool, Signer, dump, load_key, sign
 from certctl.planning.spec import DAY
 from certctl.ports import IssueRequest
 from certctl.store.keys import generate

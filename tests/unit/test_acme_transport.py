@@ -13,8 +13,7 @@ from certctl import __version__
 from certctl.errors import CertctlError
 from certctl.issuers.acme.client import Client
 from certctl.issuers.acme.issuer import AcmeIssuer
-from certctl.issuers.acme.pace import Pace
-from certctl.issuers.acme.pause import Pause
+from certctl.issuers.acme.pace import Pace, Pause
 from certctl.issuers.acme.pool import LARGEST
 from certctl.issuers.acme.transport import Transport
 from certctl.planning.spec import AcmeOptions, IssuerSpec
@@ -102,11 +101,13 @@ def test_answer_that_is_compressed(coding: str) -> None:
 def test_deadline_of_the_pass() -> None:
     """A CA that is slow is left alone when the pass's time for others is over, whatever `timeout` says."""
     began = time.monotonic()
-    with tiny_ca({"/slow": lambda _: time.sleep(20)}) as ca, deadline.limit(0.5):
-        with pytest.raises(CertctlError, match="it takes too long"):
-            transport(60).request("GET", f"{ca.url}/slow")
-        with pytest.raises(CertctlError):
-            transport(60).request("GET", f"{ca.url}/slow")
+    with tiny_ca({"/slow": lambda _: time.sleep(20), "/quick": lambda _: Said(b"{}")}) as ca:
+        transport(60).request("GET", f"{ca.url}/quick")  # the process that asks has started
+        with deadline.limit(0.5):
+            with pytest.raises(CertctlError, match="it takes too long"):
+                transport(60).request("GET", f"{ca.url}/slow")
+            with pytest.raises(CertctlError):
+                transport(60).request("GET", f"{ca.url}/slow")
     assert time.monotonic() - began < 10
 
 

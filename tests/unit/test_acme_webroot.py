@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from certctl.errors import CertctlError, StoreError
-from certctl.issuers.acme.leftovers import Leftovers
-from certctl.issuers.acme.proof import Proof
-from certctl.issuers.acme.webroot import Webroot, remove
+from certctl.issuers.acme.http01 import Webroot, remove
+from certctl.issuers.acme.proof import Leftovers, Proof
 from tests.support import strangers
 from tests.support.strangers import NOBODY
 

@@ -12,11 +12,9 @@ import pytest
 
 from certctl.errors import CertctlError
 from certctl.issuers.acme import pool
-from certctl.issuers.acme.answer import Answer
-from certctl.issuers.acme.directory import NAMED, Bounds, directory_url, staging
-from certctl.issuers.acme.problem import RefusedError, parse_problem
-from certctl.issuers.acme.retryafter import LONGEST, seconds_to_wait
-from certctl.issuers.acme.revoke import reason_code
+from certctl.issuers.acme.answer import LONGEST_WAIT, Answer, RefusedError, parse_problem, seconds_to_wait
+from certctl.issuers.acme.certificate import reason_code
+from certctl.issuers.acme.transport import NAMED, Bounds, directory_url, staging
 from certctl.planning.spec import AcmeOptions, IssuerSpec
 
 COUNTED = "hostile inputs"
@@ -38,11 +36,11 @@ TWO_MINUTES_LATER = "Tue, 24 Nov 2026 12:02:00 GMT"
         ("Tuesday, 24-Nov-26 12:02:00 GMT", None, 120.0),
         ("Tue Nov 24 12:02:00 2026", None, 120.0),
         ("Tue, 24 Nov 2026 11:00:00 GMT", None, 0.0),
-        ("99999999999", None, LONGEST),
-        ("315360000", None, LONGEST),
-        ("9" * 64, None, LONGEST),
+        ("99999999999", None, LONGEST_WAIT),
+        ("315360000", None, LONGEST_WAIT),
+        ("9" * 64, None, LONGEST_WAIT),
         ("9" * 5000, None, None),
-        ("Fri, 31 Dec 9999 23:59:59 GMT", None, LONGEST),
+        ("Fri, 31 Dec 9999 23:59:59 GMT", None, LONGEST_WAIT),
         ("Fri, 31 Dec 9999 23:59:59 -1200", None, None),
         ("Tue, 24 Nov 2026 12:02:00 +999999", None, None),
         (TWO_MINUTES_LATER, "Fri, 31 Dec 9999 23:59:59 -1200", 120.0),

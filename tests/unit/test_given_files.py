@@ -13,7 +13,7 @@ from certctl.app.fingerprints import Query
 from certctl.dns import tsig
 from certctl.errors import CertctlError
 from certctl.issuers import csr
-from certctl.issuers.acme import eab, lexicon, transport
+from certctl.issuers.acme import account, lexicon, transport
 from certctl.system.files import read_given
 from certctl.system.secret import read_secret
 
@@ -23,7 +23,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "fingerprints --file": lambda path: fingerprints.of_file(path, Query()),
     "csr": csr.read,
     "tsig_key_file": tsig.read,
-    "eab_hmac_key_file": eab._mac_key,
+    "eab_hmac_key_file": account._mac_key,
     "ca_file": transport.roots,
     "a token in a file": lambda path: lexicon._content("issuer le", path),
 }

@@ -135,6 +135,19 @@ def test_calls_run_side_by_side_and_end_in_time(child: Child) -> None:
     assert time.monotonic() - begin < 20
 
 
+def test_descriptors_go_along(child: Child) -> None:
+    """An open file or socket can be handed over, and is the child's own from then on."""
+    for count in (1, 3):
+        pipes = [os.pipe() for _ in range(count)]
+        child.insist(inmate.speak, "word", seconds=10, descriptors=[writing for _, writing in pipes])
+        for reading, writing in pipes:
+            os.close(writing)
+            assert os.read(reading, 100) == b"word"
+            assert os.read(reading, 100) == b""
+            os.close(reading)
+    assert child.call(inmate.echo, "still there", seconds=10) == "still there"
+
+
 def test_all_end(child: Child) -> None:
     """No process is left behind, not even as a zombie, whatever is still asked of it."""
     number = child.call(inmate.pid, seconds=10)

@@ -5,23 +5,21 @@ from __future__ import annotations
 import base64
 import json
 import os
-import socket
 import traceback
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote, quote_plus
 
-import dns.name
-import dns.resolver
 import pytest
 
 from certctl.dns import tsig
 from certctl.errors import CertctlError
-from certctl.issuers.acme.dnslookup import Lookup, Record
-from certctl.issuers.acme.dnsoptions import Table
+from certctl.issuers.acme import lexicon
+from certctl.issuers.acme.dns01 import Lookup, Record, Table
 from certctl.issuers.acme.issuer import AcmeIssuer
 from certctl.issuers.acme.lexicon import Lexicon
 from certctl.planning.spec import AcmeOptions, IssuerSpec
+from certctl.system.child import Child
 from certctl.system.secret import read_secret, strike
 from certctl.system.text import STRUCK, without_passwords
 from tests.unit.acme_tiny_ca import Said, tiny_ca
@@ -80,27 +78,48 @@ def test_no_provider_tells_its_token(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv(name, "http://127.0.0.1:1")
         monkeypatch.setenv(name.upper(), "http://127.0.0.1:1")
     monkeypatch.setattr("certctl.issuers.acme.lexicon.LONGEST", 3.0)
-    system = socket.getaddrinfo
-
-    def at_home(host: str, *rest: Any, **options: Any) -> Any:
-        if host != "127.0.0.1":
-            raise socket.gaierror(socket.EAI_NONAME, "not known here")
-        return system(host, *rest, **options)
-
-    monkeypatch.setattr(socket, "getaddrinfo", at_home)
-    # Who asks for the zone before anything else asks a resolver that there may not be.
-    monkeypatch.setattr("dns.resolver.zone_for_name", lambda *_, **__: dns.name.from_text("example.test."))
-    struck = []
     names = providers()
     assert len(names) > 40
-    for name in names:
-        client = Lexicon(name, Table("t", dict(SECRETS)), Zone(Table("t", {})), 60)
+    # One process for all of them; it finds no module that it has not loaded before it became nobody.
+    child = Child("t", lexicon.__name__, *map(lexicon._module, names), "tests.support.offline")
+    monkeypatch.setattr("certctl.issuers.acme.lexicon.Child", lambda *_, **__: child)
+
+    def told(name: str) -> str:
         with pytest.raises(CertctlError) as caught:
+            client = Lexicon(name, Table("t", dict(SECRETS)), Zone(Table("t", {})), 60)
             client.add(Record("_acme-challenge.example.test", "x" * 43))
-        told = "".join(traceback.format_exception(caught.value)) + str(caught.value.hint)
-        assert not any(secret in told for secret in SECRETS.values()), name
-        struck += [name] if STRUCK in told else []
+        return "".join(traceback.format_exception(caught.value)) + str(caught.value.hint)
+
+    struck = []
+    with ThreadPoolExecutor(8) as pool:
+        for name, text in zip(names, pool.map(told, names), strict=True):
+            assert not any(secret in text for secret in SECRETS.values()), name
+            assert "was not loaded" not in text, name
+            struck += [name] if STRUCK in text else []
     assert len(struck) >= 3, f"the test sees too little: {struck}"
+
+
+def test_options_that_name_files(tmp_path: Path) -> None:
+    """What a provider would read from a file by itself is read here, where its process cannot."""
+    path = tmp_path / "key"
+    path.write_text("{}")
+    path.chmod(0o600)
+    for key, value in (
+        ("auth_service_account_info", f"file::{path}"),
+        ("auth_service_account_info_file", path),
+    ):
+        assert lexicon._option("t", "googleclouddns", key, str(value)) == "base64::e30="
+    assert lexicon._option("t", "transip", "auth_api_key", str(path)) == "base64::e30="
+    assert lexicon._option("t", "transip", "auth_api_key", "base64::e30=") == "base64::e30="
+    assert lexicon._option("t", "cloudflare", "auth_token_file", str(path)) == "{}"
+
+
+def test_provider_that_is_none() -> None:
+    """A provider that dns-lexicon does not know is said before anything is ordered."""
+    pytest.importorskip("lexicon", reason="dns-lexicon is not installed")
+    with pytest.raises(CertctlError, match="knows no provider 'nobody'") as caught:
+        Lexicon("nobody", Table("t", {}), Zone(Table("t", {})), 60)
+    assert not caught.value.transient
 
 
 @pytest.mark.parametrize("mode", [0o600, 0o400, 0o640, 0o440])

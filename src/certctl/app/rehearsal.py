@@ -53,8 +53,8 @@ def rehearse(spec: Spec, names: Collection[str], report: Report) -> list[Rehears
 def _one(cert: CertificateSpec, issuer: IssuerSpec) -> CertctlError | None:
     import tempfile
 
-    from certctl.issuers.acme.directory import staging
     from certctl.issuers.acme.issuer import AcmeIssuer
+    from certctl.issuers.acme.transport import staging
     from certctl.x509.chain import check_chain
     from certctl.x509.keys import key_facts
 

@@ -191,7 +191,7 @@ def _keep_standby(store: DiskStore, state: CertificateState, match: Match, now: 
 def adopt_account(store: DiskStore, issuer: str, account: Account, now: datetime) -> Adopted:
     """Keep an ACME account as the issuer's, unless it has one. Raises CertctlError for a key of no use."""
     from certctl.issuers.acme import accountfile
-    from certctl.issuers.acme.jws import load_key
+    from certctl.issuers.acme.signing import load_key
 
     home = f"{store.layout.issuers}/{issuer}"
     path = accountfile.key_path(home)

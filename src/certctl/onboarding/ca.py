@@ -53,7 +53,7 @@ def beside(ca: Ca, others: Collection[str]) -> Ca:
 
 def shown(ca: Ca) -> Ca:
     """Ask the CA where its terms of service are. Raises IssuerError if it does not say."""
-    from certctl.issuers.acme.terms import terms
+    from certctl.issuers.acme.client import terms
 
     return ca._replace(terms=terms(ca.url, ca.ca_file))
 

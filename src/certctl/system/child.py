@@ -5,20 +5,17 @@ What comes from the network is read by a child without root and without files (s
 is its owner. A child is a new interpreter, so it has nothing of this process's memory,
 and it gets no private key of a certificate; what it returns is built as the function's
 annotations say, and nothing else. Without root it works the same in one user.
-
-Frames on the socket: four bytes of length, then JSON.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import socket
 import struct
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
@@ -33,8 +30,6 @@ Result = TypeVar("Result")
 NOBODY = 65534
 GRACE = 10.0
 """Seconds beyond its own limit after which a call is given up."""
-LARGEST = 16 << 20
-"""Bytes of a frame."""
 _ENDING = 2.0
 _ENVIRONMENT = ("TZ", "LANG", "LD_PRELOAD", "LD_LIBRARY_PATH", "RES_OPTIONS", "LOCALDOMAIN", "SSL_CERT_FILE",
                 "SSL_CERT_DIR")  # fmt: skip
@@ -46,16 +41,18 @@ _PREFIXES = ("FAKETIME", "LC_")
 class Child:
     """One process, started by the first call, which serves calls side by side."""
 
-    def __init__(self, task: str, *modules: str, uid: int | None = None) -> None:
+    def __init__(self, task: str, *modules: str, uid: int | None = None, sealed: bool = True) -> None:
         """*task*: for messages; *modules*: whose functions may be called, and what these will
         import late. They are loaded before anything is given up; what they need of the file system
         is read then, by their `make_ready()`.
 
-        *uid*: it becomes that user, and keeps the file system; None: nobody, confined.
+        *uid*: it becomes that user, and keeps the file system; None: nobody, confined. *sealed*: what was
+        not loaded by then is not found any more, rather than here and there only.
         """
         self._task = task
         self._modules = modules
         self._uid = uid
+        self._sealed = sealed
         self._lock = threading.Lock()
         self._running: _Running | None = None
 
@@ -80,12 +77,32 @@ class Child:
         """Run any other *function* there, within *seconds* and the pass's deadline."""
         return self.insist(function, *arguments, seconds=deadline.left(seconds))
 
-    def insist(self, function: Callable[..., Result], *arguments: Any, seconds: float) -> Result:
-        """The same, whatever the pass's deadline is: cleaning up comes after it, too."""
-        return self._ask(function, dict(zip(_names(function), arguments, strict=False)), seconds)
+    def insist(
+        self,
+        function: Callable[..., Result],
+        *arguments: Any,
+        seconds: float,
+        descriptors: Sequence[int] = (),
+    ) -> Result:
+        """The same, whatever the pass's deadline is: cleaning up comes after it, too.
 
-    def _ask(self, function: Callable[..., Result], given: dict[str, Any], seconds: float) -> Result:
-        answer = self._started().ask(function, wire.plain(given))
+        *descriptors*: *function* gets them by that name, as numbers of its own process.
+        """
+        given = dict(zip(_names(function), arguments, strict=False))
+        return self._ask(function, given, seconds, descriptors)
+
+    def start(self) -> None:
+        """Begin now: by the time of the first call it has loaded what it needs."""
+        self._started()
+
+    def _ask(
+        self,
+        function: Callable[..., Result],
+        given: dict[str, Any],
+        seconds: float,
+        descriptors: Sequence[int] = (),
+    ) -> Result:
+        answer = self._started().ask(function, wire.plain(given), descriptors)
         try:
             value = answer.result(seconds + GRACE)
         except TimeoutError:
@@ -102,7 +119,7 @@ class Child:
                 self._running.end()
                 self._running = None
             if self._running is None:
-                self._running = _Running(self._task, self._modules, self._uid)
+                self._running = _Running(self._task, self._modules, self._uid, sealed=self._sealed)
                 _running.add(self)
             return self._running
 
@@ -144,7 +161,7 @@ def as_user(uid: int, function: Callable[..., None], *arguments: Any, seconds: f
 class _Running:
     """This side of a process that runs."""
 
-    def __init__(self, task: str, modules: tuple[str, ...], uid: int | None) -> None:
+    def __init__(self, task: str, modules: tuple[str, ...], uid: int | None, *, sealed: bool = True) -> None:
         from subprocess import DEVNULL, Popen
 
         self.over = False
@@ -176,12 +193,15 @@ class _Running:
                 why = (getattr(error, "strerror", None) or str(error)).lower()
                 raise CertctlError(f"{task}: no process of its own can be started: {why}") from error
             try:
-                _send(self._socket, {"modules": modules, "user": _user(uid), "confined": uid is None})
+                begin = {"modules": modules, "user": _user(uid), "confined": uid is None, "sealed": sealed}
+                wire.send(self._socket, begin)
             except OSError:
                 raise self._gone() from None
             self._opened = opened.pop_all()
 
-    def ask(self, function: Callable[..., Any], arguments: Any) -> Future[Any]:
+    def ask(
+        self, function: Callable[..., Any], arguments: Any, descriptors: Sequence[int] = ()
+    ) -> Future[Any]:
         answer: Future[Any] = Future()
         with self._lock:
             self._count += 1
@@ -194,10 +214,14 @@ class _Running:
                 "function": [function.__module__, function.__name__],
                 "arguments": arguments,
                 "deadline": deadline.current(),
+                "descriptors": len(descriptors),
             }
             try:
-                _send(self._socket, frame)
+                wire.send(self._socket, frame)
+                if descriptors:
+                    socket.send_fds(self._socket, [b"\0"], descriptors)
             except OSError:
+                self.over = True
                 del self._waiting[number]
                 raise self._gone() from None
         return answer
@@ -205,7 +229,7 @@ class _Running:
     def _read(self) -> None:
         """Hand answers to those who wait for them, until there are no more."""
         try:
-            while (frame := _receive(self._socket)) is not None:
+            while (frame := wire.receive(self._socket)) is not None:
                 answer, function = self._waiting[frame["call"]]
                 if "error" in frame:
                     answer.set_exception(_error(frame["error"], function))
@@ -272,38 +296,6 @@ def _environment() -> dict[str, str]:
     }
 
 
-def _send(connection: socket.socket, frame: dict[str, Any]) -> None:
-    data = json.dumps(frame, separators=(",", ":")).encode()
-    connection.sendall(struct.pack(">I", len(data)) + data)
-
-
-def _receive(connection: socket.socket) -> dict[str, Any] | None:
-    """The next frame; None at the end. Raises OSError, ValueError."""
-    head = _exactly(connection, 4)
-    if head is None:
-        return None
-    (length,) = struct.unpack(">I", head)
-    if length > LARGEST:
-        raise ValueError("a frame is too large")
-    data = _exactly(connection, length)
-    if data is None:
-        return None
-    frame = json.loads(data)
-    if not isinstance(frame, dict):
-        raise ValueError("a frame is no object")  # noqa: TRY004  # the other side's fault, not a caller's
-    return frame
-
-
-def _exactly(connection: socket.socket, length: int) -> bytes | None:
-    data = bytearray()
-    while len(data) < length:
-        piece = connection.recv(min(length - len(data), 1 << 20))
-        if not piece:
-            return None
-        data += piece
-    return bytes(data)
-
-
 def _error(told: Any, function: Callable[..., Any]) -> CertctlError:
     """The error that the other side raised, if it is one of ours; else one that quotes it."""
     module, name, message, rest = told
@@ -333,7 +325,7 @@ def main() -> None:
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which hangs up
     connection = socket.socket(fileno=os.dup(0))
-    start = _receive(connection)
+    start = wire.receive(connection)
     if start is None:
         os._exit(0)
     # Before root is gone: certctl may be installed where only root can read.
@@ -341,13 +333,16 @@ def main() -> None:
         module = importlib.import_module(name)
         if hasattr(module, "make_ready"):
             module.make_ready()
-    sys.meta_path.insert(0, _Sealed())
+    if start["sealed"]:
+        sys.meta_path.insert(0, _Sealed())
     confine.drop_root(*start["user"])
     if start["confined"]:
         confine.confine()
     _inside = True
     modules, lock = frozenset(start["modules"]), threading.Lock()
-    while (frame := _receive(connection)) is not None:
+    while (frame := wire.receive(connection)) is not None:
+        if frame["descriptors"]:
+            _, frame["arguments"]["descriptors"], _, _ = socket.recv_fds(connection, 1, frame["descriptors"])
         arguments = (connection, lock, modules, frame)
         try:
             threading.Thread(target=_serve, args=arguments, daemon=True, name="certctl-call").start()
@@ -379,7 +374,7 @@ def _serve(
         rest = {key: v for key, v in vars(found).items() if isinstance(v, str | int | float | None)}
         answer["error"] = [type(found).__module__, type(found).__name__, found.message, rest]
     with lock:
-        _send(connection, answer)
+        wire.send(connection, answer)
 
 
 def _function(modules: frozenset[str], module: str, name: str) -> Callable[..., Any]:

@@ -2,12 +2,17 @@
 
 Whoever reads does not trust who wrote: a value is built only as its annotation says,
 unlike with pickle, which makes whatever the other side asks for.
+
+A frame is four bytes of length, then JSON; one more byte carries descriptors, where there are any.
 """
 
 from __future__ import annotations
 
 import base64
 import collections.abc
+import json
+import socket
+import struct
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -15,6 +20,8 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
+LARGEST = 16 << 20
+"""Bytes of a frame."""
 _SCALARS = (str, int, bool, type(None))
 _MANY = {tuple: tuple, list: list, set: set, frozenset: frozenset, collections.abc.Sequence: tuple,
          collections.abc.Collection: tuple, collections.abc.Iterable: tuple}  # fmt: skip
@@ -103,3 +110,35 @@ def _hints(owner: Any) -> Mapping[str, Any]:
 
 def _name(kind: Any) -> str:
     return getattr(kind, "__name__", str(kind))
+
+
+def send(connection: socket.socket, frame: dict[str, Any]) -> None:
+    data = json.dumps(frame, separators=(",", ":")).encode()
+    connection.sendall(struct.pack(">I", len(data)) + data)
+
+
+def receive(connection: socket.socket) -> dict[str, Any] | None:
+    """The next frame; None at the end. Raises OSError, ValueError."""
+    head = _exactly(connection, 4)
+    if head is None:
+        return None
+    (length,) = struct.unpack(">I", head)
+    if length > LARGEST:
+        raise ValueError("a frame is too large")
+    data = _exactly(connection, length)
+    if data is None:
+        return None
+    frame = json.loads(data)
+    if not isinstance(frame, dict):
+        raise ValueError("a frame is no object")  # noqa: TRY004  # the other side's fault, not a caller's
+    return frame
+
+
+def _exactly(connection: socket.socket, length: int) -> bytes | None:
+    data = bytearray()
+    while len(data) < length:
+        piece = connection.recv(min(length - len(data), 1 << 20))
+        if not piece:
+            return None
+        data += piece
+    return bytes(data)

@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from typing import Any
 
 from acme import messages
+from josepy.b64 import b64decode
 from josepy.jwk import JWK
 
-from certctl.errors import IssuerError
-from certctl.issuers.acme import accountfile, rollover
+from certctl.errors import CertctlError, IssuerError
+from certctl.issuers.acme import accountfile
 from certctl.issuers.acme.accountfile import Registration
-from certctl.issuers.acme.answer import Answer
+from certctl.issuers.acme.answer import Answer, RefusedError, UnreachableError
 from certctl.issuers.acme.client import ANYTHING, JSON, Client, Payload
-from certctl.issuers.acme.eab import binding
-from certctl.issuers.acme.jws import Signer
-from certctl.issuers.acme.problem import RefusedError, UnreachableError
-from certctl.issuers.acme.shared import lock_for
+from certctl.issuers.acme.signing import Signer, dump, sign
 from certctl.planning.spec import AcmeOptions
+from certctl.store import atomic
+from certctl.system.secret import read_secret
 
 FORGOTTEN = ""
 """In place of the directory: the CA does not know the account any more."""
+
+
+_locks: dict[str, threading.Lock] = {}
+_locks_lock = threading.Lock()
+
+
+def lock_for(path: str) -> threading.Lock:
+    """Return the process's one lock for what is at *path*: two issuers may be made for one home."""
+    with _locks_lock:
+        return _locks.setdefault(os.path.realpath(path), threading.Lock())
 
 
 class Account:
@@ -80,7 +92,7 @@ class Account:
         signer = self.signer()
         with self._lock:
             self._signer = None  # if there is no answer, the next use finds out which key counts
-            self._signer = rollover.roll(self._client, self._home, signer)
+            self._signer = roll(self._client, self._home, signer)
 
     def deactivate(self) -> None:
         """Deactivate the account for good (RFC 8555 §7.3.6); the key stays on disk."""
@@ -88,7 +100,11 @@ class Account:
         assert signer.account is not None
         with self._lock:
             self._client.post(
-                signer.account, signer, {"status": "deactivated"}, what="the deactivation", accept=ANYTHING
+                signer.account,
+                signer,
+                messages.UpdateRegistration(status=messages.STATUS_DEACTIVATED),
+                what="the deactivation",
+                accept=ANYTHING,
             )
             registration = Registration(self._client.url, signer.account, (), deactivated=True)
             accountfile.write_registration(self._home, registration)
@@ -105,7 +121,7 @@ class Account:
                 f"{accountfile.key_path(self._home)}",
                 transient=False,
             )
-        key = rollover.settle(self._client, self._home) or self._key()
+        key = settle(self._client, self._home) or self._key()
         if registration is None or registration.directory == FORGOTTEN:
             return self._register(key)
         signer = Signer(key, registration.url)
@@ -153,7 +169,11 @@ class Account:
         assert signer.account is not None
         contact = self._contact()
         self._client.post(
-            signer.account, signer, {"contact": list(contact)}, what="the account's contacts", accept=ANYTHING
+            signer.account,
+            signer,
+            messages.UpdateRegistration(contact=contact),
+            what="the account's contacts",
+            accept=ANYTHING,
         )
         accountfile.write_registration(self._home, Registration(self._client.url, signer.account, contact))
         return signer
@@ -178,3 +198,112 @@ class Account:
                 if registration and not registration.deactivated:
                     accountfile.write_registration(self._home, registration._replace(directory=FORGOTTEN))
                 self._signer = None
+
+
+_HINT = "the file holds the HMAC key alone, in base64url as the CA shows it"
+ALGORITHMS = ("HS256", "HS384", "HS512")
+
+
+def binding(client: Client, options: AcmeOptions, key: JWK) -> dict[str, Any] | None:
+    """Return the JWS over the account's public *key*, made with the MAC key that the CA handed out.
+
+    None where no binding is configured. Raises `IssuerError` where the CA wants one, or it cannot be made.
+    """
+    directory = client.directory()
+    if not options.eab_kid:
+        if directory.external_account_required:
+            raise IssuerError(
+                f"{client.name} wants an external account binding",
+                f"get a key id and an HMAC key from the CA and set eab_kid and eab_hmac_key_file in "
+                f"[issuer.{client.name}]",
+                transient=False,
+            )
+        return None
+    if options.eab_algorithm not in ALGORITHMS:
+        raise IssuerError(
+            f"eab_algorithm {options.eab_algorithm!r} is not known",
+            f"one of {', '.join(ALGORITHMS)}",
+            transient=False,
+        )
+    return messages.ExternalAccountBinding.from_data(
+        account_public_key=key.public_key(),
+        kid=options.eab_kid,
+        hmac_key=_mac_key(options.eab_hmac_key_file),
+        directory=messages.Directory({"newAccount": directory.new_account}),
+        hmac_alg=options.eab_algorithm,
+    )
+
+
+def _mac_key(path: str) -> str:
+    """Return the base64url text in *path*; CAs show it with and without padding, some in plain base64."""
+    try:
+        text = "".join(read_secret(path).split())
+        text = text.rstrip("=").replace("+", "-").replace("/", "_")
+        key = b64decode(text)
+    except CertctlError as error:
+        raise _unusable(path, error.message, error.hint) from error
+    except ValueError:
+        raise _unusable(path, "it is no base64") from None
+    if not key:
+        raise IssuerError(f"{path} holds no external account key: it is empty", transient=False)
+    return text
+
+
+def _unusable(path: str, why: str, hint: str | None = None) -> IssuerError:
+    return IssuerError(
+        f"cannot read the external account's key from {path}: {why}", hint or _HINT, transient=False
+    )
+
+
+def roll(client: Client, home: str, signer: Signer) -> Signer:
+    """Give the account of *signer* a new key (RFC 8555 §7.3.5); return the new signer. Raises `IssuerError`.
+
+    The new key is on disk before the CA hears of it, and takes the old one's place once the CA is seen to
+    know it. In between nobody here can tell which of the two the CA goes by; `settle` asks.
+    """
+    url = client.directory().key_change
+    if not url:
+        raise IssuerError(f"{client.name} offers no change of the account's key", transient=False)
+    path = accountfile.next_key_path(home)
+    accountfile.write_key(path, accountfile.new_key())
+    key = accountfile.read_key(path)
+    assert key is not None
+    inner = sign(Signer(key), url, dump({"account": signer.account, "oldKey": signer.public()}))
+    try:
+        client.post(url, signer, dict(inner), what="the new account key", accept=ANYTHING, repeatable=False)
+    except RefusedError as refusal:
+        if refusal.problem.status < 500:
+            atomic.remove(path)
+        raise
+    if settle(client, home) is None:
+        raise IssuerError(f"{client.name} answered the change of the account's key, but does not know it")
+    return Signer(key, signer.account)
+
+
+def settle(client: Client, home: str) -> JWK | None:
+    """Find out what became of a rollover that did not end; return the new key where the CA knows it.
+
+    None if no rollover was under way, or it had not reached the CA: then the new key is thrown away.
+    """
+    path = accountfile.next_key_path(home)
+    key = accountfile.read_key(path)
+    if key is None:
+        return None
+    try:
+        client.post(
+            client.directory().new_account,
+            Signer(key),
+            messages.NewRegistration(only_return_existing=True),
+            what="the account's new key",
+        )
+    except RefusedError as refusal:
+        if refusal.problem.code != "accountDoesNotExist":
+            raise
+        atomic.remove(path)
+        return None
+    _take(home)
+    return key
+
+
+def _take(home: str) -> None:
+    atomic.move(accountfile.next_key_path(home), os.path.join(home, accountfile.KEY))

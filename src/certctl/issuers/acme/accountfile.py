@@ -9,7 +9,7 @@ from typing import NamedTuple
 from josepy.jwk import JWK
 
 from certctl.errors import StateError
-from certctl.issuers.acme.jws import load_key
+from certctl.issuers.acme.signing import load_key
 from certctl.store import atomic
 
 KEY = "account.key"

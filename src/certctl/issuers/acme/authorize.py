@@ -10,9 +10,8 @@ from typing import Any, NamedTuple
 
 from certctl.errors import CertctlError, IssuerError
 from certctl.issuers.acme.account import Account
-from certctl.issuers.acme.answer import Answer
-from certctl.issuers.acme.order import Order, Patience
-from certctl.issuers.acme.problem import (
+from certctl.issuers.acme.answer import (
+    Answer,
     Problem,
     RefusedError,
     UnreachableError,
@@ -21,8 +20,9 @@ from certctl.issuers.acme.problem import (
     permanent,
     shorten,
 )
-from certctl.issuers.acme.proof import Asked, Proof, Solver
-from certctl.issuers.acme.shared import at_once
+from certctl.issuers.acme.order import Order
+from certctl.issuers.acme.pace import Patience
+from certctl.issuers.acme.proof import Asked, Proof, Solver, at_once
 from certctl.planning.spec import CHALLENGES
 from certctl.x509.names import address
 

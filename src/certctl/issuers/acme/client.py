@@ -7,18 +7,15 @@ import time
 from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 from josepy.interfaces import JSONDeSerializable
 
 from certctl.errors import IssuerError
-from certctl.issuers.acme.answer import Answer
-from certctl.issuers.acme.directory import LONGEST
-from certctl.issuers.acme.jws import Signer, dump, sign
-from certctl.issuers.acme.nonces import NoncePool
-from certctl.issuers.acme.pace import Pace
-from certctl.issuers.acme.pause import Pause
-from certctl.issuers.acme.problem import RefusedError, UnreachableError
-from certctl.issuers.acme.transport import Transport
+from certctl.issuers.acme.answer import Answer, RefusedError, UnreachableError
+from certctl.issuers.acme.pace import Pace, Pause
+from certctl.issuers.acme.signing import NoncePool, Signer, dump, sign
+from certctl.issuers.acme.transport import LONGEST_URL, Transport
 from certctl.planning.times import after, minute_text
 
 NONCE_TRIES = 40
@@ -29,6 +26,7 @@ SHORT = 5.0
 """A Retry-After up to this many seconds with a 5xx is waited for on the spot."""
 DIRECTORY_AGE = 3600.0
 MOST_PROFILES = 32
+TERMS_TIMEOUT = 30.0
 FAILURE_AGE = 10.0
 """Twenty orders that wait for the directory of a dead CA learn of it together, not one after the other."""
 
@@ -165,7 +163,7 @@ class Client:
     def _refusal(self, answer: Answer, what: str, wanted: float | None) -> IssuerError:
         if answer.status < 400:
             return UnreachableError(
-                f"{answer.url} redirects to {(answer.header('Location') or 'nowhere')[:LONGEST]}",
+                f"{answer.url} redirects to {(answer.header('Location') or 'nowhere')[:LONGEST_URL]}",
                 "set the issuer's directory to the address that the CA documents",
             )
         problem = answer.problem()
@@ -225,7 +223,18 @@ def _directory(answer: Answer, check: Callable[[str], str]) -> Directory:
         revoke_cert=url("revokeCert"),
         key_change=url("keyChange"),
         renewal_info=url("renewalInfo"),
-        terms=str(meta.get("termsOfService") or "")[:LONGEST],
+        terms=str(meta.get("termsOfService") or "")[:LONGEST_URL],
         external_account_required=meta.get("externalAccountRequired") is True,
         profiles=tuple(profiles)[:MOST_PROFILES] if isinstance(profiles, dict) else None,
     )
+
+
+def terms(url: str, ca_file: str = "") -> str:
+    """Return where the terms of the CA with the directory *url* are (RFC 8555 §7.1.1); empty: it names none.
+
+    *ca_file*: roots to trust in place of the system's. Nothing is kept. Raises `IssuerError`.
+    """
+    transport = Transport(url, ca_file, TERMS_TIMEOUT, 1)
+    name = urlsplit(url).hostname or url
+    client = Client(name, url, transport, Pace(), Pause(name, url, ""))
+    return client.directory().terms

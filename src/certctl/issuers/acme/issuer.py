@@ -15,7 +15,7 @@ from certctl.planning.state import Advice
 from certctl.ports import Issued, IssueRequest
 
 if TYPE_CHECKING:
-    from certctl.issuers.acme.session import Session
+    from certctl.issuers.acme.obtain import Session
 
 
 class AccountFacts(NamedTuple):
@@ -61,7 +61,7 @@ class AcmeIssuer:
 
     def finish(self, request: IssueRequest) -> None:
         """Forget the order: its certificate is durable."""
-        from certctl.issuers.acme.note import drop_note
+        from certctl.issuers.acme.order import drop_note
 
         drop_note(request)
 
@@ -76,16 +76,16 @@ class AcmeIssuer:
 
     def revoke(self, leaf_pem: bytes, key_pem: bytes | None, reason: str) -> None:
         """Revoke as the account that ordered, or with the certificate's own key where *key_pem* is given."""
-        from certctl.issuers.acme import revoke
+        from certctl.issuers.acme.certificate import revoke
 
         session = self.session()
-        revoke.revoke(session.client, session.account, leaf_pem, key_pem, reason)
+        revoke(session.client, session.account, leaf_pem, key_pem, reason)
 
     def session(self) -> Session:
         """Return the one conversation with the CA."""
         with self._lock:
             if self._session is None:
-                from certctl.issuers.acme.session import Session
+                from certctl.issuers.acme.obtain import Session
 
                 self._session = Session(self.spec, self.home)
             return self._session

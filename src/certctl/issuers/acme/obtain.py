@@ -3,17 +3,34 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Sequence
 
+from acme import messages
+from cryptography import x509
+
 from certctl.errors import IssuerError
-from certctl.issuers.acme.ari import certificate_id
+from certctl.issuers.acme import http01
+from certctl.issuers.acme.account import Account
+from certctl.issuers.acme.answer import RefusedError, UnreachableError, permanent
 from certctl.issuers.acme.authorize import OrderFailedError, Prover
-from certctl.issuers.acme.chain import UnusableError, download
-from certctl.issuers.acme.jws import b64
-from certctl.issuers.acme.note import Note, drop_note, read_note, write_note
-from certctl.issuers.acme.order import Order, Patience, check_profile, look, new_order, read_order
-from certctl.issuers.acme.problem import RefusedError, UnreachableError, permanent
-from certctl.issuers.acme.session import Session
+from certctl.issuers.acme.certificate import Adviser, UnusableError, certificate_id, download
+from certctl.issuers.acme.client import Client
+from certctl.issuers.acme.order import (
+    Note,
+    Order,
+    check_profile,
+    drop_note,
+    look,
+    new_order,
+    read_note,
+    read_order,
+    write_note,
+)
+from certctl.issuers.acme.pace import Pace, Patience, Pause
+from certctl.issuers.acme.proof import Leftovers, Remover, Solver
+from certctl.issuers.acme.transport import Transport, directory_url
+from certctl.planning.spec import AcmeOptions, IssuerSpec
 from certctl.ports import Issued, IssueRequest
 from certctl.x509 import pem
 from certctl.x509.certificate import certificate_facts
@@ -23,6 +40,8 @@ FINALIZE_TRIES = 3
 DOWNLOAD_TRIES = 3
 REFUSALS = 3
 """After so many passes with an unusable certificate for one order, another order is placed."""
+_pace = Pace()
+"""The process's one: its orders share one processor, whatever the CA."""
 _log = logging.getLogger("certctl.acme")
 
 
@@ -100,10 +119,13 @@ def _submit(
     session: Session, request: IssueRequest, order: Order
 ) -> tuple[Order, RefusedError | UnreachableError | None]:
     """Send the certificate request. Without a clear answer the order itself tells what came of it."""
-    block = pem.blocks(make_csr(request.key_pem, request.names))[0]
+    csr = x509.load_pem_x509_csr(make_csr(request.key_pem, request.names))
     try:
         answer = session.account.post(
-            order.finalize, {"csr": b64(block.der)}, what="the certificate request", repeatable=False
+            order.finalize,
+            messages.CertificateRequest(csr=csr),
+            what="the certificate request",
+            repeatable=False,
         )
         return read_order(answer, order.url), None
     except RefusedError as refusal:
@@ -224,3 +246,49 @@ def _count_refusal(request: IssueRequest, note: Note) -> None:
         drop_note(request)
     else:
         write_note(request, note._replace(refusals=note.refusals + 1))
+
+
+class Session:
+    """One issuer's conversation with its CA, for as long as the process lives."""
+
+    def __init__(self, spec: IssuerSpec, home: str) -> None:
+        assert spec.acme is not None
+        self.name = spec.name
+        self.options = options = spec.acme
+        url = directory_url(options.directory)
+        transport = Transport(url, options.ca_file, options.timeout, options.max_orders + 2)
+        self.client = Client(spec.name, url, transport, _pace, Pause(spec.name, url, home))
+        self.account = Account(self.client, options, home)
+        self.adviser = Adviser(self.client)
+        self.pace = _pace
+        self.leftovers = Leftovers(home)
+        self._lock = threading.Lock()
+        self._solver: Solver | None = None
+
+    def solver(self) -> Solver:
+        """Return the one solver; what processes that died had put up is taken away first."""
+        with self._lock:
+            if self._solver is None:
+                removers: dict[str, Remover] = {http01.KIND: http01.remove}
+                self._solver = _new_solver(self.name, self.options, self.leftovers, removers)
+                self.leftovers.sweep(removers)
+            return self._solver
+
+
+def _new_solver(
+    name: str, options: AcmeOptions, leftovers: Leftovers, removers: dict[str, Remover]
+) -> Solver:
+    """The solver that is configured; it adds to *removers* how its leftovers are taken away."""
+    if options.challenge == "dns-01":
+        from certctl.issuers.acme import dns01
+
+        solver = dns01.Dns01(name, options, leftovers)
+        removers[dns01.KIND] = solver.remove
+        return solver
+    if options.challenge == "tls-alpn-01":
+        from certctl.issuers.acme.tlsalpn01 import TlsAlpn
+
+        return TlsAlpn(options.listen)
+    if options.webroot:
+        return http01.Webroot(options.webroot, leftovers)
+    return http01.Standalone(options.listen)

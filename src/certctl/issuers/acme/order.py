@@ -1,25 +1,22 @@
-"""Order objects (RFC 8555 §7.1.3): placed, looked at, waited for."""
+"""Order objects (RFC 8555 §7.1.3), and the note of one under way that must survive a crash."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from typing import NamedTuple, TypeVar
+import json
+import os
+from typing import NamedTuple
 
 from acme import messages
 from josepy.json_util import field
 
 from certctl.errors import IssuerError
 from certctl.issuers.acme.account import Account
-from certctl.issuers.acme.answer import Answer
+from certctl.issuers.acme.answer import Answer, Problem, UnreachableError, parse_problem
 from certctl.issuers.acme.client import Client
-from certctl.issuers.acme.pace import Pace, longer
-from certctl.issuers.acme.problem import Problem, UnreachableError, parse_problem
 from certctl.planning.spec import AcmeOptions
-from certctl.system.deadline import left
+from certctl.ports import IssueRequest
+from certctl.store import atomic
 from certctl.x509.names import address
-
-Seen = TypeVar("Seen")
 
 
 class NewOrder(messages.NewOrder):
@@ -86,56 +83,47 @@ def look(account: Account, order: Order) -> Order:
     return read_order(account.get(order.url, what="to show the order"), order.url)
 
 
-class Patience:
-    """Paces the polls of one order: soon at first, then as the CA says, and not for ever."""
+class Note(NamedTuple):
+    """One order under way, and what it was for.
 
-    def __init__(self, seconds: float, what: str, pace: Pace) -> None:
-        """*seconds* until it ends; *what* is waited for, for the message."""
-        self._pace = pace
-        self._seconds = seconds
-        self._deadline = time.monotonic() + seconds
-        self._what = what
+    It is durable before anything is asked of the CA that could lead to a certificate.
+    """
 
-    def poll(
-        self,
-        ask: Callable[[], Seen],
-        done: Callable[[Seen], bool],
-        wish: Callable[[Seen], float | None],
-        *,
-        first: float | None = None,
-        dear: bool = False,
-    ) -> Seen:
-        """Return the first answer of *ask* that is *done*; *wish* is the Retry-After of one that is not.
+    order: str
+    """Its URL."""
+    directory: str
+    account: str
+    names: tuple[str, ...]
+    key_sha256: str
+    """Of the key's SubjectPublicKeyInfo: the request for the certificate is made from the key again."""
+    profile: str
+    refusals: int = 0
+    """How often what the CA gave for it was not what was ordered."""
 
-        *first*: the Retry-After that came with the request whose outcome is asked for; *dear*: the CA is
-        known to name one with answers that are not *done*. Nothing is asked for sooner than the CA said
-        with the answer before (RFC 8555 §7.4, §7.5.1).
-        """
-        pause = first or self._pace.soon(dear=dear)
-        began = time.monotonic()
-        while True:
-            self.wait(pause)
-            seen = ask()
-            if done(seen):
-                return seen
-            pause = wish(seen) or longer(pause, time.monotonic() - began)
 
-    def until(self, event: Callable[[float], object], seconds: float) -> None:
-        """Let *event* wait, for at most *seconds* and never beyond the end."""
-        event(max(min(seconds, self._deadline - time.monotonic()), 0.0))
+def note_path(request: IssueRequest) -> str:
+    """Return where the note of *request* is: each algorithm of a generation has an order of its own."""
+    return os.path.join(request.work_dir, f"acme-order-{request.algorithm}.json")
 
-    def wait(self, seconds: float) -> None:
-        """Wait; raise `IssuerError` instead if the time would be over."""
-        if left(seconds) < seconds:
-            raise IssuerError(
-                f"{self._what} is not done, and this pass has no time left to wait for it",
-                "the next pass goes on with the same order",
-                retry_after=seconds,
-            )
-        if time.monotonic() + seconds > self._deadline:
-            raise IssuerError(
-                f"{self._what} was not done after {self._seconds:g} s",
-                "the next pass goes on with the same order; a slow CA wants a longer validation_timeout",
-                retry_after=seconds,
-            )
-        time.sleep(seconds)
+
+def read_note(request: IssueRequest) -> Note | None:
+    """Return the note; None if there is none that can be read: then there is no order to go on with."""
+    try:
+        with open(note_path(request), "rb") as file:
+            found = json.load(file)
+        return Note(**{**found, "names": tuple(found["names"])})
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def write_note(request: IssueRequest, note: Note) -> None:
+    """Durably write the note, 0600."""
+    atomic.make_directory(request.work_dir)
+    atomic.write(note_path(request), (json.dumps(note._asdict(), indent=2) + "\n").encode(), 0o600)
+
+
+def drop_note(request: IssueRequest) -> None:
+    """Forget the order."""
+    atomic.remove(note_path(request))

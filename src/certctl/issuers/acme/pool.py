@@ -20,8 +20,7 @@ from urllib3.exceptions import HTTPError, LocationParseError, ProxyError, SSLErr
 
 from certctl import __version__
 from certctl.errors import IssuerError
-from certctl.issuers.acme.answer import Answer, Way
-from certctl.issuers.acme.problem import UnreachableError
+from certctl.issuers.acme.answer import Answer, UnreachableError, Way
 from certctl.system import connect
 
 LARGEST = 1 << 20

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
-import os
 import socket
-import ssl
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
+from typing import NamedTuple
 
-from certctl.issuers.acme.clienthello import NO_APPLICATION_PROTOCOL, protocols
-from certctl.issuers.acme.listening import CONNECTION_TIMEOUT, Listeners, Place, Seen
-from certctl.issuers.acme.proof import Asked, Proof
-from certctl.issuers.acme.shared import Turns
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from OpenSSL import SSL
+
+from certctl.issuers.acme.listening import CONNECTION_TIMEOUT, Listeners, Place, Seen, hang_up
+from certctl.issuers.acme.proof import Asked, Proof, Turns
 
 PORT = 443
-PROTOCOL = "acme-tls/1"
+PROTOCOL = b"acme-tls/1"
 _ACME_VALIDATION = "1.3.6.1.5.5.7.1.31"
+_NO_APPLICATION_PROTOCOL, _UNRECOGNIZED_NAME = 120, 112
+"""Alerts (RFC 7301 §3.2, RFC 6066 §3)."""
 
 
 class TlsAlpn:
@@ -26,12 +30,13 @@ class TlsAlpn:
 
     def __init__(self, addresses: Sequence[str]) -> None:
         """*addresses*: "HOST:PORT"; none: port 443 of all addresses."""
-        self._place = Place("tls-alpn-01", tuple(addresses), PORT)
+        self._listener = _listeners.at(Place("tls-alpn-01", tuple(addresses), PORT))
+        self._listener.start()
 
     @contextlib.contextmanager
     def present(self, proofs: Sequence[Proof]) -> Iterator[Asked]:
-        contexts = {server_name(proof): _context(validation_pem(proof)) for proof in proofs}
-        with _turns.take(contexts), _listeners.at(self._place).serve(contexts) as asked:
+        shown = {server_name(proof): validation_pem(proof) for proof in proofs}
+        with _turns.take(shown), self._listener.serve(shown) as asked:
             yield lambda proof, seconds: asked(server_name(proof), seconds)
 
 
@@ -40,13 +45,8 @@ def server_name(proof: Proof) -> str:
     return ipaddress.ip_address(proof.name).reverse_pointer if proof.is_ip else proof.name.lower()
 
 
-def validation_pem(proof: Proof) -> bytes:
+def validation_pem(proof: Proof) -> str:
     """Return a new key with the certificate of RFC 8737 §3: self-signed, one name, the digest, critical."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes
-    from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "acme-tls/1 validation")])
     name = x509.IPAddress(ipaddress.ip_address(proof.name)) if proof.is_ip else x509.DNSName(proof.name)
@@ -66,97 +66,177 @@ def validation_pem(proof: Proof) -> bytes:
         )
         .sign(key, hashes.SHA256())
     )
-    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    return private + certificate.public_bytes(Encoding.PEM)
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return (private + certificate.public_bytes(serialization.Encoding.PEM)).decode()
 
 
-def _context(pem: bytes) -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols([PROTOCOL])
-    # ssl reads keys from files only: this one has no place in any directory.
-    descriptor = os.memfd_create("acme-tls-1", os.MFD_CLOEXEC)
-    try:
-        os.write(descriptor, pem)
-        context.load_cert_chain(f"/proc/self/fd/{descriptor}")
-    finally:
-        os.close(descriptor)
-    return context
-
-
-def _answer(connection: socket.socket, served: Mapping[str, ssl.SSLContext], seen: Seen) -> None:
+def answer(connection: socket.socket, served: Mapping[str, str], seen: Seen) -> None:
     """Do one handshake with the certificate of the name that is asked for; nothing is said after it.
 
     Whoever does not offer acme-tls/1 gets no certificate (RFC 8737 §3): it is no visitor of ours.
     """
-    asked = ""
-
-    def choose(tls: ssl.SSLObject | ssl.SSLSocket, name: str | None, _: ssl.SSLContext) -> int | None:
-        nonlocal asked
-        asked = (name or "").lower()
-        context = served.get(asked)
-        if context is None:
-            return ssl.ALERT_DESCRIPTION_UNRECOGNIZED_NAME
-        tls.context = context
-        return None
-
-    hello = _hello(connection)
-    if hello is None:
-        connection.sendall(NO_APPLICATION_PROTOCOL)
+    hello, offer = _hello(connection)
+    if offer is None or PROTOCOL not in offer.protocols:
+        connection.sendall(_alert(_NO_APPLICATION_PROTOCOL))
         return
-    first = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    first.minimum_version = ssl.TLSVersion.TLSv1_2
-    first.set_alpn_protocols([PROTOCOL])
-    first.sni_callback = choose
-    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-    incoming.write(hello)
-    tls = first.wrap_bio(incoming, outgoing, server_side=True)
-    try:
-        _step(connection, incoming, outgoing, tls.do_handshake)
-        seen(asked)
-        _step(connection, incoming, outgoing, tls.unwrap)
-    finally:
-        # What is left to be said, mostly an alert; whoever hung up hears nothing.
-        connection.sendall(outgoing.read())
+    pem = served.get(offer.name)
+    if pem is None:
+        connection.sendall(_alert(_UNRECOGNIZED_NAME))
+        return
+    tls = SSL.Connection(_context(pem.encode()))
+    tls.set_accept_state()
+    tls.bio_write(hello)
+    # Whoever breaks off in the middle has harmed nobody.
+    with contextlib.suppress(SSL.Error):
+        _shake_hands(connection, tls)
+        seen(offer.name)
+        tls.shutdown()
+    _send(connection, tls)  # what is left to be said, mostly an alert
+    hang_up(connection)
 
 
-def _hello(connection: socket.socket) -> bytes | None:
-    """Return the bytes up to the end of the ClientHello; None if it does not offer acme-tls/1."""
+def _alert(kind: int) -> bytes:
+    return bytes([21, 3, 3, 0, 2, 2, kind])
+
+
+def _context(pem: bytes) -> SSL.Context:
+    """OpenSSL's own object: that of Python reads keys from files only."""
+    context = SSL.Context(SSL.TLS_SERVER_METHOD)
+    context.set_min_proto_version(SSL.TLS1_2_VERSION)
+    key = serialization.load_pem_private_key(pem, None)
+    assert isinstance(key, ec.EllipticCurvePrivateKey)
+    context.use_privatekey(key)
+    context.use_certificate(x509.load_pem_x509_certificate(pem))
+    context.set_alpn_select_callback(lambda *_: PROTOCOL)
+    return context
+
+
+def _hello(connection: socket.socket) -> tuple[bytes, Offer | None]:
+    """Return the bytes up to the end of the ClientHello, and what it offers; None where it is none."""
     data = b""
     until = time.monotonic() + CONNECTION_TIMEOUT
     try:
-        while (offered := protocols(data)) is None:
+        while (offer := offered(data)) is None:
             connection.settimeout(max(until - time.monotonic(), 0.001))
             piece = connection.recv(16384)
             if not piece:
-                return None
+                break
             data += piece
     except ValueError:
-        return None
-    connection.settimeout(CONNECTION_TIMEOUT)
-    return data if PROTOCOL.encode() in offered else None
+        return data, None
+    return data, offer
 
 
-def _step(
-    connection: socket.socket, incoming: ssl.MemoryBIO, outgoing: ssl.MemoryBIO, act: Callable[[], object]
-) -> None:
-    """Let *act* (of the TLS object between the two) have what it needs from the other side."""
+def _shake_hands(connection: socket.socket, tls: SSL.Connection) -> None:
     until = time.monotonic() + CONNECTION_TIMEOUT
     while True:
         try:
-            act()
-        except ssl.SSLWantReadError:
-            connection.sendall(outgoing.read())
+            return tls.do_handshake()
+        except SSL.WantReadError:
+            _send(connection, tls)
             connection.settimeout(max(until - time.monotonic(), 0.001))
             piece = connection.recv(16384)
-            if piece:
-                incoming.write(piece)
-            else:
-                incoming.write_eof()
-        else:
-            connection.sendall(outgoing.read())
-            return
+            if not piece:
+                raise ConnectionResetError from None
+            tls.bio_write(piece)
+
+
+def _send(connection: socket.socket, tls: SSL.Connection) -> None:
+    """Send what *tls* has to say."""
+    with contextlib.suppress(SSL.WantReadError):
+        while True:
+            connection.sendall(tls.bio_read(16384))
 
 
 _turns = Turns()
-_listeners: Listeners[ssl.SSLContext] = Listeners(_answer)
+_listeners = Listeners(answer)
+
+
+LARGEST = 1 << 15
+"""Bytes: a ClientHello with post-quantum key shares has two thousand."""
+_HANDSHAKE, _CLIENT_HELLO, _NAME, _ALPN = 22, 1, 0, 16
+
+
+class Offer(NamedTuple):
+    """What a ClientHello says; both are empty where it says nothing."""
+
+    name: str
+    """SNI, in lower case."""
+    protocols: tuple[bytes, ...]
+    """ALPN."""
+
+
+def offered(data: bytes) -> Offer | None:
+    """Read the ClientHello at the beginning of *data* (RFC 8446 §4.1.2).
+
+    None while more bytes are needed. Raises ValueError for what is none, or has more than `LARGEST` bytes.
+    """
+    message, whole = _message(data)
+    if not whole:
+        if len(data) > LARGEST:
+            raise ValueError("the ClientHello has no end")
+        return None
+    rest = _Bytes(message)
+    rest.take(2 + 32)
+    for size in (1, 2, 1):  # session, cipher suites, compression methods
+        rest.vector(size)
+    extensions = _Bytes(rest.vector(2) if rest.left else b"")
+    name, protocols = "", []
+    while extensions.left:
+        kind = extensions.number(2)
+        body = _Bytes(extensions.vector(2))
+        if kind == _NAME:
+            names = _Bytes(body.vector(2))
+            names.take(1)  # the only type that there is
+            name = names.vector(2).decode("ascii", "replace").lower()
+        elif kind == _ALPN:
+            names = _Bytes(body.vector(2))
+            while names.left:
+                protocols.append(names.vector(1))
+    return Offer(name, tuple(protocols))
+
+
+def _message(data: bytes) -> tuple[bytes, bool]:
+    """Return the body of the first handshake message, out of its records, and whether it is all there."""
+    records, payload = _Bytes(data), b""
+    while records.left >= 5:
+        if records.number(1) != _HANDSHAKE:
+            raise ValueError("it does not begin with a handshake")
+        records.take(2)
+        size = records.number(2)
+        payload += records.take(min(size, records.left))
+    if payload and payload[0] != _CLIENT_HELLO:
+        raise ValueError("it does not begin with a ClientHello")
+    if len(payload) < 4:
+        return b"", False
+    size = int.from_bytes(payload[1:4], "big")
+    if size > LARGEST:
+        raise ValueError("the ClientHello is too large")
+    return payload[4 : 4 + size], len(payload) >= 4 + size
+
+
+class _Bytes:
+    """Bytes that are taken from the left; ValueError where there are too few."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+        self._at = 0
+
+    @property
+    def left(self) -> int:
+        return len(self._data) - self._at
+
+    def take(self, count: int) -> bytes:
+        if count > self.left:
+            raise ValueError("the ClientHello is cut short")
+        self._at += count
+        return self._data[self._at - count : self._at]
+
+    def number(self, size: int) -> int:
+        return int.from_bytes(self.take(size), "big")
+
+    def vector(self, size: int) -> bytes:
+        """Return what follows its own length, a number of *size* bytes."""
+        return self.take(self.number(size))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import ipaddress
 from collections.abc import Mapping
+from urllib.parse import SplitResult, urlsplit
 
-from certctl.errors import IssuerError, UnreadableError
+from certctl.errors import CertctlError, IssuerError, UnreadableError
 from certctl.issuers.acme.answer import Answer, Way
-from certctl.issuers.acme.directory import Bounds
+from certctl.planning.spec import IssuerSpec
 from certctl.system.child import Child
 from certctl.system.deadline import left
 from certctl.system.files import read_given
@@ -76,3 +79,96 @@ def exchange(
     from certctl.issuers.acme import pool
 
     return pool.request(way, method, url, body, headers, seconds)
+
+
+NAMED = {
+    "letsencrypt": "https://acme-v02.api.letsencrypt.org/directory",
+    "letsencrypt-staging": "https://acme-staging-v02.api.letsencrypt.org/directory",
+}
+STAGING = {
+    NAMED["letsencrypt"]: NAMED["letsencrypt-staging"],
+    "https://dv.acme-v02.api.pki.goog/directory": "https://dv.acme-v02.test-api.pki.goog/directory",
+}
+
+
+def directory_url(directory: str) -> str:
+    """Return the URL that *directory* (a URL, or one of the words of `NAMED`) stands for."""
+    return NAMED.get(directory, directory)
+
+
+def staging(spec: IssuerSpec) -> IssuerSpec:
+    """Return *spec* with its CA's staging directory in place of the real one, for ``--dry-run``.
+
+    An issuer that already points to a staging directory, or to loopback, is returned as it is. Raises
+    `CertctlError` where the CA is not known to have one. The caller gives the result's `AcmeIssuer` a
+    home of its own: an account of the real directory does not exist at the other.
+    """
+    assert spec.acme is not None
+    url = directory_url(spec.acme.directory)
+    if url in STAGING.values() or is_loopback(url):
+        return spec
+    if url not in STAGING:
+        raise CertctlError(
+            f"issuer {spec.name}: no staging directory is known for {url}",
+            "rehearse with an issuer whose directory is the CA's test server",
+            transient=False,
+        )
+    return spec._replace(acme=spec.acme._replace(directory=STAGING[url]))
+
+
+LONGEST_URL = 4096
+"""Characters of a URL."""
+
+
+def is_loopback(url: str) -> bool:
+    """True if *url* cannot leave this host: its host is localhost, or a loopback address."""
+    return _is_loopback(_split(url))
+
+
+class Bounds:
+    """Which addresses a CA with this directory may name: in its directory, orders, Location and Link."""
+
+    def __init__(self, directory: str) -> None:
+        """*directory*: the URL that is configured. Raises `IssuerError` where it is none."""
+        self._here = _is_loopback(_split(directory))
+
+    def check(self, url: str) -> str:
+        """Return *url* if it may be spoken to. Raises `IssuerError`.
+
+        https everywhere but at this host, which only a CA at this host may name; plain http there alone.
+        """
+        parts = _split(url)
+        loopback = _is_loopback(parts)
+        if parts.scheme != "https" and not (parts.scheme == "http" and loopback and self._here):
+            raise _bad(
+                url,
+                "is not https",
+                "give the directory's https:// address; plain http is taken only for this host itself",
+            )
+        if loopback and not self._here:
+            raise _bad(url, "is one of this host, which no CA elsewhere may name")
+        return url
+
+
+def _split(url: str) -> SplitResult:
+    """Return the parts of *url*, every one of which can be looked at. Raises `IssuerError`."""
+    if len(url) <= LONGEST_URL and url.isascii() and url.isprintable() and " " not in url:
+        with contextlib.suppress(ValueError):  # a port beyond 65535, a bracket that is not closed
+            parts = urlsplit(url)
+            if parts.hostname and parts.port != 0 and "@" not in parts.netloc:
+                return parts
+    raise _bad(url, "is no address")
+
+
+def _is_loopback(parts: SplitResult) -> bool:
+    host = parts.hostname or ""
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return host.rstrip(".") == "localhost" or host.rstrip(".").endswith(".localhost")
+    mapped = getattr(address, "ipv4_mapped", None) or address
+    return bool(mapped.is_loopback or mapped.is_unspecified)
+
+
+def _bad(url: str, why: str, hint: str | None = None) -> IssuerError:
+    return IssuerError(f"the CA's address {url[:200]!r} {why}", hint, transient=False)

@@ -1,4 +1,4 @@
-"""When the CA would like a certificate renewed (RFC 9773)."""
+"""A certificate of the CA: its chain, when to renew it (RFC 9773), and its revocation (RFC 8555 §7.6)."""
 
 from __future__ import annotations
 
@@ -6,13 +6,22 @@ import random
 import time
 from datetime import datetime
 
-from certctl.issuers.acme.answer import Answer
-from certctl.issuers.acme.client import Client
-from certctl.issuers.acme.directory import LONGEST
-from certctl.issuers.acme.jws import b64
-from certctl.issuers.acme.problem import RefusedError, UnreachableError
+from acme import messages
+from cryptography import x509
+
+from certctl.errors import CertctlError, IssuerError, UsageError
+from certctl.issuers.acme.account import Account
+from certctl.issuers.acme.answer import Answer, RefusedError, UnreachableError
+from certctl.issuers.acme.client import ANYTHING, Client
+from certctl.issuers.acme.signing import Signer, b64, load_key
+from certctl.issuers.acme.transport import LONGEST_URL
 from certctl.planning.state import Advice
 from certctl.planning.times import after, parse_rfc3339, rfc3339, to_milliseconds
+from certctl.ports import Issued, IssueRequest
+from certctl.x509 import pem
+from certctl.x509.certificate import certificate_facts
+from certctl.x509.chain import order_chain
+from certctl.x509.keys import key_facts
 
 DEFAULT_CHECK = 6 * 3600.0
 SHORTEST_CHECK = 60.0
@@ -25,8 +34,6 @@ _random = random.SystemRandom()
 
 def certificate_id(leaf_pem: bytes) -> str | None:
     """Return the identifier of RFC 9773 §4.1: AKI's key identifier, dot, serial; None without an AKI."""
-    from cryptography import x509
-
     leaf = x509.load_pem_x509_certificate(leaf_pem)
     try:
         aki = leaf.extensions.get_extension_for_class(x509.AuthorityKeyIdentifier).value
@@ -89,8 +96,6 @@ def _kept(known: Advice | None, now: datetime, error: RefusedError | Unreachable
 
 
 def not_after(leaf_pem: bytes) -> datetime:
-    from cryptography import x509
-
     return x509.load_pem_x509_certificate(leaf_pem).not_valid_after_utc
 
 
@@ -122,7 +127,9 @@ def _read(answer: Answer, known: Advice | None, now: datetime, ends: datetime) -
         window_start=start,
         window_end=end,
         check_at=after(now, pause),
-        explanation_url=explanation if isinstance(explanation, str) and len(explanation) <= LONGEST else None,
+        explanation_url=explanation
+        if isinstance(explanation, str) and len(explanation) <= LONGEST_URL
+        else None,
     )
 
 
@@ -131,3 +138,101 @@ def _moment(start: datetime, end: datetime, now: datetime) -> datetime:
     if end <= now:
         return to_milliseconds(now)
     return to_milliseconds(start + (end - start) * _random.random())
+
+
+ACCEPT = "application/pem-certificate-chain"
+MOST = 16
+"""Certificates in one chain: a public CA's have two to four."""
+
+
+class UnusableError(IssuerError):
+    """What the CA gave for an order is not what was ordered."""
+
+
+def download(account: Account, ca: str, url: str, request: IssueRequest, preferred: str) -> Issued:
+    """Return the chain at *url* (RFC 8555 §7.4.2).
+
+    *preferred*: the common name of the root, or of another issuer in the chain, that is wanted;
+    the CA's default chain is taken where no alternate has it. Raises `UnusableError`.
+    """
+    answer = account.get(url, what="the certificate", accept=ACCEPT)
+    issued = read_chain(answer, ca, request)
+    if not preferred or _leads_to(issued, preferred):
+        return issued
+    for alternate in answer.links("alternate"):
+        other = read_chain(account.get(alternate, what="an alternate chain", accept=ACCEPT), ca, request)
+        if _leads_to(other, preferred):
+            return other
+    return issued
+
+
+def read_chain(answer: Answer, ca: str, request: IssueRequest) -> Issued:
+    """Return the chain in *answer* for the key and the names of *request*. Raises `UnusableError`."""
+    if b"-----BEGIN " not in answer.body:
+        raise UnusableError(f"{ca} gave {answer.excerpt()} where the certificate was due")
+    if answer.body.count(b"-----BEGIN ") > MOST:
+        raise UnusableError(f"{ca} gave a chain of more than {MOST} certificates")
+    try:
+        found = pem.certificates(answer.body)
+        chain, root = order_chain(found, key_facts(request.key_pem).key.sha256, now=request.now)
+        names = certificate_facts(chain[0]).names
+    except CertctlError as error:
+        raise UnusableError(
+            f"{ca} gave a certificate that is of no use: {error.message}", error.hint
+        ) from error
+    lost = [name for name in request.names if name not in names]
+    if lost:
+        raise UnusableError(f"{ca} gave a certificate for {', '.join(names)}, without {', '.join(lost)}")
+    return Issued(tuple(chain), root)
+
+
+def _leads_to(issued: Issued, common_name: str) -> bool:
+    chain = [x509.load_pem_x509_certificate(data) for data in issued.chain]
+    names = [
+        name
+        for certificate in chain
+        for name in certificate.issuer.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+    ]
+    return common_name in [name.value for name in names]
+
+
+REASONS = {
+    "unspecified": 0,
+    "keyCompromise": 1,
+    "cACompromise": 2,
+    "affiliationChanged": 3,
+    "superseded": 4,
+    "cessationOfOperation": 5,
+    "certificateHold": 6,
+    "removeFromCRL": 8,
+    "privilegeWithdrawn": 9,
+    "aACompromise": 10,
+}
+"""RFC 5280 §5.3.1. Public CAs take few: 0, 1, 3, 4, 5 and some 9."""
+
+
+def reason_code(reason: str) -> int:
+    """Return the CRL reason code of a word, whatever its case and hyphens. Raises `UsageError`."""
+    wanted = reason.replace("-", "").replace("_", "").lower() or "unspecified"
+    for word, code in REASONS.items():
+        if word.lower() == wanted:
+            return code
+    raise UsageError(f"{reason!r} is no reason for a revocation", f"one of {', '.join(REASONS)}")
+
+
+def revoke(client: Client, account: Account, leaf_pem: bytes, key_pem: bytes | None, reason: str) -> None:
+    """Revoke the certificate, with its own key where *key_pem* is given; one revoked before is fine."""
+    code = reason_code(reason)
+    url = client.directory().revoke_cert
+    if not url:
+        raise IssuerError(f"{client.name} offers no revocation", transient=False)
+    payload = messages.Revocation(certificate=x509.load_pem_x509_certificate(leaf_pem), reason=code)
+    try:
+        if key_pem is None:
+            account.post(url, payload, what="the revocation", accept=ANYTHING)
+        else:
+            signer = Signer(load_key(key_pem, "the certificate's key"))
+            client.post(url, signer, payload, what="the revocation", accept=ANYTHING)
+    except RefusedError as refusal:
+        if refusal.problem.code != "alreadyRevoked":
+            raise
