@@ -15,7 +15,7 @@ from certctl.core.clock import JUMP
 from certctl.core.model import CertificateState
 from certctl.core.pem import certificates
 from certctl.core.planner import plan
-from certctl.core.rest import at_rest
+from certctl.app.at_rest import is_at_rest
 from certctl.core.spec import (
     HOUR,
 )
@@ -173,7 +173,7 @@ class Histories(RuleBasedStateMachine):
         spec = self.host.spec(self.certs)
         world = Observer(spec, self.host.adapters()).look()
         made = plan(spec, world, self.host.told)
-        if not at_rest(spec, world, made):
+        if not is_at_rest(spec, world, made):
             return
         now = self.host.told
         end = made.next_pass_at or now + timedelta(days=1000)

@@ -50,13 +50,13 @@ EXCEPTIONS = {
     ("peers", "store.outputs"): "maps that others write too have its checks",
     ("cli/console.py", OUTCOME): "shows events",
     ("daemon.py", OUTCOME): "reports events",
-    ("cli/commands.py", "dhparam.progress"): "shows the progress of a search",
-    ("cli/options.py", "importing.tools"): "names the tools that can be taken over",
-    ("cli/show/doctor.py", "doctor.finding"): "shows findings",
-    ("cli/show/doctor.py", "doctor.run"): "names what was looked at",
-    ("cli/show/hooks.py", "ports"): "shows how a hook ended",
-    ("cli/show/log.py", "store.journal"): "reads what people are to read",
-    ("cli/show/log.py", "store.layout"): "where that is",
+    ("cli/arguments.py", "dhparam.progress"): "shows the progress of a search",
+    ("cli/commands/import_.py", "importing.tools"): "names the tools that can be taken over",
+    ("cli/commands/doctor.py", "doctor.finding"): "shows findings",
+    ("cli/commands/doctor.py", "doctor.run"): "names what was looked at",
+    ("cli/commands/hooks.py", "ports"): "shows how a hook ended",
+    ("cli/commands/log.py", "store.journal"): "reads what people are to read",
+    ("cli/commands/log.py", "store.layout"): "where that is",
 }
 
 # Beside the standard library; what is not listed here imports that and certctl only.
@@ -145,7 +145,7 @@ def test_imports_point_inward() -> None:
         if not borne(path, name)
     ]
     assert not wrong
-    assert any(crossings(SOURCE / "cli/show/log.py")), "the check sees nothing"
+    assert any(crossings(SOURCE / "cli/commands/log.py")), "the check sees nothing"
 
 
 def needs(path: Path, modules: Mapping[str, Path]) -> set[str]:
@@ -275,7 +275,7 @@ TEXTS = {"reason", "message", "hint", "problem", "trouble", "doubt", "conflict",
 LOOKING = {"startswith", "endswith", "find", "index", "count", "removeprefix", "removesuffix"}
 PROSE = re.compile(r"[A-Za-z]{2,} [a-z]{2,}")
 MAY_READ_TEXT = {
-    "cli/show/dane.py": "an address that the message names is not told twice",
+    "cli/commands/probe.py": "an address that the message names is not told twice",
     "importing/pairs.py": "a path that the message names is not told twice",
     "config/file.py": "what tomllib says has no fields",
     "dhparam/confirmers.py": "what openssl says has no fields",

@@ -2,16 +2,47 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
+from certctl.cli.arguments import Arguments, Parser, add_servers, load_spec_if_any, servers
 from certctl.cli.console import Console
-from certctl.doctor.finding import Finding
-from certctl.doctor.run import Target
+from certctl.errors import EXIT_FAILED, EXIT_OK
+
+if TYPE_CHECKING:
+    from certctl.doctor.finding import Finding
+    from certctl.doctor.run import Target
 
 
-def show(console: Console, targets: Sequence[Target], findings: Sequence[Finding]) -> None:
+def doctor_arguments(parser: Parser) -> None:
+    add_servers(parser)
+    parser.add_argument(
+        "--pem",
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="a bundle by itself; without any of these options: every server that is set up here",
+    )
+    parser.set_defaults(call=doctor)
+
+
+def doctor(arguments: Arguments, console: Console) -> int:
+    from certctl.app import diagnosing
+    from certctl.app.wiring import clock
+
+    targets = [*servers(arguments), *(("pem", path) for path in arguments.pem)]
+    looked, findings = diagnosing.diagnose(load_spec_if_any(arguments), targets)
+    if console.as_json:
+        console.document(diagnosing.document(looked, findings, clock()))
+    else:
+        _show(console, looked, findings)
+    return EXIT_FAILED if diagnosing.serious(findings) else EXIT_OK
+
+
+def _show(console: Console, targets: Sequence[Target], findings: Sequence[Finding]) -> None:
     """Print what was looked at and what was found."""
+    import textwrap
+
     if not targets:
         console.answer("no Postfix, Dovecot, nginx, HAProxy or Exim is set up on this host")
         return

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from certctl.store import settled
+from certctl.app import at_rest
 from certctl.store.layout import Layout
 
 NOW = time.time()
@@ -32,17 +32,17 @@ class World:
 
     def keep(self, until: float | None = None, at: float | None = None) -> bool:
         """Keep it as of *at*; by default when all that is there has got old enough."""
-        while at is None and time.time_ns() < self.newest() + 2 * settled.TICK:
+        while at is None and time.time_ns() < self.newest() + 2 * at_rest.TICK:
             time.sleep(0.01)
         moment = time.time_ns() if at is None else int(at * 1e9)
-        return settled.keep(self.layout, "me", [str(self.outside)], until, moment)
+        return at_rest.save(self.layout, "me", [str(self.outside)], until, moment)
 
     def newest(self) -> int:
         paths = [self.outside, *Path(self.layout.root).rglob("*")]
         return max(os.lstat(path).st_ctime_ns for path in paths if os.path.lexists(path))
 
     def holds(self, now: float | None = None, made_for: str = "me") -> bool:
-        return settled.holds(self.layout, made_for, now or time.time() + 60) is not None
+        return at_rest.holds(self.layout, made_for, now or time.time() + 60) is not None
 
 
 @pytest.fixture
