@@ -10,12 +10,12 @@ from hypothesis import HealthCheck, Phase, event, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from certctl.app.at_rest import is_at_rest
 from certctl.core import effects, x509
 from certctl.core.clock import JUMP
 from certctl.core.model import CertificateState
 from certctl.core.pem import certificates
 from certctl.core.planner import plan
-from certctl.app.at_rest import is_at_rest
 from certctl.core.spec import (
     HOUR,
 )
