@@ -54,6 +54,7 @@ EXCEPTIONS = {
     ("cli/commands/import_.py", "importing.tools"): "names the tools that can be taken over",
     ("cli/commands/doctor.py", "doctor.finding"): "shows findings",
     ("cli/commands/doctor.py", "doctor.run"): "names what was looked at",
+    ("cli/commands/probe.py", "deploy.probe"): "tells what is served",
     ("cli/commands/hooks.py", "ports"): "shows how a hook ended",
     ("cli/commands/log.py", "store.journal"): "reads what people are to read",
     ("cli/commands/log.py", "store.layout"): "where that is",

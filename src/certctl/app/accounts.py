@@ -12,7 +12,6 @@ from certctl.app.names import certificates
 from certctl.core import effects
 from certctl.core.model import CertificateState, Generation
 from certctl.core.spec import Spec
-from certctl.core.times import rfc3339
 from certctl.engine.ports import Adapters
 from certctl.errors import CertctlError, LockedError, UsageError
 from certctl.issuers.acme.issuer import AcmeIssuer
@@ -142,13 +141,3 @@ def _replacement(slot: str, compromised: bool) -> Callable[[CertificateState], C
         return state._replace(renewal_wanted=True)
 
     return wish
-
-
-def revoked_document(name: str, slot: str, reason: str) -> dict[str, Any]:
-    return {
-        "version": 1,
-        "certificate": name,
-        "slot": slot,
-        "reason": reason,
-        "revoked_at": rfc3339(wiring.clock()),
-    }

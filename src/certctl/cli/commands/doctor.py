@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 from certctl.cli.arguments import Arguments, Parser, add_servers, load_spec_if_any, servers
 from certctl.cli.console import Console
+from certctl.core.times import rfc3339
 from certctl.errors import EXIT_FAILED, EXIT_OK
 
 if TYPE_CHECKING:
@@ -33,7 +35,7 @@ def doctor(arguments: Arguments, console: Console) -> int:
     targets = [*servers(arguments), *(("pem", path) for path in arguments.pem)]
     looked, findings = diagnosing.diagnose(load_spec_if_any(arguments), targets)
     if console.as_json:
-        console.document(diagnosing.document(looked, findings, clock()))
+        console.document(_document(looked, findings, clock()))
     else:
         _show(console, looked, findings)
     return EXIT_FAILED if diagnosing.serious(findings) else EXIT_OK
@@ -68,3 +70,15 @@ def _summary(findings: Sequence[Finding]) -> str:
             plural = "things worth knowing" if severity == "info" else f"{word}s"
             told.append(f"{count} {word if count == 1 else plural}")
     return ", ".join(told) if told else "nothing is wrong"
+
+
+def _document(targets: Sequence[Target], findings: list[Finding], now: datetime) -> dict[str, Any]:
+    """The document of ``doctor --json``."""
+    from certctl.doctor.finding import findings_as_json
+
+    return {
+        "version": 1,
+        "now": rfc3339(now),
+        "targets": [{"kind": target.kind, "path": target.path} for target in targets],
+        "findings": findings_as_json(findings),
+    }

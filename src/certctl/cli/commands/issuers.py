@@ -6,6 +6,7 @@ from typing import Any
 
 from certctl.cli.arguments import Arguments, Parser, add_name, add_pass, load_spec, options
 from certctl.cli.console import Console
+from certctl.core.times import rfc3339
 from certctl.errors import EXIT_FAILED, EXIT_OK
 
 _WORDS = (
@@ -81,12 +82,15 @@ def show_account(console: Console, document: dict[str, Any]) -> None:
 
 def revoke(arguments: Arguments, console: Console) -> int:
     from certctl.app import accounts
+    from certctl.app.wiring import clock
     from certctl.cli import outcome
 
     name, slot, reason = arguments.name, arguments.slot, arguments.reason
     result = accounts.revoke(load_spec(arguments), name, slot, reason, options(arguments, console))
     if console.as_json:
-        console.document(accounts.revoked_document(name, slot, reason))
+        at = rfc3339(clock())
+        document = {"version": 1, "certificate": name, "slot": slot, "reason": reason, "revoked_at": at}
+        console.document(document)
     else:
         console.answer(f"{name}: the {slot} certificate is revoked ({reason})")
     if result is None or console.as_json:

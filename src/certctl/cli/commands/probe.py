@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 from certctl.cli.arguments import Arguments, Parser, load_spec, load_spec_if_any
 from certctl.cli.console import Console, table
-from certctl.core.times import from_now
+from certctl.core.times import from_now, rfc3339
 from certctl.errors import EXIT_FAILED, EXIT_OK, UsageError
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def probe(arguments: Arguments, console: Console) -> int:
         raise UsageError("--resolver goes with --dane", "certctl probe --dane --resolver HOST")
     found = probing.probe(spec, names[0] if names else None, urls)
     if console.as_json:
-        console.document(probing.document(found, clock()))
+        console.document(_document(found, clock()))
         wrong = any(one.severity == "error" for item in found for one in item.differences)
         return EXIT_FAILED if wrong else EXIT_OK
     return _show(console, found)
@@ -102,13 +103,32 @@ def _show(console: Console, found: Sequence[Probed]) -> int:
     return EXIT_FAILED if failed else EXIT_OK
 
 
+def _document(found: Sequence[Probed], now: datetime) -> dict[str, Any]:
+    """The document of ``probe --json``."""
+    from certctl.deploy.probe import as_json
+
+    return {
+        "version": 1,
+        "now": rfc3339(now),
+        "probes": [
+            {
+                "certificate": item.certificate,
+                "url": item.url,
+                "served": [as_json(one) for one in item.served],
+                "differences": [as_json(one) for one in item.differences],
+            }
+            for item in found
+        ],
+    }
+
+
 def _dane(console: Console, spec: Spec | None, names: list[str], urls: list[str], resolver: str) -> int:
     from certctl.app import daneprobing
     from certctl.app.wiring import clock
 
     found = daneprobing.check(spec, names[0] if names else None, urls, resolver)
     if console.as_json:
-        console.document(daneprobing.document(found, clock()))
+        console.document(_dane_document(found, clock()))
         return EXIT_FAILED if daneprobing.failed(found) else EXIT_OK
     return _show_dane(console, found)
 
@@ -140,3 +160,43 @@ def _show_dane(console: Console, found: Sequence[Checked]) -> int:
             if difference.fix:
                 console.answer(f"  {difference.fix}")
     return EXIT_FAILED if failed(found) else EXIT_OK
+
+
+def _dane_document(found: Sequence[Checked], now: datetime) -> dict[str, Any]:
+    """The document of ``probe --dane --json``."""
+    return {"version": 1, "now": rfc3339(now), "dane": [_dane_row(item) for item in found]}
+
+
+def _dane_row(item: Checked) -> dict[str, Any]:
+    from certctl.deploy.probe import as_json
+
+    case = item.case
+    return {
+        "certificate": item.target.certificate.name if item.target.certificate else None,
+        "url": item.target.url,
+        "owner": item.target.owner,
+        "zone": item.zone,
+        "resolver": case.validation.resolver if case.validation else None,
+        "validation": case.validation.state if case.validation else "unvalidated",
+        "servers": [
+            {
+                "server": one.server,
+                "serial": one.serial,
+                "records": [str(record) for record in one.records],
+                "problem": one.trouble,
+            }
+            for one in case.tellers
+        ],
+        "served": [
+            {
+                "address": one.address,
+                "algorithm": one.algorithm,
+                "key_sha256": one.key_sha256,
+                "is": str(case.known[one.key_sha256]) if one.key_sha256 in case.known else None,
+                "server": one.teller.server,
+                "agrees": one.agrees,
+            }
+            for one in item.agreements
+        ],
+        "differences": [as_json(one) for one in item.differences],
+    }
