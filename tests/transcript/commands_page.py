@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from certctl.cli.options import COMMANDS
+from certctl.cli.commands import COMMANDS
 
 PAGE = Path(__file__).parents[2] / "docs/commands.md"
 

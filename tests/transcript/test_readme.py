@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from certctl.cli.options import COMMANDS
+from certctl.cli.commands import COMMANDS
 from tests.real.servers import require
 from tests.transcript import session
 from tests.transcript.blocks import Command, commands

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from certctl.report import axis, page
+from certctl.report import drawing, page
 from certctl.report.lives import lives
 from tests.support.world import World
 
@@ -175,8 +175,8 @@ def test_lives_with_strange_lines() -> None:
 @pytest.mark.parametrize("days", [0.01, 1, 6, 30, 70, 200, 600])
 def test_axis(days: float) -> None:
     """Whatever the span, there are a few ticks in it, in order, and every moment is within the page."""
-    span = axis.around(NOW, [NOW - timedelta(days=days / 2), NOW + timedelta(days=days / 2)])
-    found = [at for at, _ in axis.ticks(span)]
+    span = drawing.around(NOW, [NOW - timedelta(days=days / 2), NOW + timedelta(days=days / 2)])
+    found = [at for at, _ in drawing.ticks(span)]
     assert found == sorted(found)
     assert 1 <= len(found) <= 12
     assert span.at(NOW - timedelta(days=9999)) == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
 
-from certctl.cli.show import log
+from certctl.cli.commands import log
 from certctl.planning.times import again
 
 NOW = datetime(2026, 11, 24, 3, 12, tzinfo=timezone.utc)

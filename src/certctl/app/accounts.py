@@ -15,7 +15,6 @@ from certctl.issuers.acme.issuer import AcmeIssuer
 from certctl.planning import transitions
 from certctl.planning.spec import Spec
 from certctl.planning.state import CertificateState, Generation
-from certctl.planning.times import rfc3339
 from certctl.ports import Revoker
 from certctl.store.layout import Layout
 from certctl.store.meanwhile import in_hand
@@ -142,13 +141,3 @@ def _replacement(slot: str, compromised: bool) -> Callable[[CertificateState], C
         return state._replace(renewal_wanted=True)
 
     return wish
-
-
-def revoked_document(name: str, slot: str, reason: str) -> dict[str, Any]:
-    return {
-        "version": 1,
-        "certificate": name,
-        "slot": slot,
-        "reason": reason,
-        "revoked_at": rfc3339(wiring.clock()),
-    }

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from certctl.app import wiring
 from certctl.app.danetargets import Target, targets
@@ -191,45 +190,3 @@ def _validation(target: Target, asks: Chosen | None) -> Validation | None:
 def failed(found: Sequence[Checked]) -> bool:
     """Whether anything is wrong that a sender would notice."""
     return any(one.severity == "error" for item in found for one in item.differences)
-
-
-def document(found: Sequence[Checked], now: datetime) -> dict[str, Any]:
-    """The document of ``probe --dane --json``."""
-    from certctl.planning.times import rfc3339
-
-    return {"version": 1, "now": rfc3339(now), "dane": [_row(item) for item in found]}
-
-
-def _row(item: Checked) -> dict[str, Any]:
-    from certctl.deploy.probe import as_json
-
-    case = item.case
-    return {
-        "certificate": item.target.certificate.name if item.target.certificate else None,
-        "url": item.target.url,
-        "owner": item.target.owner,
-        "zone": item.zone,
-        "resolver": case.validation.resolver if case.validation else None,
-        "validation": case.validation.state if case.validation else "unvalidated",
-        "servers": [
-            {
-                "server": one.server,
-                "serial": one.serial,
-                "records": [str(record) for record in one.records],
-                "problem": one.trouble,
-            }
-            for one in case.tellers
-        ],
-        "served": [
-            {
-                "address": one.address,
-                "algorithm": one.algorithm,
-                "key_sha256": one.key_sha256,
-                "is": str(case.known[one.key_sha256]) if one.key_sha256 in case.known else None,
-                "server": one.teller.server,
-                "agrees": one.agrees,
-            }
-            for one in item.agreements
-        ],
-        "differences": [as_json(one) for one in item.differences],
-    }

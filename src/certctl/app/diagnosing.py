@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from datetime import datetime
-from typing import Any
 
 from certctl.app import wiring
-from certctl.doctor.finding import INFO, WARNING, Finding, findings_as_json
+from certctl.doctor.finding import INFO, WARNING, Finding
 from certctl.doctor.followed import FollowedLine
 from certctl.doctor.managed import ManagedFile
 from certctl.doctor.run import Target, doctor, installed_targets, worst_first
 from certctl.doctor.units import check_units
 from certctl.errors import CertctlError
 from certctl.planning.spec import Spec
-from certctl.planning.times import rfc3339
 from certctl.servers.units import installed
 
 
@@ -92,13 +89,3 @@ def _followed(spec: Spec) -> list[FollowedLine]:
 def serious(findings: Sequence[Finding]) -> bool:
     """Whether there is more than things worth knowing."""
     return any(finding.severity != INFO for finding in findings)
-
-
-def document(targets: Sequence[Target], findings: list[Finding], now: datetime) -> dict[str, Any]:
-    """The document of ``doctor --json``."""
-    return {
-        "version": 1,
-        "now": rfc3339(now),
-        "targets": [{"kind": target.kind, "path": target.path} for target in targets],
-        "findings": findings_as_json(findings),
-    }

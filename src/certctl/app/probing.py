@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from certctl.app import wiring
 from certctl.app.names import certificates
@@ -64,23 +63,3 @@ def expected(spec: Spec, cert: CertificateSpec) -> Expected:
     if state.current is None or not state.current.issuance:
         raise CertctlError(f"{cert.name} has no certificate yet", "certctl run makes it", transient=False)
     return expectation(store, cert, state)
-
-
-def document(found: Sequence[Probed], now: datetime) -> dict[str, Any]:
-    """The document of ``probe --json``."""
-    from certctl.deploy.probe import as_json
-    from certctl.planning.times import rfc3339
-
-    return {
-        "version": 1,
-        "now": rfc3339(now),
-        "probes": [
-            {
-                "certificate": item.certificate,
-                "url": item.url,
-                "served": [as_json(one) for one in item.served],
-                "differences": [as_json(one) for one in item.differences],
-            }
-            for item in found
-        ],
-    }

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 from certctl.cli import ending
 from certctl.cli import parser as command_line
+from certctl.cli.commands import COMMANDS
 from certctl.cli.console import Console, LostOutputError
-from certctl.cli.options import COMMANDS
 from certctl.errors import EXIT_OK, CertctlError, EndedError, InternalError
 from certctl.system import surprise
 
@@ -106,14 +106,12 @@ def _run(argv: Sequence[str], console: Console) -> int:
         console.either(text, {"version": 1, "commands": list(COMMANDS)})
         return EXIT_OK
     console = Console(as_json=arguments.json, verbose=arguments.verbose, quiet=arguments.quiet)
-    if arguments.command == "run":
-        from certctl.cli import at_rest
+    if arguments.keys:
+        from certctl.system import cores
 
-        if at_rest.run(arguments, console):
-            return EXIT_OK
-    from certctl.cli.commands import dispatch
-
-    return dispatch(arguments, console)
+        cores.switch_off()
+    code: int = arguments.call(arguments, console)
+    return code
 
 
 def _words(argv: Sequence[str]) -> list[str]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
+from collections.abc import Iterable, Iterator
 from typing import Any, NoReturn, TypeVar
 
-from certctl.cli.options import COMMANDS
+from certctl.cli.commands import COMMANDS, arguments_of
+from certctl.errors import UsageError
 
 T = TypeVar("T")
 EPILOG = """\
@@ -30,17 +32,13 @@ class _Formatter(argparse.RawDescriptionHelpFormatter):
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        from certctl.cli import wrong
-
-        raise wrong.usage(self, message)
+        raise _wrong_usage(self, message)
 
     def _check_value(self, action: argparse.Action, value: object) -> None:
         if action.choices is not None and value not in action.choices:
-            from certctl.cli import wrong
-
             if action.dest == "command":
-                raise wrong.command(str(value), COMMANDS)
-            raise wrong.choice(self, action, value)
+                raise _wrong_command(str(value))
+            raise _wrong_choice(self, action, value)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Take options between words, too: there argparse by itself leaves words over."""
@@ -66,9 +64,10 @@ def build(wanted: str | None = None) -> argparse.ArgumentParser:
         allow_abbrev=False,
     )
     _common(parser, suppress=False)
+    parser.set_defaults(keys=True)  # what handles no keys says so beside its arguments
     # Without prog, argparse would format a usage line for it, at the price of several imports.
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands", prog="certctl")
-    for name, (text, options) in COMMANDS.items():
+    for name, (_, text) in COMMANDS.items():
         if wanted is None:
             commands.add_parser(name, help=text, add_help=False, formatter_class=_Formatter)
         elif name == wanted:
@@ -80,7 +79,7 @@ def build(wanted: str | None = None) -> argparse.ArgumentParser:
                 allow_abbrev=False,
             )
             _common(sub, suppress=True)
-            options(sub)
+            arguments_of(name)(sub)
     return parser
 
 
@@ -114,3 +113,51 @@ def _common(parser: argparse.ArgumentParser, *, suppress: bool) -> None:
         default=nothing if suppress else False,
         help="print the version",
     )
+
+
+_UNRECOGNIZED = "unrecognized arguments: "
+"""How argparse begins to say what it cannot place."""
+
+
+def _wrong_command(word: str) -> UsageError:
+    """*word* stands where a command should."""
+    near = _nearest(word, COMMANDS)
+    return UsageError(
+        f"no command called {word}", f"did you mean certctl {near}?" if near else "certctl --help lists them"
+    )
+
+
+def _wrong_choice(parser: argparse.ArgumentParser, action: argparse.Action, value: object) -> UsageError:
+    """*value* is none of those that an option or an argument takes."""
+    known = [str(one) for one in action.choices or ()]
+    name = action.option_strings[-1] if action.option_strings else action.metavar or action.dest
+    near = _nearest(str(value), known)
+    return UsageError(
+        f"{name}: {value} is not one of {', '.join(known)}",
+        f"did you mean {near}?" if near else f"{parser.prog} --help",
+    )
+
+
+def _wrong_usage(parser: argparse.ArgumentParser, message: str) -> UsageError:
+    """Anything else that argparse refuses; an option that is not known may have a neighbour."""
+    if message.startswith(_UNRECOGNIZED):
+        words = message.removeprefix(_UNRECOGNIZED).split()
+        option = next((word.partition("=")[0] for word in words if word.startswith("--")), None)
+        near = _nearest(option, _options(parser)) if option else None
+        if near:
+            return UsageError(f"no option called {option}", f"did you mean {near}?")
+    return UsageError(message, f"{parser.prog} --help")
+
+
+def _options(parser: argparse.ArgumentParser) -> Iterator[str]:
+    """The long options of *parser* and of the command that was given."""
+    for action in parser._actions:
+        yield from (option for option in action.option_strings if option.startswith("--"))
+        for below in (action.choices or {}).values() if isinstance(action.choices, dict) else ():
+            yield from _options(below)
+
+
+def _nearest(word: str, known: Iterable[str]) -> str | None:
+    from certctl.system.text import nearest
+
+    return nearest(word, known)

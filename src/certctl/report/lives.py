@@ -1,14 +1,15 @@
-"""The life of every generation of a certificate, from the journal, and its state where that is cut."""
+"""The life of every generation: from the journal, its state where that is cut, and what comes next."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from certctl.planning.times import parse_rfc3339
 
 Event = Mapping[str, Any]
+Document = Mapping[str, Any]
 
 
 class Mark(NamedTuple):
@@ -138,3 +139,38 @@ def _correct(drafts: dict[int, _Draft], certificate: Mapping[str, Any]) -> None:
     for life in drafts.values():
         if since is not None and life is not current:
             life.end(max(since, life.served[-1][0]) if life.served else since)
+
+
+class Coming(NamedTuple):
+    """One thing that will happen."""
+
+    at: datetime
+    subject: str
+    what: str
+
+
+def upcoming(status: Document, now: datetime) -> list[Coming]:
+    """The next events of everything in the document of ``status --json``, soonest first."""
+    found = [
+        Coming(at, subject, what)
+        for subject, what, text in _all(status, now)
+        if (at := moment(text)) is not None and at > now
+    ]
+    return sorted(found)
+
+
+def _all(status: Document, now: datetime) -> Iterator[tuple[str, str, object]]:
+    for cert in status["certificates"]:
+        name, current = cert["name"], cert["current"]
+        yield name, "the certificate is renewed, the key stays", cert["renew_at"]
+        yield name, "the key is rotated", cert["rotate_at"]
+        yield name, "the hold-down of the next key ends", cert["hold_until"]
+        yield name, "what failed is tried again", cert["retry_at"]
+        ends = [key["not_after"] for key in current["keys"] if key["not_after"]] if current else []
+        renewed = moment(cert["renew_at"])
+        if renewed is None or renewed <= now:
+            yield name, "the certificate that is served expires", min(ends, default=None)
+    for dhparam in status["dhparams"]:
+        yield dhparam["name"], "DH parameters are made anew", dhparam["rotate_at"]
+    for hook in status["hooks"]:
+        yield hook["name"], "the hook is tried again", hook["retry_at"]

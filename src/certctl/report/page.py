@@ -8,11 +8,9 @@ from typing import Any
 
 from certctl.planning.times import from_now, minute_text
 from certctl.report import drawing
-from certctl.report.axis import Axis, around
-from certctl.report.lives import Event, Life, lives, moment
-from certctl.report.markup import Html, joined, tag, text
-from certctl.report.style import STYLE
-from certctl.report.upcoming import Coming, upcoming
+from certctl.report.drawing import Axis, around
+from certctl.report.lives import Coming, Event, Life, lives, moment, upcoming
+from certctl.report.markup import STYLE, Html, joined, tag, text
 
 MARKER = "<!-- certctl report -->"
 """By which a page that may be replaced is known."""

@@ -5,23 +5,42 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+from certctl.cli.arguments import Arguments, Parser, add_names, load_spec
+from certctl.cli.commands.hooks import hooks_table
 from certctl.cli.console import Console, table
+from certctl.errors import EXIT_OK
 from certctl.planning.times import again, from_now, minute_text, parse_rfc3339
 
 Document = dict[str, Any]
 
 
+def status_arguments(parser: Parser) -> None:
+    add_names(parser)
+    parser.set_defaults(call=status, keys=False)
+
+
+def status(arguments: Arguments, console: Console) -> int:
+    from certctl.app import status
+
+    document = status.status(load_spec(arguments), arguments.names)
+    if console.as_json:
+        console.document(document)
+    else:
+        show(console, document)
+    return EXIT_OK
+
+
 def show(console: Console, document: Document) -> None:
     now = parse_rfc3339(document["now"])
-    blocks = [_certificates(document, now), _dhparams(document, now), hooks(document, now)]
+    blocks = [_certificates(document, now), _dhparams(document, now), hooks_table(document, now)]
     if document["announcers"]:
-        from certctl.cli.show import announce
+        from certctl.cli.commands.announce import announcers_table
 
-        blocks.append(announce.announcers(document["announcers"], now))
+        blocks.append(announcers_table(document["announcers"], now))
     if document["peers"]:
-        from certctl.cli.show import peers
+        from certctl.cli.commands.peers import peers_table
 
-        blocks.append(peers.rows(document["peers"], now))
+        blocks.append(peers_table(document["peers"], now))
     if document["clock"]["doubt"]:
         blocks.insert(0, [f"clock: {document['clock']['doubt']}"])
     first = True
@@ -113,19 +132,3 @@ def _dhparams(document: Document, now: datetime) -> list[str]:
         if row["last_error"]:
             notes.append(f"  {row['name']}: {row['last_error']}")
     return table(rows, ("DH PARAMETERS", "STATE", "BITS", "MADE", "PATH")) + notes if rows else []
-
-
-def hooks(document: Document, now: datetime) -> list[str]:
-    """The table of hooks, with the output of those that fail."""
-    rows, notes = [], []
-    for row in document["hooks"]:
-        status = "-" if row["exit_status"] is None else str(row["exit_status"])
-        rows.append((row["name"], row["state"], _moment(row["last_run"], now), status))
-        if row["state"] == "failing":
-            later = f", tried {again(parse_rfc3339(row['retry_at']), now)}" if row["retry_at"] else ""
-            times = "once" if row["attempts"] == 1 else f"{row['attempts']} times"
-            notes.append(f"  {row['name']}: failed {times}{later}")
-            notes += [f"    {line}" for line in row["output"].splitlines()[-5:]]
-        elif row["state"] == "pending":
-            notes.append(f"  {row['name']}: {', '.join(row['pending'])} changed (certctl run)")
-    return table(rows, ("HOOK", "STATE", "LAST RUN", "EXIT")) + notes if rows else []

@@ -7,8 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from certctl.app import causes
 from certctl.app.passes import Ran
 from certctl.app.status import run_document
+from certctl.cli.commands import plan
 from certctl.cli.console import Console
-from certctl.cli.show import plan
 from certctl.errors import EXIT_FAILED, EXIT_OK
 from certctl.planning.condition import has_expired, trouble
 from certctl.planning.holds import CLOCK

@@ -1,4 +1,4 @@
-"""announce: who can see which pins since when, what lags, and who has not acknowledged."""
+"""announce and ack: who can see which pins since when, what lags, and who has not acknowledged."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
+from certctl.cli.arguments import Arguments, Parser, add_name, add_names, add_pass, load_spec, options
 from certctl.cli.console import Console, table
 from certctl.errors import EXIT_OK
 from certctl.planning.times import again, from_now, minute_text, parse_rfc3339
@@ -13,7 +14,53 @@ from certctl.planning.times import again, from_now, minute_text, parse_rfc3339
 Document = dict[str, Any]
 
 
-def show(console: Console, document: Document) -> int:
+def announce_arguments(parser: Parser) -> None:
+    add_names(parser, what="announcers or certificates")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument(
+        "--show", action="store_true", help="what is announced since when, and who has not acknowledged"
+    )
+    what.add_argument("--key", action="store_true", help="the feed's public key, as a peer's key wants it")
+    what.add_argument(
+        "--new-key", action="store_true", help="replace the feed's key; the old one signs that it gave way"
+    )
+    add_pass(parser)
+    parser.set_defaults(call=announce)
+
+
+def ack_arguments(parser: Parser) -> None:
+    add_name(parser)
+    parser.add_argument("peer", metavar="PEER", help="as require_ack has it")
+    add_pass(parser)
+    parser.set_defaults(call=ack)
+
+
+def announce(arguments: Arguments, console: Console) -> int:
+    from certctl.app import announcing
+    from certctl.cli import outcome
+
+    spec, how = load_spec(arguments), options(arguments, console)
+    if arguments.show:
+        return _show(console, announcing.shown(spec, arguments.names))
+    if arguments.key:
+        return _keys(console, announcing.keys(spec, arguments.names, how))
+    if arguments.new_key:
+        document = announcing.keys(spec, arguments.names, how, new=True)
+        result = announcing.announce(spec, arguments.names, how)
+        return max(outcome.show(console, result) if result.failed else EXIT_OK, _keys(console, document))
+    return outcome.show(console, announcing.announce(spec, arguments.names, how))
+
+
+def ack(arguments: Arguments, console: Console) -> int:
+    from certctl.app import passes
+    from certctl.cli import outcome
+
+    how = options(arguments, console)
+    result = passes.ack(load_spec(arguments), arguments.name, arguments.peer, how)
+    return outcome.show(console, result, asked=[arguments.name])
+
+
+def _show(console: Console, document: Document) -> int:
     """Tables of announcers and of what was seen, then what waits; the exit status."""
     if console.as_json:
         console.document(document)
@@ -22,7 +69,7 @@ def show(console: Console, document: Document) -> int:
         console.say("nothing announces pins here: [announce.NAME], and announce = [NAME] in a certificate")
         return EXIT_OK
     now = parse_rfc3339(document["now"])
-    for line in [*announcers(document["announcers"], now), *_asked(document["announcers"])]:
+    for line in [*announcers_table(document["announcers"], now), *_asked(document["announcers"])]:
         console.answer(line)
     seen = list(_seen(document))
     if seen:
@@ -34,7 +81,7 @@ def show(console: Console, document: Document) -> int:
     return EXIT_OK
 
 
-def announcers(rows: Sequence[Document], now: datetime) -> list[str]:
+def announcers_table(rows: Sequence[Document], now: datetime) -> list[str]:
     """The table of announcers, and under it what they fail by and whom they wait for."""
     cells = [(row["name"], row["type"], row["state"], row["where"]) for row in rows]
     lines = table(cells, ("ANNOUNCER", "TYPE", "STATE", "WHERE"))
@@ -81,7 +128,7 @@ def _holds(document: Document) -> Iterator[str]:
             yield f"{cert['name']}: not acknowledged by {peers} (certctl ack {cert['name']} PEER)"
 
 
-def keys(console: Console, document: Document) -> int:
+def _keys(console: Console, document: Document) -> int:
     """The keys of feeds, one alone on its line, so that it can be pasted; the exit status."""
     if console.as_json:
         console.document(document)

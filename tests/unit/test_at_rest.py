@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from certctl.store import at_rest
+from certctl.app import at_rest
 from certctl.store.layout import Layout
 
 NOW = time.time()
@@ -35,7 +35,7 @@ class World:
         while at is None and time.time_ns() < self.newest() + 2 * at_rest.TICK:
             time.sleep(0.01)
         moment = time.time_ns() if at is None else int(at * 1e9)
-        return at_rest.keep(self.layout, "me", [str(self.outside)], until, moment)
+        return at_rest.save(self.layout, "me", [str(self.outside)], until, moment)
 
     def newest(self) -> int:
         paths = [self.outside, *Path(self.layout.root).rglob("*")]

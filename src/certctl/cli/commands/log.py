@@ -5,23 +5,33 @@ from __future__ import annotations
 from collections import deque
 from typing import Any
 
-from certctl.app import names
+from certctl.cli.arguments import Arguments, Parser, add_names, load_spec
 from certctl.cli.console import Console
 from certctl.errors import EXIT_OK
-from certctl.planning.spec import Spec
 from certctl.planning.times import UTC, parse_rfc3339
-from certctl.store import journal
-from certctl.store.layout import Layout
 
 _TOLD = ("at", "event", "subject", "reason", "error", "path", "output", "pins", "certificates", "not_after")
 
 
-def show(console: Console, spec: Spec, name: str | None, most: int) -> int:
-    """Print the last *most* events, of *name* only where there is one.
+def log_arguments(parser: Parser) -> None:
+    add_names(parser, "?", "a certificate, hook or DH parameter file")
+    parser.add_argument(
+        "-n", "--lines", type=int, default=50, metavar="N", help="at most N events (default 50)"
+    )
+    parser.set_defaults(call=log, keys=False)
+
+
+def log(arguments: Arguments, console: Console) -> int:
+    """The last events, of one name only where it is given.
 
     A name that is no longer configured has a history all the same.
     """
-    events: deque[dict[str, Any]] = deque(maxlen=max(most, 1))
+    from certctl.app import names
+    from certctl.store import journal
+    from certctl.store.layout import Layout
+
+    spec, name = load_spec(arguments), arguments.names
+    events: deque[dict[str, Any]] = deque(maxlen=max(arguments.lines, 1))
     events.extend(
         event
         for event in journal.read(Layout(spec.state_dir).journal)

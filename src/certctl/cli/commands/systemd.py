@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 
+from certctl.cli.arguments import Arguments, Parser, load_spec
 from certctl.cli.console import Console
-from certctl.cli.loading import load_spec
 from certctl.errors import EXIT_OK
 
 
-def run(arguments: argparse.Namespace, console: Console) -> int:
+def systemd_arguments(parser: Parser) -> None:
+    parser.add_argument(
+        "--write",
+        nargs="?",
+        const="/etc/systemd/system",
+        metavar="DIR",
+        help="put it beside both units (default DIR: /etc/systemd/system); default: print it",
+    )
+    parser.set_defaults(call=systemd)
+
+
+def systemd(arguments: Arguments, console: Console) -> int:
     from certctl.app import units
 
     spec = load_spec(arguments)

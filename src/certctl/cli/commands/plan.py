@@ -1,15 +1,37 @@
-"""plan: what would be done, what waits, and when the next pass is due."""
+"""plan: what a pass would do, what waits, and when the next one is due."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+from certctl.cli.arguments import Arguments, Parser, add_names, load_spec
 from certctl.cli.console import Console
+from certctl.errors import EXIT_OK, EXIT_WORK
 from certctl.planning.steps import Hold, Plan
 from certctl.planning.times import from_now, minute_text
 
 
-def show(console: Console, made: Plan) -> None:
+def plan_arguments(parser: Parser) -> None:
+    add_names(parser)
+    parser.add_argument("--check", action="store_true", help="exit 3 if there is work")
+    parser.add_argument("--verify", action="store_true", help="compare the content of every file")
+    parser.set_defaults(call=plan, keys=False)
+
+
+def plan(arguments: Arguments, console: Console) -> int:
+    from certctl.app import passes
+
+    made = passes.plan(load_spec(arguments), arguments.names, verify=arguments.verify)
+    if console.as_json:
+        from certctl.app.status import plan_document
+
+        console.document(plan_document(made))
+    else:
+        _show(console, made)
+    return EXIT_WORK if arguments.check and made.steps else EXIT_OK
+
+
+def _show(console: Console, made: Plan) -> None:
     """The plan as a person reads it."""
     if made.steps:
         console.answer(f"a pass would do {_count(len(made.steps), 'step')}:")

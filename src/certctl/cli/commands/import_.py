@@ -3,14 +3,57 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
+from certctl.cli.arguments import Arguments, Parser, add_wait
 from certctl.cli.console import Console
 from certctl.errors import EXIT_FAILED, EXIT_OK, CertctlError, UsageError
-from certctl.onboarding.importing import FOUND, LEFT, REFUSED, Imported, Row, document
+
+if TYPE_CHECKING:
+    from certctl.onboarding.importing import Imported, Row
 
 
-def show(console: Console, done: Imported, *, dry_run: bool) -> int:
+def import_arguments(parser: Parser) -> None:
+    from certctl.onboarding.tools import NAMES
+
+    parser.add_argument("tool", metavar="TOOL", choices=NAMES, help=", ".join(NAMES))
+    parser.add_argument(
+        "path", nargs="?", metavar="PATH", help="its directory; for pem a file or directory; default: its own"
+    )
+    parser.add_argument(
+        "--output",
+        metavar="FILE",
+        help="add the tables to FILE, the configuration or a new file; default: print them",
+    )
+    parser.add_argument(
+        "--name",
+        metavar="NAME",
+        help="pem: the certificate that serves this key now, whatever the state says of it; "
+        "without PATH the key in its configured files",
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="keep nothing: only show what would be taken over"
+    )
+    add_wait(parser)
+    parser.set_defaults(call=import_)
+
+
+def import_(arguments: Arguments, console: Console) -> int:
+    from certctl.app.passes import Options
+    from certctl.onboarding import importing
+
+    wanted = importing.Wanted(
+        arguments.tool, arguments.path, arguments.output, arguments.dry_run, arguments.name
+    )
+    config = importing.in_use(arguments.config, os.environ, arguments.output)
+    done = importing.run(wanted, config, Options(wait=arguments.wait, report=console.event))
+    return _show(console, done, dry_run=arguments.dry_run)
+
+
+def _show(console: Console, done: Imported, *, dry_run: bool) -> int:
     """Tell how each certificate fared, and what to type next. The exit status."""
+    from certctl.onboarding.importing import REFUSED, document
+
     if console.as_json:
         console.document(document(done))
     elif done.output is None and done.fragment:
@@ -32,6 +75,8 @@ def show(console: Console, done: Imported, *, dry_run: bool) -> int:
 
 
 def _row(console: Console, row: Row) -> None:
+    from certctl.onboarding.importing import LEFT, REFUSED
+
     if row.state == REFUSED:
         console.error(CertctlError(row.text, row.hint), row.name)
         return
@@ -45,6 +90,8 @@ def _place() -> str:
 
 
 def _next(console: Console, done: Imported, *, dry_run: bool) -> None:
+    from certctl.onboarding.importing import FOUND, LEFT, REFUSED
+
     if dry_run or not any(row.state not in (REFUSED, LEFT, FOUND) for row in done.rows):
         return
     if done.output:
