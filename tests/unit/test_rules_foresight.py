@@ -257,8 +257,15 @@ def test_announce_of_nobody() -> None:
 
 OWN = FileSeen("/dh.pem", hooks=("reload",))
 DHPARAM: dict[str, tuple[str, str | None, str | None, bool]] = {
-    "made": ("dhparam", None, "holds the parameters before", True),
-    "made, and there is no file": ("dhparam", "is missing", "is missing", True),
+    "made, and there is no file": ("dhparam", None, "is missing", True),
+    "made, where what kept the file from being made is over": (
+        "dhparam",
+        "cannot be made",
+        "is missing",
+        True,
+    ),
+    "made anew": ("dhparam", None, "holds the parameters before", False),
+    "made anew, and there is no file": ("dhparam", "is missing", "is missing", False),
     "written": ("write", "is missing", None, False),
 }
 
