@@ -266,18 +266,19 @@ DHPARAM: dict[str, tuple[str, str | None, str | None, bool]] = {
     ),
     "made anew": ("dhparam", None, "holds the parameters before", False),
     "made anew, and there is no file": ("dhparam", "is missing", "is missing", False),
-    "written": ("write", "is missing", None, False),
+    "written": ("write", "is missing", None, True),
 }
 
 
 @each(DHPARAM)
 def test_dhparam(row: tuple[str, str | None, str | None, bool]) -> None:
     """New parameters are kept and have to be written; written ones have hooks that follow."""
-    kind, problem, left, made = row
+    kind, problem, left, kept = row
+    made = kind == "dhparam"
     host = before(state(served()))
     failed = Failure("dhparam", "dh", "no", None, NOW)
     host.dhparams["dh"] = DhparamSeen(
-        DhparamState("dh", failures=(failed,)), not made, OWN._replace(problem=problem)
+        DhparamState("dh", failures=(failed,)), kept, OWN._replace(problem=problem)
     )
     assume(asked(), host, Step(kind, "dh", "why", scope="dhparam"), NOW)
     seen = host.dhparams["dh"]
