@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+import warnings
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
@@ -195,6 +196,22 @@ def test_only_the_type_that_is_due(kind: Any, value: Any) -> None:
     """A plain value that is not of the annotated type is refused."""
     with pytest.raises(ValueError, match=r"."):
         wire.build(kind, value)
+
+
+def test_a_fork_has_one_of_its_own(child: Child) -> None:
+    """After fork(2) the other process is not spoken to by two: each has its own."""
+    before = child.call(inmate.pid, seconds=10)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        forked = os.fork()
+    if not forked:
+        code = 1
+        try:
+            code = 0 if child.call(inmate.pid, seconds=10) != before else 2
+        finally:
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(forked, 0)[1]) == 0
+    assert child.call(inmate.pid, seconds=10) == before
 
 
 def test_an_error_of_no_kind() -> None:

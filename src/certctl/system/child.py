@@ -115,7 +115,9 @@ class Child:
 
     def _started(self) -> _Running:
         with self._lock:
-            if self._running is not None and self._running.over:
+            if self._running is not None and self._running.of != os.getpid():
+                self._running = None  # fork(2) leaves it, and the thread that reads its answers, behind
+            elif self._running is not None and self._running.over:
                 self._running.end()
                 self._running = None
             if self._running is None:
@@ -165,6 +167,7 @@ class _Running:
         from subprocess import DEVNULL, Popen
 
         self.over = False
+        self.of = os.getpid()
         self._task = task
         self._lock = threading.Lock()
         self._waiting: dict[int, tuple[Future[Any], Callable[..., Any]]] = {}
