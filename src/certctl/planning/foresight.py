@@ -157,9 +157,7 @@ def _assume_dhparam(world: World, step: Step, now: datetime) -> None:
     seen = world.dhparams[step.subject]
     if step.kind == "dhparam":
         state = seen.state._replace(made_at=now, failures=())
-        # What keeps a file from being made, as long as there are no parameters, is over then.
-        problem = seen.file.problem if seen.kept else "is missing" if seen.file.digest is None else None
-        file = seen.file._replace(problem=problem or "holds the parameters before")
+        file = seen.file._replace(problem=seen.file.problem or "holds the parameters before")
         world.dhparams[step.subject] = seen._replace(state=state, kept=True, file=file)
     else:
         _assume_changed(world, seen.file.path, seen.file.hooks)

@@ -33,7 +33,12 @@ def observe(layout: Layout, files: Files, spec: DhparamSpec, state: DhparamState
     except CertctlError as error:
         seen = FileSeen(spec.path, f"cannot be written: {error.message}", spec.hooks)
         return DhparamSeen(state, fits, seen)
-    problem, digest = files.compare(wanted, state.sha256, content, "the parameters that are kept")
+    what = "the parameters that are kept"
+    problem, digest = files.compare(wanted, state.sha256, content, what)
+    if not fits:  # what it should hold is yet to be made
+        problem = outputs.directory_missing(spec.path) or (
+            "is missing" if digest is None else f"does not hold {what}"
+        )
     return DhparamSeen(state, fits, FileSeen(spec.path, problem, spec.hooks, digest))
 
 
