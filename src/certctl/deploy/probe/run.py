@@ -22,7 +22,7 @@ from certctl.x509 import certificate
 
 _LATE = (
     *(
-        "concurrent.futures.thread",
+        "certctl.system.pool",
         "encodings.punycode",
         "idna.uts46data",
         "ipaddress",
