@@ -199,6 +199,17 @@ def _run(tasks: Sequence[Callable[[threading.Event], T]], candidates: _Candidate
         return results
     finally:
         over.set()
-        for thread in threads:
-            if thread.ident is not None:
+        _join([thread for thread in threads if thread.ident is not None])
+
+
+def _join(threads: Sequence[threading.Thread]) -> None:
+    """Wait for the ends of all *threads*; a Ctrl-C meanwhile is raised after them."""
+    interrupted: KeyboardInterrupt | None = None
+    for thread in threads:
+        while thread.is_alive():
+            try:
                 thread.join()
+            except KeyboardInterrupt as error:
+                interrupted = error
+    if interrupted is not None:
+        raise interrupted
