@@ -13,9 +13,12 @@ from certctl.system import child
 from tests.real.servers import ports, require
 from tests.support import memory
 
+# Under nohup(1), or in the background of a script, these are ignored: programs would inherit it, and
+# not hear of the very signals that tests are about.
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
-    # Under nohup(1): programs would inherit it, and not hear of the very signal that tests are about.
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Read when pytest makes the first tmp_path.
 os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", memory.PLACE)
