@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from certctl.planning.host_rules import hook_blocked
 from certctl.planning.observed import HookSeen
-from certctl.planning.retry import blocked, issue_basis, waits
+from certctl.planning.retry import back_off, blocked, issue_basis, waits
 from certctl.planning.spec import CertificateSpec, IssuerSpec
 from certctl.planning.state import CertificateState, Failure, HookState, Wait
 from certctl.planning.steps import Step
@@ -129,3 +129,25 @@ def test_a_basis_is_of_the_generation_and_of_the_issuers_options() -> None:
 def test_an_issuer_that_is_not_configured(issuers: tuple[str, ...]) -> None:
     """It is passed over: the configuration refuses it elsewhere."""
     assert issue_basis(SPEC, CERT._replace(issuers=issuers), SERVED, "current") == BASIS
+
+
+ASKED: dict[str, tuple[int, float | None, float | None, float]] = {
+    "the first failure": (1, None, None, 60),
+    "the second": (2, None, None, 120),
+    "the sixth": (6, None, None, 1920),
+    "the seventh is at the cap": (7, None, None, 3600),
+    "the hundredth": (100, None, None, 3600),
+    "more was asked for": (1, 3601, None, 3601),
+    "less was asked for than the back-off": (1, 30, 1800, 60),
+    "more was asked for than is allowed": (1, 3600, 1800, 1800),
+    "some was asked for, and less is allowed than the back-off": (1, 3600, 5, 60),
+    "ages were asked for": (1, 1e12, 43200, 43200),
+    "nothing was asked for, and much is allowed": (1, None, 43200, 60),
+}
+
+
+@each(ASKED)
+def test_back_off(row: tuple[int, float | None, float | None, float]) -> None:
+    """Doubled each time up to the cap; Retry-After is obeyed beyond it, but no longer than is allowed."""
+    attempts, asked, most, seconds = row
+    assert back_off(attempts, 60, 3600, NOW, asked, most) == NOW + timedelta(seconds=seconds)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import pytest
 
-from certctl.planning import retry, transitions
+from certctl.planning import transitions
 from certctl.planning.state import CertificateState, Generation, Issuance, KeyRecord, Observation, Wait
 from tests.unit.planning_cases import (
     CERT,
@@ -325,7 +325,7 @@ def test_renewal_undone() -> None:
     assert after == served()._replace(highest=2)
 
 
-# Sightings
+# Observations
 
 
 def test_announced() -> None:
@@ -398,25 +398,3 @@ def test_without_failure(row: tuple[dict[str, Any], list[str]]) -> None:
     after = transitions.without_failure(before, **which)
     assert [one.kind for one in after.failures] == left
     assert (after is before) is (len(left) == 2)
-
-
-WISHES: dict[str, tuple[int, float | None, float | None, float]] = {
-    "the first failure": (1, None, None, 60),
-    "the second": (2, None, None, 120),
-    "the sixth": (6, None, None, 1920),
-    "the seventh is at the cap": (7, None, None, 3600),
-    "the hundredth": (100, None, None, 3600),
-    "more was asked for": (1, 3601, None, 3601),
-    "less was asked for than the back-off": (1, 30, 1800, 60),
-    "more was asked for than is allowed": (1, 3600, 1800, 1800),
-    "some was asked for, and less is allowed than the back-off": (1, 3600, 5, 60),
-    "ages were asked for": (1, 1e12, 43200, 43200),
-    "nothing was asked for, and much is allowed": (1, None, 43200, 60),
-}
-
-
-@each(WISHES)
-def test_back_off(row: tuple[int, float | None, float | None, float]) -> None:
-    """Doubled each time up to the cap; Retry-After is obeyed beyond it, but no longer than is allowed."""
-    attempts, asked, most, seconds = row
-    assert retry.back_off(attempts, 60, 3600, NOW, asked, most) == NOW + timedelta(seconds=seconds)
