@@ -147,7 +147,7 @@ ASKED: dict[str, tuple[int, float | None, float | None, float]] = {
 
 
 @each(ASKED)
-def test_back_off(row: tuple[int, float | None, float | None, float]) -> None:
+def test_length_of_a_back_off(row: tuple[int, float | None, float | None, float]) -> None:
     """Doubled each time up to the cap; Retry-After is obeyed beyond it, but no longer than is allowed."""
     attempts, asked, most, seconds = row
     assert back_off(attempts, 60, 3600, NOW, asked, most) == NOW + timedelta(seconds=seconds)
